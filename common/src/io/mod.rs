@@ -1,0 +1,3 @@
+//! The edges: everything here touches the world.
+
+pub mod clock;

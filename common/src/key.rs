@@ -1,0 +1,268 @@
+//! Keys: X25519 pairs and preshared keys, in wg(8)'s base64.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rand_core::{OsRng, RngCore};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// Length of every key in bytes.
+pub const KEY_LEN: usize = 32;
+
+/// Why bytes or text are no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not 44 characters of standard base64 for 32 bytes.
+    #[error("a key is 44 characters of base64 (32 bytes)")]
+    Malformed,
+    /// A point of low order: whoever uses it shares one of a few known secrets with everybody.
+    #[error("this public key is of low order and protects nothing")]
+    LowOrder,
+}
+
+fn decode(text: &str) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyError> {
+    let mut bytes = Zeroizing::new([0; KEY_LEN]);
+    // Base64 estimates three bytes for every four characters, one more than 32 here.
+    let mut room = Zeroizing::new([0; KEY_LEN + 1]);
+    let len = STANDARD
+        .decode_slice(text.trim(), &mut room[..])
+        .map_err(|_| KeyError::Malformed)?;
+    if len != KEY_LEN {
+        return Err(KeyError::Malformed);
+    }
+    bytes.copy_from_slice(&room[..KEY_LEN]);
+    Ok(bytes)
+}
+
+/// An X25519 public key that is not of low order.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct PublicKey([u8; KEY_LEN]);
+
+impl PublicKey {
+    /// Takes a key received from elsewhere.
+    ///
+    /// # Errors
+    /// [`KeyError::LowOrder`]: boringtun would accept such a key, and a stranger could then use it.
+    pub fn new(bytes: [u8; KEY_LEN]) -> Result<PublicKey, KeyError> {
+        // Any clamped scalar is a multiple of 8, so it takes exactly the points of
+        // low order to zero (RFC 7748 §6.1).
+        let probe = x25519_dalek::StaticSecret::from([0x55; KEY_LEN]);
+        let shared = probe.diffie_hellman(&x25519_dalek::PublicKey::from(bytes));
+        if !shared.was_contributory() {
+            return Err(KeyError::LowOrder);
+        }
+        // The top bit is ignored by X25519 (RFC 7748 §5): one key, one spelling.
+        if bytes[KEY_LEN - 1] & 0x80 != 0 {
+            return Err(KeyError::Malformed);
+        }
+        Ok(PublicKey(bytes))
+    }
+
+    /// The key's 32 bytes, little-endian as on the wire.
+    pub fn as_bytes(&self) -> &[u8; KEY_LEN] {
+        &self.0
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<PublicKey, KeyError> {
+        PublicKey::new(*decode(text)?)
+    }
+}
+
+impl TryFrom<String> for PublicKey {
+    type Error = KeyError;
+
+    fn try_from(text: String) -> Result<PublicKey, KeyError> {
+        text.parse()
+    }
+}
+
+impl From<PublicKey> for String {
+    fn from(key: PublicKey) -> String {
+        key.to_string()
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An X25519 private key. Wiped when dropped, never printed.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct PrivateKey([u8; KEY_LEN]);
+
+impl PrivateKey {
+    /// Makes a new key from the operating system's randomness.
+    pub fn generate() -> PrivateKey {
+        let mut bytes = [0; KEY_LEN];
+        OsRng.fill_bytes(&mut bytes);
+        let key = PrivateKey::from_bytes(bytes);
+        bytes.zeroize();
+        key
+    }
+
+    /// Takes a key's 32 bytes; they are clamped as wg(8) does.
+    pub fn from_bytes(mut bytes: [u8; KEY_LEN]) -> PrivateKey {
+        bytes[0] &= 248;
+        bytes[31] = (bytes[31] & 127) | 64;
+        let key = PrivateKey(bytes);
+        bytes.zeroize();
+        key
+    }
+
+    /// The 32 bytes, for the token and the key file.
+    pub fn expose(&self) -> &[u8; KEY_LEN] {
+        &self.0
+    }
+
+    /// The key's base64 text, for the key file.
+    pub fn expose_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(STANDARD.encode(self.0))
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(*x25519_dalek::PublicKey::from(&self.to_static_secret()).as_bytes())
+    }
+
+    /// The shared secret with `other`: what proves that a stored key works.
+    pub fn agree(&self, other: &PublicKey) -> Zeroizing<[u8; KEY_LEN]> {
+        let other = x25519_dalek::PublicKey::from(*other.as_bytes());
+        Zeroizing::new(self.to_static_secret().diffie_hellman(&other).to_bytes())
+    }
+
+    pub(crate) fn to_static_secret(&self) -> x25519_dalek::StaticSecret {
+        x25519_dalek::StaticSecret::from(self.0)
+    }
+}
+
+impl FromStr for PrivateKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<PrivateKey, KeyError> {
+        Ok(PrivateKey::from_bytes(*decode(text)?))
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateKey(…)")
+    }
+}
+
+/// A symmetric key that both ends mix into the handshake. Wiped when dropped, never printed.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct PresharedKey([u8; KEY_LEN]);
+
+impl PresharedKey {
+    /// Makes a new key from the operating system's randomness.
+    pub fn generate() -> PresharedKey {
+        let mut bytes = [0; KEY_LEN];
+        OsRng.fill_bytes(&mut bytes);
+        let key = PresharedKey(bytes);
+        bytes.zeroize();
+        key
+    }
+
+    /// Takes a key's 32 bytes.
+    pub fn from_bytes(mut bytes: [u8; KEY_LEN]) -> PresharedKey {
+        let key = PresharedKey(bytes);
+        bytes.zeroize();
+        key
+    }
+
+    /// The 32 bytes, for the token and the registry.
+    pub fn expose(&self) -> &[u8; KEY_LEN] {
+        &self.0
+    }
+
+    /// The key's base64 text, for an invitation.
+    pub fn expose_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(STANDARD.encode(self.0))
+    }
+}
+
+impl FromStr for PresharedKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<PresharedKey, KeyError> {
+        Ok(PresharedKey(*decode(text)?))
+    }
+}
+
+impl fmt::Debug for PresharedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PresharedKey(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_low_order_public_key_is_refused() {
+        // The canonical points of small order on Curve25519 and its twist
+        // (https://cr.yp.to/ecdh.html#validate).
+        let one = {
+            let mut b = [0; 32];
+            b[0] = 1;
+            b
+        };
+        let p_minus_1 = {
+            let mut b = [0xff; 32];
+            b[0] = 0xec;
+            b[31] = 0x7f;
+            b
+        };
+        let p = {
+            let mut b = [0xff; 32];
+            b[0] = 0xed;
+            b[31] = 0x7f;
+            b
+        };
+        for bytes in [[0; 32], one, p_minus_1, p] {
+            assert_eq!(PublicKey::new(bytes), Err(KeyError::LowOrder));
+        }
+        let orders_of_eight = [
+            "4Ot6fDtBuK4WVuP68Z/EatoJjeucMrH9hmIFFl9JuAA=",
+            "X5yVvKNQjCSx0LFVnIPvWwREXMRYHI6G2CJO3dCfEVc=",
+        ];
+        for text in orders_of_eight {
+            assert_eq!(text.parse::<PublicKey>(), Err(KeyError::LowOrder), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_survives_its_text() {
+        let key = PrivateKey::generate();
+        let again: PrivateKey = key.expose_text().parse().unwrap();
+        assert_eq!(key.expose(), again.expose());
+        let public = key.public();
+        assert_eq!(public.to_string().parse::<PublicKey>().unwrap(), public);
+        assert_eq!("AAAA".parse::<PublicKey>(), Err(KeyError::Malformed));
+        assert_eq!(format!("{key:?}"), "PrivateKey(…)");
+    }
+
+    #[test]
+    fn both_sides_agree_on_a_secret() {
+        let (a, b) = (PrivateKey::generate(), PrivateKey::generate());
+        assert_eq!(*a.agree(&b.public()), *b.agree(&a.public()));
+    }
+}

@@ -1,0 +1,14 @@
+//! What tokenvpn's client and gateway share.
+//!
+//! Everything outside [`io`] is pure: no socket, no clock, no thread. Time comes in
+//! as an argument ([`clock::Now`]), bytes come in through `handle_*` and go out
+//! through `poll_*`.
+
+pub mod clock;
+pub mod guard;
+pub mod key;
+pub mod name;
+pub mod packet;
+
+#[cfg(feature = "io")]
+pub mod io;

@@ -1,0 +1,113 @@
+//! The name of an identity.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What a person calls an identity: 1 to 32 bytes of UTF-8 without control characters
+/// or white space at either end.
+///
+/// Every name that was parsed is safe to print.
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+/// Longest name in bytes; it has to fit a token's label.
+pub const MAX_NAME: usize = 32;
+
+/// Why a text is no [`Name`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Empty.
+    #[error("a name cannot be empty")]
+    Empty,
+    /// Longer than [`MAX_NAME`] bytes.
+    #[error("a name has at most {MAX_NAME} bytes, this one has {bytes}")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Holds a control character or a character that reorders or hides text.
+    #[error("a name cannot hold control or invisible characters")]
+    Control,
+    /// White space at an end.
+    #[error("a name cannot begin or end with white space")]
+    Blank,
+}
+
+impl Name {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Name, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.len() > MAX_NAME {
+            return Err(NameError::TooLong { bytes: text.len() });
+        }
+        if text.chars().any(deceives) {
+            return Err(NameError::Control);
+        }
+        if text.trim() != text {
+            return Err(NameError::Blank);
+        }
+        Ok(Name(text.to_owned()))
+    }
+}
+
+/// Control characters, line and paragraph separators, and the marks that reverse
+/// or hide text on a terminal (Unicode TR 9 and TR 36).
+fn deceives(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}')
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Name, NameError> {
+        text.parse()
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> String {
+        name.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_could_fool_a_terminal_is_refused() {
+        for text in ["a\u{1b}[2J", "a\nb", "a\u{202e}b", "a\u{200b}"] {
+            assert_eq!(text.parse::<Name>(), Err(NameError::Control), "{text:?}");
+        }
+        assert_eq!("".parse::<Name>(), Err(NameError::Empty));
+        assert_eq!(" a".parse::<Name>(), Err(NameError::Blank));
+        assert_eq!(
+            "x".repeat(33).parse::<Name>(),
+            Err(NameError::TooLong { bytes: 33 })
+        );
+        assert_eq!(
+            "Zoë's laptop".parse::<Name>().unwrap().as_str(),
+            "Zoë's laptop"
+        );
+    }
+}

@@ -1,0 +1,2 @@
+//! tokenvpn.
+fn main() {}
