@@ -174,3 +174,43 @@ fn two_cards_have_different_serial_numbers() {
     let (a, b) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     assert_ne!(fresh(&a).ident(), fresh(&b).ident());
 }
+
+/// Makes an X25519 key in the decryption slot and returns its public half.
+fn generate_x25519(card: &mut Application<'_>) -> Vec<u8> {
+    select(card);
+    let admin = send(card, [0x00, 0x20, 0x00, 0x83], b"12345678");
+    assert_eq!(admin.1, OK);
+    let attributes = [
+        0x12, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x97, 0x55, 0x01, 0x05, 0x01,
+    ];
+    let put = send(card, [0x00, 0xDA, 0x00, 0xC2], &attributes);
+    assert_eq!(put.1, OK);
+    let (template, status) = split(card.execute(&[
+        0x00, 0x47, 0x80, 0x00, 0x00, 0x00, 0x02, 0xB8, 0x00, 0x00, 0x00,
+    ]));
+    assert_eq!(status, OK);
+    template[template.len() - 32..].to_vec()
+}
+
+/// PSO: DECIPHER with the other side's public key.
+fn agree(card: &mut Application<'_>, public: &[u8]) -> Vec<u8> {
+    assert_eq!(verify(card, b"123456"), OK);
+    let mut data = vec![0xA6, 0x25, 0x7F, 0x49, 0x22, 0x86, 0x20];
+    data.extend(public);
+    let (secret, status) = send(card, [0x00, 0x2A, 0x80, 0x86], &data);
+    assert_eq!(status, OK);
+    secret
+}
+
+#[test]
+fn two_cards_agree_on_a_secret() {
+    let (a, b) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    fresh(&a).power_up(|a| {
+        fresh(&b).power_up(|b| {
+            let (public_a, public_b) = (generate_x25519(a), generate_x25519(b));
+            let secret = agree(a, &public_b);
+            assert_eq!(secret.len(), 32);
+            assert_eq!(secret, agree(b, &public_a));
+        });
+    });
+}
