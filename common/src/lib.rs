@@ -5,10 +5,17 @@
 //! through `poll_*`.
 
 pub mod clock;
+pub mod device;
+pub mod date;
+pub mod endpoint;
 pub mod guard;
 pub mod key;
 pub mod name;
 pub mod packet;
+pub mod status;
+pub mod uapi;
+pub mod profile;
+pub mod token;
 
 #[cfg(feature = "io")]
 pub mod io;
