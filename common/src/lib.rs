@@ -9,6 +9,7 @@ pub mod device;
 pub mod date;
 pub mod endpoint;
 pub mod guard;
+pub mod invitation;
 pub mod key;
 pub mod name;
 pub mod packet;
