@@ -3,7 +3,7 @@
 use crate::guard::MAX_DATAGRAM;
 
 /// Free bytes in front of every packet: the kernel's virtio network header goes there.
-pub const HEADROOM: usize = 12;
+pub const HEADROOM: usize = 10;
 
 /// Room of a [`PacketBuf`] behind its headroom: a whole datagram may be decrypted
 /// into it before anything of it is known (boringtun panics on less).

@@ -1,0 +1,484 @@
+//! The outer UDP sockets: one per address family, trains in and out.
+//!
+//! One receive call takes up to 32 runs of datagrams (GRO), one send call takes a
+//! train of equal-sized datagrams (GSO). Sockets are never connected: a peer may roam.
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::{setsockopt_impl, sockopt_impl};
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::steering;
+use crate::device::Transmit;
+
+/// Room for one run of datagrams in bytes: no GRO run is longer than a UDP payload.
+const RUN_ROOM: usize = 65_536;
+
+/// Asked of the kernel for each socket and direction, in bytes: the default of 208 KiB
+/// loses a tenth of a full-speed stream.
+const BUFFER_BYTES: usize = 7 << 20;
+
+/// With port 0 both families need the same port; how often another one is tried.
+const PORT_TRIES: usize = 16;
+
+/// Why there are no sockets.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another socket has the port.
+    #[error("UDP port {port} is in use")]
+    PortInUse {
+        /// The port asked for.
+        port: u16,
+    },
+    /// A port below 1024, or a mark, without the privilege for it.
+    #[error("no permission to {action}")]
+    NoPermission {
+        /// What was tried.
+        action: &'static str,
+    },
+    /// Anything else.
+    #[error("cannot {action}")]
+    Socket {
+        /// What was tried.
+        action: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl BindError {
+    fn at(action: &'static str) -> impl Fn(io::Error) -> BindError {
+        move |source| match source.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EPERM | Errno::EACCES) => BindError::NoPermission { action },
+            _ => BindError::Socket { action, source },
+        }
+    }
+}
+
+/// Binds one pair of sockets per worker, all to `port`; 0 means any, the same for all.
+///
+/// With more than one worker the kernel steers a datagram to the worker whose number its
+/// receiver index carries. `mark` is the firewall mark of everything sent.
+///
+/// # Errors
+/// [`BindError`]; a port that another process holds is refused even if that process
+/// would share it.
+pub fn bind(port: u16, mark: Option<u32>, workers: u8) -> Result<Vec<UdpPair>, BindError> {
+    assert!(workers >= 1, "invariant: there is at least one worker");
+    let shared = workers > 1;
+    // Sockets of one user may share a port without asking, so a second gateway would
+    // quietly take half of the datagrams. A socket that does not share finds out.
+    let mut first = bind_pair(port, mark, false)?;
+    if shared {
+        let port = local_port(&first.0)?;
+        drop(first);
+        first = bind_pair(port, mark, true)?;
+    }
+    let port = local_port(&first.0)?;
+    let mut sockets = vec![first];
+    for _ in 1..workers {
+        sockets.push(bind_pair(port, mark, true)?);
+    }
+    if shared {
+        let (v4, v6) = &sockets[0];
+        for socket in [Some(v4), v6.as_ref()].into_iter().flatten() {
+            steering::attach(socket, workers)
+                .map_err(BindError::at("steer datagrams to their workers"))?;
+        }
+    }
+    sockets
+        .into_iter()
+        .map(|(v4, v6)| {
+            UdpPair::from_fds(v4.into(), v6.map(OwnedFd::from))
+                .map_err(BindError::at("prepare the UDP sockets"))
+        })
+        .collect()
+}
+
+fn local_port(socket: &Socket) -> Result<u16, BindError> {
+    let address = socket
+        .local_addr()
+        .map_err(BindError::at("read the UDP port"))?;
+    Ok(address.as_socket().map_or(0, |address| address.port()))
+}
+
+fn bind_pair(
+    port: u16,
+    mark: Option<u32>,
+    shared: bool,
+) -> Result<(Socket, Option<Socket>), BindError> {
+    let mut tries = if port == 0 { PORT_TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let v4 = bind_one(Domain::IPV4, port, mark, shared)?;
+        match bind_one(Domain::IPV6, local_port(&v4)?, mark, shared) {
+            Ok(v6) => return Ok((v4, Some(v6))),
+            Err(BindError::Socket { source, .. }) if no_ipv6(&source) => return Ok((v4, None)),
+            Err(BindError::PortInUse { .. }) if tries > 0 => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+fn no_ipv6(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT | Errno::EADDRNOTAVAIL)
+    )
+}
+
+fn bind_one(
+    domain: Domain,
+    port: u16,
+    mark: Option<u32>,
+    shared: bool,
+) -> Result<Socket, BindError> {
+    let socket = Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))
+        .map_err(BindError::at("open a UDP socket"))?;
+    let any: IpAddr = if domain == Domain::IPV6 {
+        socket
+            .set_only_v6(true)
+            .map_err(BindError::at("restrict a UDP socket to IPv6"))?;
+        Ipv6Addr::UNSPECIFIED.into()
+    } else {
+        Ipv4Addr::UNSPECIFIED.into()
+    };
+    if shared {
+        socket
+            .set_reuse_port(true)
+            .map_err(BindError::at("share the UDP port between workers"))?;
+    }
+    if let Some(mark) = mark {
+        socket
+            .set_mark(mark)
+            .map_err(BindError::at("mark the UDP socket"))?;
+    }
+    enlarge_buffers(&socket);
+    socket
+        .bind(&SocketAddr::new(any, port).into())
+        .map_err(|e| match e.kind() {
+            io::ErrorKind::AddrInUse => BindError::PortInUse { port },
+            _ => BindError::at("bind the UDP port")(e),
+        })?;
+    Ok(socket)
+}
+
+/// The plain options are capped by net.core.{r,w}mem_max, the others need CAP_NET_ADMIN.
+/// Smaller buffers only cost speed.
+fn enlarge_buffers(socket: &Socket) {
+    let enlarged = setsockopt(socket, sockopt::RcvBufForce, &BUFFER_BYTES)
+        .or_else(|_| setsockopt(socket, sockopt::RcvBuf, &BUFFER_BYTES))
+        .and_then(|()| {
+            setsockopt(socket, sockopt::SndBufForce, &BUFFER_BYTES)
+                .or_else(|_| setsockopt(socket, sockopt::SndBuf, &BUFFER_BYTES))
+        });
+    if let Err(e) = enlarged {
+        tracing::debug!(reason = %e, "UDP buffers stay small");
+    }
+}
+
+/// Which of the two sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// The IPv4 socket.
+    V4,
+    /// The IPv6 socket.
+    V6,
+}
+
+/// What became of datagrams that did not simply come or go. Datagrams, not calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UdpCounters {
+    /// Receive calls that failed.
+    pub receive_errors: u64,
+    /// Dropped: the send buffer is full (EAGAIN, ENOBUFS).
+    pub send_buffer_full: u64,
+    /// Dropped: no way there (ENETUNREACH, EHOSTUNREACH, ENETDOWN, or no IPv6 here).
+    pub unreachable: u64,
+    /// Dropped: too big for the path's first hop (EMSGSIZE).
+    pub too_big: u64,
+    /// Dropped: a packet filter forbids it (EPERM).
+    pub forbidden: u64,
+    /// Dropped: any other error.
+    pub other_send_errors: u64,
+    /// Trains sent one datagram at a time because the kernel refused them whole.
+    pub split_trains: u64,
+    /// Local addresses that were gone when an answer was to leave from them.
+    pub lost_sources: u64,
+}
+
+impl UdpCounters {
+    fn count_drop(&mut self, error: &io::Error, datagrams: usize) {
+        let counter = match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => &mut self.send_buffer_full,
+            Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::ENETDOWN) => {
+                &mut self.unreachable
+            }
+            Some(Errno::EMSGSIZE) => &mut self.too_big,
+            Some(Errno::EPERM | Errno::EACCES) => &mut self.forbidden,
+            _ => &mut self.other_send_errors,
+        };
+        *counter += datagrams as u64;
+    }
+}
+
+/// What a send found out beyond having been tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Sent {
+    /// Nothing new.
+    Tried,
+    /// The local address asked for is gone; the train was sent from another one.
+    SourceLost,
+}
+
+/// The sockets of one worker.
+pub struct UdpPair {
+    v4: UdpSocket,
+    v6: Option<UdpSocket>,
+    buffers: Box<[u8]>,
+    counters: UdpCounters,
+}
+
+impl UdpPair {
+    /// Takes sockets that [`bind`] made here or in another process.
+    ///
+    /// # Errors
+    /// When they are no UDP sockets.
+    pub fn from_fds(v4: OwnedFd, v6: Option<OwnedFd>) -> io::Result<UdpPair> {
+        Ok(UdpPair {
+            v4: UdpSocket::new(v4, Family::V4)?,
+            v6: v6.map(|v6| UdpSocket::new(v6, Family::V6)).transpose()?,
+            // Zero pages until a run is received into them.
+            buffers: vec![0; BATCH_SIZE * RUN_ROOM].into_boxed_slice(),
+            counters: UdpCounters::default(),
+        })
+    }
+
+    /// Gives the sockets away, to another process for instance.
+    pub fn into_fds(self) -> (OwnedFd, Option<OwnedFd>) {
+        (self.v4.fd, self.v6.map(|v6| v6.fd))
+    }
+
+    /// The socket of `family`, to wait on; there may be no IPv6.
+    pub fn fd(&self, family: Family) -> Option<BorrowedFd<'_>> {
+        self.socket(family).map(|socket| socket.fd.as_fd())
+    }
+
+    /// The port both sockets are bound to.
+    ///
+    /// # Errors
+    /// What `getsockname` says.
+    pub fn port(&self) -> io::Result<u16> {
+        let address = socket2::SockRef::from(&self.v4.fd).local_addr()?;
+        Ok(address.as_socket().map_or(0, |address| address.port()))
+    }
+
+    /// What happened on these sockets so far.
+    pub fn counters(&self) -> UdpCounters {
+        self.counters
+    }
+
+    fn socket(&self, family: Family) -> Option<&UdpSocket> {
+        match family {
+            Family::V4 => Some(&self.v4),
+            Family::V6 => self.v6.as_ref(),
+        }
+    }
+
+    /// Receives up to 32 runs in one call and hands each to `each`.
+    ///
+    /// Gives whether there may be more. Errors of the network are counted and mean
+    /// nothing here, since the socket is not connected.
+    ///
+    /// # Errors
+    /// Only what cannot get better: the descriptor is no socket.
+    pub fn recv(&mut self, family: Family, mut each: impl FnMut(Run<'_>)) -> io::Result<bool> {
+        let socket = match family {
+            Family::V4 => &self.v4,
+            Family::V6 => match &self.v6 {
+                Some(v6) => v6,
+                None => return Ok(false),
+            },
+        };
+        let mut metas = [RecvMeta::default(); BATCH_SIZE];
+        let mut rooms = self.buffers.chunks_exact_mut(RUN_ROOM);
+        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|_| {
+            IoSliceMut::new(
+                rooms
+                    .next()
+                    .expect("invariant: a buffer for each of a batch"),
+            )
+        });
+        let received = socket
+            .state
+            .recv(UdpSockRef::from(&socket.fd), &mut slices, &mut metas);
+        let count = match received {
+            Ok(count) => count,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(e) => {
+                self.counters.receive_errors += 1;
+                return match e.raw_os_error().map(Errno::from_raw) {
+                    Some(Errno::EBADF | Errno::ENOTSOCK | Errno::EFAULT) => Err(e),
+                    _ => Ok(true),
+                };
+            }
+        };
+        for (meta, bytes) in metas[..count].iter().zip(&slices) {
+            let bytes = &bytes[..meta.len.min(bytes.len())];
+            if !bytes.is_empty() {
+                each(Run {
+                    source: meta.addr,
+                    local: meta.dst_ip,
+                    bytes,
+                    stride: meta.stride.clamp(1, bytes.len()),
+                });
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends one train. What cannot be sent is counted and dropped.
+    pub fn send(&mut self, transmit: &Transmit<'_>) -> Sent {
+        let socket = match transmit.endpoint {
+            SocketAddr::V4(_) => &self.v4,
+            SocketAddr::V6(_) => match &self.v6 {
+                Some(v6) => v6,
+                None => {
+                    self.counters.unreachable += datagrams(transmit) as u64;
+                    return Sent::Tried;
+                }
+            },
+        };
+        let mut train = quinn_udp::Transmit {
+            destination: transmit.endpoint,
+            ecn: None,
+            contents: transmit.contents,
+            segment_size: Some(transmit.segment_size),
+            src_ip: transmit.source,
+        };
+        let mut outcome = Sent::Tried;
+        let mut result = socket.try_send(&train);
+        if train.src_ip.is_some() && result.as_ref().is_err_and(is_source_lost) {
+            self.counters.lost_sources += 1;
+            outcome = Sent::SourceLost;
+            train.src_ip = None;
+            result = socket.try_send(&train);
+        }
+        let Err(error) = result else { return outcome };
+        if datagrams(transmit) > 1 && is_train_refused(&error) {
+            self.counters.split_trains += 1;
+            for datagram in transmit.contents.chunks(transmit.segment_size.max(1)) {
+                let single = quinn_udp::Transmit {
+                    contents: datagram,
+                    segment_size: None,
+                    ..train.clone()
+                };
+                if let Err(error) = socket.try_send(&single) {
+                    self.counters.count_drop(&error, 1);
+                }
+            }
+        } else {
+            self.counters.count_drop(&error, datagrams(transmit));
+        }
+        outcome
+    }
+}
+
+/// Datagrams of one size from one source, in the order they came; the last may be shorter.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Who sent them.
+    pub source: SocketAddr,
+    /// The address of ours they were sent to.
+    pub local: Option<IpAddr>,
+    /// All of them, one behind the other; never empty.
+    pub bytes: &'a [u8],
+    /// Size of each in bytes, at least 1.
+    pub stride: usize,
+}
+
+fn datagrams(transmit: &Transmit<'_>) -> usize {
+    transmit
+        .contents
+        .len()
+        .div_ceil(transmit.segment_size.max(1))
+}
+
+/// Linux says so when the source address asked for is not (or no longer) ours.
+fn is_source_lost(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EINVAL | Errno::EADDRNOTAVAIL | Errno::ENETUNREACH)
+    )
+}
+
+/// A segment above the path's MTU (EMSGSIZE, EINVAL in older kernels), or an interface
+/// that cannot do the checksums (EIO).
+fn is_train_refused(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EMSGSIZE | Errno::EINVAL | Errno::EIO)
+    )
+}
+
+struct UdpSocket {
+    fd: OwnedFd,
+    state: UdpSocketState,
+    /// Whether the kernel takes trains. Asked once: quinn-udp changes its own answer for
+    /// good at any EINVAL, which an address that vanished gives as well.
+    takes_trains: bool,
+}
+
+impl UdpSocket {
+    fn new(fd: OwnedFd, family: Family) -> io::Result<UdpSocket> {
+        let state = UdpSocketState::new(UdpSockRef::from(&fd))?;
+        // quinn-udp wants QUIC's path MTU discovery and receive timestamps. A tunnel
+        // lets the network fragment, as its peers cannot send smaller than their MTU.
+        setsockopt(&fd, sockopt::ReceiveTimestampns, &false)?;
+        setsockopt(&fd, Ipv4MtuDiscover, &libc::IP_PMTUDISC_DONT)?;
+        if family == Family::V6 {
+            setsockopt(&fd, Ipv6MtuDiscover, &libc::IPV6_PMTUDISC_DONT)?;
+            setsockopt(&fd, sockopt::Ipv6DontFrag, &false)?;
+        }
+        let takes_trains = state.max_gso_segments() > 1;
+        Ok(UdpSocket {
+            fd,
+            state,
+            takes_trains,
+        })
+    }
+
+    fn try_send(&self, train: &quinn_udp::Transmit<'_>) -> io::Result<()> {
+        let is_train = train
+            .segment_size
+            .is_some_and(|size| size < train.contents.len());
+        if is_train && !self.takes_trains {
+            return Err(Errno::EIO.into());
+        }
+        self.state.try_send(UdpSockRef::from(&self.fd), train)
+    }
+}
+
+sockopt_impl!(
+    /// Whether IPv4 datagrams may be fragmented (ip(7), IP_MTU_DISCOVER).
+    Ipv4MtuDiscover,
+    SetOnly,
+    libc::IPPROTO_IP,
+    libc::IP_MTU_DISCOVER,
+    libc::c_int
+);
+
+sockopt_impl!(
+    /// Whether IPv6 datagrams may be fragmented (ipv6(7), IPV6_MTU_DISCOVER).
+    Ipv6MtuDiscover,
+    SetOnly,
+    libc::IPPROTO_IPV6,
+    libc::IPV6_MTU_DISCOVER,
+    libc::c_int
+);
