@@ -442,7 +442,10 @@ pub(crate) fn check_dates(
 }
 
 /// The rules for one gateway's endpoints.
-pub(crate) fn check_endpoints(endpoints: &[Endpoint]) -> Result<(), ProfileError> {
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check_endpoints(endpoints: &[Endpoint]) -> Result<(), ProfileError> {
     if endpoints.is_empty() {
         return Err(ProfileError::Missing { field: "endpoint" });
     }
@@ -499,7 +502,10 @@ pub(crate) fn check_allowed_ips(allowed_ips: &[IpNet]) -> Result<(), ProfileErro
 }
 
 /// The rules for name servers.
-pub(crate) fn check_dns(dns: &[IpAddr]) -> Result<(), ProfileError> {
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check_dns(dns: &[IpAddr]) -> Result<(), ProfileError> {
     let field = "name servers";
     if let Some(ip) = dns.iter().find(|ip| !is_host_address(**ip)) {
         let net = IpNet::from(*ip);
@@ -508,14 +514,22 @@ pub(crate) fn check_dns(dns: &[IpAddr]) -> Result<(), ProfileError> {
     each_once(dns, field)
 }
 
-pub(crate) fn check_mtu(mtu: u16) -> Result<(), ProfileError> {
+/// The rule for the inner MTU.
+///
+/// # Errors
+/// It is outside of [`MTU_RANGE`].
+pub fn check_mtu(mtu: u16) -> Result<(), ProfileError> {
     match MTU_RANGE.contains(&mtu) {
         true => Ok(()),
         false => Err(ProfileError::Mtu { mtu }),
     }
 }
 
-pub(crate) fn check_keepalive(keepalive: u16) -> Result<(), ProfileError> {
+/// The rule for the keepalive.
+///
+/// # Errors
+/// It is neither 0 nor within [`KEEPALIVE_RANGE`].
+pub fn check_keepalive(keepalive: u16) -> Result<(), ProfileError> {
     match keepalive == 0 || KEEPALIVE_RANGE.contains(&keepalive) {
         true => Ok(()),
         false => Err(ProfileError::Keepalive { keepalive }),
