@@ -1,1 +1,31 @@
-//! Worlds for tests.
+//! Worlds for tests: computers with networks, card readers and terminals of their own, made of
+//! namespaces in a fraction of a second, without systemd, any number in parallel.
+//!
+//! ```no_run
+//! let world = rig::World::new();
+//! let computer = world.host("computer");
+//! let card = rig::Card::new(&world, "traveller");
+//! computer.start_pcscd();
+//! card.connect(&computer);
+//! card.insert();
+//! ```
+//!
+//! The hosts see the real file system with a private `/run`, `/etc` and `/var/lib`; what is started
+//! in them dies with the world, or with the process of the test. Everything here panics when it is
+//! disappointed: this is for tests, and a disappointment is their result.
+
+pub mod card;
+pub mod host;
+pub mod memory;
+pub mod process;
+pub mod programs;
+pub mod pty;
+pub mod transcript;
+pub mod wait;
+pub mod world;
+
+pub use card::Card;
+pub use host::Host;
+pub use process::{Finished, Invocation, Process};
+pub use pty::Pty;
+pub use world::World;

@@ -1,0 +1,487 @@
+//! Programs run in a host.
+
+#![expect(
+    unsafe_code,
+    reason = "what happens between fork and exec can only be said through `pre_exec`"
+)]
+
+use std::{
+    ffi::OsStr,
+    fmt, fs,
+    io::{self, Write},
+    os::{
+        fd::{AsRawFd, OwnedFd, RawFd},
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{host::Host, pty::Pty, transcript::Transcript, wait};
+
+/// How long a program may run that should end by itself.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A program about to be run in a host; made by [`Host::run`].
+///
+/// Unless told otherwise its stdin is empty, its output is kept in [`Transcript`]s and it has no
+/// controlling terminal.
+#[derive(Debug)]
+pub struct Invocation {
+    host: Host,
+    command: Command,
+    words: String,
+    descriptors: Vec<(OwnedFd, RawFd)>,
+    stdin: Vec<u8>,
+    on_terminal: bool,
+    terminal: Option<OwnedFd>,
+    echo: Option<String>,
+}
+
+impl Invocation {
+    pub(crate) fn new(host: &Host, program: &OsStr) -> Invocation {
+        let mut command = Command::new(program);
+        command
+            .current_dir(host.dir())
+            .env_remove("RUST_LOG")
+            .env("LC_ALL", "C.UTF-8")
+            // No escape sequences from readline and its like.
+            .env("TERM", "dumb");
+        let name = PathBuf::from(program);
+        let name = name.file_name().unwrap_or(program).to_string_lossy();
+        Invocation {
+            host: host.clone(),
+            command,
+            words: name.into_owned(),
+            descriptors: Vec::new(),
+            stdin: Vec::new(),
+            on_terminal: false,
+            terminal: None,
+            echo: None,
+        }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Invocation {
+        self.words.push(' ');
+        self.words.push_str(&arg.as_ref().to_string_lossy());
+        self.command.arg(arg);
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Invocation {
+        args.into_iter().fold(self, Invocation::arg)
+    }
+
+    /// Sets a variable of the environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Invocation {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts in another directory than the host's own.
+    #[must_use]
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Invocation {
+        self.command.current_dir(dir.into());
+        self
+    }
+
+    /// Runs as the user and group 65534, `nobody`, without any capability.
+    #[must_use]
+    pub fn as_nobody(mut self) -> Invocation {
+        self.command.uid(65534).gid(65534);
+        self
+    }
+
+    /// Gives the program this text on stdin, and then the end.
+    #[must_use]
+    pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Invocation {
+        self.stdin = text.into();
+        self
+    }
+
+    /// Gives the program this text on descriptor `number`, and then the end: a PIN for `--pin-fd`.
+    ///
+    /// # Panics
+    /// If the text does not fit into a pipe (4 KiB always do).
+    #[must_use]
+    pub fn text_on(mut self, number: RawFd, text: &str) -> Invocation {
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        writer
+            .write_all(text.as_bytes())
+            .expect("the pipe has room");
+        self.descriptors.push((reader.into(), number));
+        self
+    }
+
+    /// Puts stdin, stdout and stderr on this terminal and makes it the controlling one.
+    #[must_use]
+    pub fn on(mut self, pty: &Pty) -> Invocation {
+        self.on_terminal = true;
+        self.with_terminal(pty)
+    }
+
+    /// Makes this the controlling terminal (`/dev/tty`) and leaves stdin, stdout and stderr alone.
+    #[must_use]
+    pub fn with_terminal(mut self, pty: &Pty) -> Invocation {
+        self.terminal = Some(pty.user_side());
+        self
+    }
+
+    /// Also shows the output on our stdout, line by line behind this prefix.
+    #[must_use]
+    pub fn echo(mut self, prefix: &str) -> Invocation {
+        self.echo = Some(prefix.to_owned());
+        self
+    }
+
+    /// The words of the command line, the program without its path.
+    pub fn words(&self) -> &str {
+        &self.words
+    }
+
+    /// Starts the program.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[track_caller]
+    pub fn spawn(mut self) -> Process {
+        self.stdio();
+        self.between_fork_and_exec();
+        let (host, words, echo) = (self.host, self.words, self.echo);
+        // The descriptors for the program close here as soon as it has them.
+        let _handed_over = self.descriptors;
+        let mut child = match host.fork(self.command) {
+            Ok(child) => child,
+            Err(error) => panic!("cannot start `{words}` on {}: {error}", host.name()),
+        };
+        if let Some(mut stdin) = child.stdin.take() {
+            let text = self.stdin;
+            // The program may end without reading: then there is nobody to tell.
+            thread::spawn(move || stdin.write_all(&text));
+        }
+        let follow = |source: Option<OwnedFd>| match source {
+            Some(source) => Transcript::follow(fs::File::from(source), echo.clone()).0,
+            None => Transcript::default(),
+        };
+        let process = Process(Arc::new(Inner {
+            words,
+            host: host.name().to_owned(),
+            pid: i32::try_from(child.id()).expect("invariant: a pid is positive"),
+            stdout: follow(child.stdout.take().map(OwnedFd::from)),
+            stderr: follow(child.stderr.take().map(OwnedFd::from)),
+            child: Mutex::new(child),
+        }));
+        host.keep(process.clone());
+        process
+    }
+
+    fn stdio(&mut self) {
+        let command = &mut self.command;
+        if self.on_terminal {
+            let terminal = self
+                .terminal
+                .as_ref()
+                .expect("invariant: set by the same call");
+            let side = || terminal.try_clone().expect("a descriptor");
+            command.stdin(side()).stdout(side()).stderr(side());
+            return;
+        }
+        if self.stdin.is_empty() {
+            command.stdin(Stdio::null());
+        } else {
+            command.stdin(Stdio::piped());
+        }
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    }
+
+    fn between_fork_and_exec(&mut self) {
+        let descriptors: Vec<(RawFd, RawFd)> = self
+            .descriptors
+            .iter()
+            .map(|(ours, number)| (ours.as_raw_fd(), *number))
+            .collect();
+        let terminal = self.terminal.take();
+        let prepare = move || {
+            if let Some(terminal) = &terminal {
+                nix::unistd::setsid()?;
+                // SAFETY: an ioctl that takes an integer, on a descriptor that this closure owns.
+                if unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) } < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+            }
+            for &(ours, number) in &descriptors {
+                // SAFETY: plain system calls on numbers; in the child nobody else uses them.
+                let copied = unsafe {
+                    if ours == number {
+                        libc::fcntl(ours, libc::F_SETFD, 0)
+                    } else {
+                        libc::dup2(ours, number)
+                    }
+                };
+                if copied < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+            }
+            Ok(())
+        };
+        // SAFETY: the closure makes system calls only: no allocation, no lock.
+        unsafe { self.command.pre_exec(prepare) };
+    }
+
+    /// Runs the program to its end.
+    ///
+    /// # Panics
+    /// If it does not end within 40 s.
+    #[track_caller]
+    pub fn finish(self) -> Finished {
+        let process = self.spawn();
+        let status = process.wait(PATIENCE);
+        Finished {
+            words: process.0.words.clone(),
+            host: process.0.host.clone(),
+            status,
+            stdout: process.stdout().all(),
+            stderr: process.stderr().all(),
+        }
+    }
+
+    /// Runs the program to its end and returns its stdout.
+    ///
+    /// # Panics
+    /// If it fails.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        self.finish().expect_code(0).stdout
+    }
+}
+
+/// How a program ended, and what it said.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    words: String,
+    host: String,
+    /// The status.
+    pub status: ExitStatus,
+    /// All of its stdout.
+    pub stdout: String,
+    /// All of its stderr.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Insists on this exit code.
+    ///
+    /// # Panics
+    /// If it was another one, or a signal; with everything that the program said.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Finished {
+        assert!(
+            self.status.code() == Some(code),
+            "expected exit code {code}\n{self}"
+        );
+        self
+    }
+
+    /// Insists on this exit code and on an error for people: exactly two lines on stderr, `error: …`
+    /// and `hint: …`, with each of `facts` somewhere in them.
+    ///
+    /// # Panics
+    /// If anything of that is different.
+    #[track_caller]
+    pub fn expect_error(self, code: i32, facts: &[&str]) -> Finished {
+        let finished = self.expect_code(code);
+        let lines: Vec<&str> = finished.stderr.lines().collect();
+        let shape = lines.len() >= 2
+            && lines[lines.len() - 2].starts_with("error: ")
+            && lines[lines.len() - 1].starts_with("hint: ")
+            && !lines[..lines.len() - 2]
+                .iter()
+                .any(|line| line.starts_with("error: ") || line.contains("panicked"));
+        assert!(
+            shape,
+            "expected the two lines `error: …` and `hint: …` at the end\n{finished}"
+        );
+        let text = lines[lines.len() - 2..].join("\n");
+        for fact in facts {
+            assert!(
+                text.to_lowercase().contains(&fact.to_lowercase()),
+                "{fact:?} is missing in the error\n{finished}"
+            );
+        }
+        finished
+    }
+}
+
+impl fmt::Display for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "`{}` on {}: {}", self.words, self.host, self.status)?;
+        writeln!(f, "  stdout: {}", self.stdout)?;
+        write!(f, "  stderr: {}", self.stderr)
+    }
+}
+
+/// A program that was started. It lives until it ends by itself, is killed, or its host goes.
+#[derive(Clone)]
+pub struct Process(Arc<Inner>);
+
+struct Inner {
+    words: String,
+    host: String,
+    pid: i32,
+    child: Mutex<Child>,
+    stdout: Transcript,
+    stderr: Transcript,
+}
+
+impl Process {
+    /// Its number outside of the host.
+    pub fn pid(&self) -> i32 {
+        self.0.pid
+    }
+
+    /// The words of its command line.
+    pub fn words(&self) -> &str {
+        &self.0.words
+    }
+
+    /// Its stdout; empty if that is a terminal.
+    pub fn stdout(&self) -> &Transcript {
+        &self.0.stdout
+    }
+
+    /// Its stderr; empty if that is a terminal.
+    pub fn stderr(&self) -> &Transcript {
+        &self.0.stderr
+    }
+
+    /// How it ended, if it has.
+    pub fn status(&self) -> Option<ExitStatus> {
+        let mut child = self.0.child.lock().expect("invariant: no holder panics");
+        child.try_wait().ok().flatten()
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&self) -> bool {
+        self.status().is_none()
+    }
+
+    /// Sends a signal; it is no error if the process has ended.
+    pub fn signal(&self, signal: Signal) {
+        // Until it is waited for, its number cannot belong to somebody else.
+        if self.is_running() {
+            let _ = kill(Pid::from_raw(self.0.pid), signal);
+        }
+    }
+
+    /// Kills it and waits for its end.
+    pub fn kill(&self) {
+        let mut child = self.0.child.lock().expect("invariant: no holder panics");
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
+    /// Waits for its end, and for the last of its output.
+    ///
+    /// # Panics
+    /// If it does not end in time; it is killed then.
+    #[track_caller]
+    pub fn wait(&self, within: Duration) -> ExitStatus {
+        let Some(status) = wait::poll(within, || self.status()) else {
+            self.kill();
+            panic!(
+                "did not end within {within:?} and was killed\n{}",
+                self.report()
+            );
+        };
+        // A child of it may hold the pipes open for ever.
+        wait::poll(Duration::from_millis(500), || {
+            (self.0.stdout.is_closed() && self.0.stderr.is_closed()).then_some(())
+        });
+        status
+    }
+
+    /// The exit code when it has ended by itself.
+    ///
+    /// # Panics
+    /// If it does not end in time, or by a signal.
+    #[track_caller]
+    pub fn exit_code(&self, within: Duration) -> i32 {
+        let status = self.wait(within);
+        match status.code() {
+            Some(code) => code,
+            None => panic!("ended by signal {:?}\n{}", status.signal(), self.report()),
+        }
+    }
+
+    /// The processes that it has started and that live, by their numbers outside of the host.
+    pub fn children(&self) -> Vec<i32> {
+        children(self.0.pid)
+    }
+
+    /// What it is and what it said last, for a failure report.
+    pub fn report(&self) -> String {
+        let status = match self.status() {
+            Some(status) => status.to_string(),
+            None => "running".to_owned(),
+        };
+        let Inner {
+            words, host, pid, ..
+        } = &*self.0;
+        let mut report = format!("  {host}: `{words}` (pid {pid}): {status}\n");
+        for (name, transcript) in [("stdout", self.stdout()), ("stderr", self.stderr())] {
+            let tail = transcript.tail(40);
+            if !tail.is_empty() {
+                report.push_str(&format!("    {name}:\n{tail}"));
+            }
+        }
+        report
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.0.words, self.0.pid)
+    }
+}
+
+/// The living children of a process, zombies left out.
+pub fn children(pid: i32) -> Vec<i32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    threads
+        .flatten()
+        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
+        .flat_map(|list| {
+            list.split_whitespace()
+                .filter_map(|word| word.parse().ok())
+                .collect::<Vec<i32>>()
+        })
+        .filter(|&child| is_alive(child))
+        .collect()
+}
+
+/// The letter of a process's state in `/proc/PID/stat` (proc(5)), if there is such a process.
+pub fn state(pid: i32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may itself hold any character.
+    stat[stat.rfind(')')? + 1..].trim_start().chars().next()
+}
+
+/// Whether there is such a process and it is neither dead nor a zombie.
+pub fn is_alive(pid: i32) -> bool {
+    !matches!(state(pid), None | Some('Z' | 'X'))
+}

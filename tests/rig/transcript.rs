@@ -1,0 +1,140 @@
+//! What a process has said so far, readable while it goes on talking.
+
+use std::{
+    io::{self, Read},
+    sync::{Arc, Mutex, MutexGuard},
+    thread,
+    time::Duration,
+};
+
+use crate::wait;
+
+/// The bytes that came out of a pipe or a terminal, shared with the thread that reads them.
+#[derive(Clone, Debug, Default)]
+pub struct Transcript(Arc<Mutex<Text>>);
+
+#[derive(Debug, Default)]
+struct Text {
+    bytes: Vec<u8>,
+    /// Up to here [`Transcript::expect`] has looked.
+    seen: usize,
+    followed: bool,
+    closed: bool,
+}
+
+impl Transcript {
+    /// Reads `source` to its end on a thread of its own. With `echo`, whole lines also go to our
+    /// stdout behind that prefix.
+    pub(crate) fn follow(
+        source: impl Read + Send + 'static,
+        echo: Option<String>,
+    ) -> (Transcript, thread::JoinHandle<()>) {
+        let transcript = Transcript::default();
+        transcript.text().followed = true;
+        let writer = transcript.clone();
+        let reader = thread::spawn(move || writer.fill(source, echo.as_deref()));
+        (transcript, reader)
+    }
+
+    fn fill(&self, mut source: impl Read, echo: Option<&str>) {
+        let mut chunk = [0; 4096];
+        let mut shown = 0;
+        loop {
+            let len = match source.read(&mut chunk) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // A terminal whose last user left answers EIO: as good as an end.
+                Ok(0) | Err(_) => break,
+                Ok(len) => len,
+            };
+            let mut text = self.text();
+            text.bytes.extend_from_slice(&chunk[..len]);
+            if let Some(prefix) = echo {
+                while let Some(end) = memchr::memchr(b'\n', &text.bytes[shown..]) {
+                    let line = String::from_utf8_lossy(&text.bytes[shown..shown + end]);
+                    println!("{prefix}{}", line.trim_end());
+                    shown += end + 1;
+                }
+            }
+        }
+        let mut text = self.text();
+        if let (Some(prefix), true) = (echo, shown < text.bytes.len()) {
+            println!("{prefix}{}", String::from_utf8_lossy(&text.bytes[shown..]));
+        }
+        text.closed = true;
+    }
+
+    fn text(&self) -> MutexGuard<'_, Text> {
+        self.0.lock().expect("invariant: no holder panics")
+    }
+
+    /// Everything said so far.
+    pub fn all(&self) -> String {
+        String::from_utf8_lossy(&self.text().bytes).into_owned()
+    }
+
+    /// Everything said so far, as it came.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.text().bytes.clone()
+    }
+
+    /// Whether nothing more can come.
+    pub fn is_closed(&self) -> bool {
+        let text = self.text();
+        text.closed || !text.followed
+    }
+
+    /// Waits for `pattern` in what was said since the last call that found something, and moves
+    /// on behind it. Returns what stood before it.
+    ///
+    /// # Panics
+    /// If it does not come `within` the time.
+    #[track_caller]
+    pub fn expect_within(&self, pattern: &str, within: Duration) -> String {
+        if let Some(before) = self.look_for(pattern, within) {
+            return before;
+        }
+        let since = self.unseen();
+        panic!("waited {within:?} in vain for {pattern:?}; said since the last match:\n{since}");
+    }
+
+    /// [`Transcript::expect_within`] a time long enough for anything that is done at once.
+    ///
+    /// # Panics
+    /// If it does not come.
+    #[track_caller]
+    pub fn expect(&self, pattern: &str) -> String {
+        self.expect_within(pattern, wait::SOON)
+    }
+
+    /// Like [`Transcript::expect_within`], with `None` when it does not come.
+    pub fn look_for(&self, pattern: &str, within: Duration) -> Option<String> {
+        wait::poll(within, || {
+            let mut text = self.text();
+            let unseen = &text.bytes[text.seen..];
+            let at = memchr::memmem::find(unseen, pattern.as_bytes())?;
+            let before = String::from_utf8_lossy(&unseen[..at]).into_owned();
+            text.seen += at + pattern.len();
+            Some(before)
+        })
+    }
+
+    /// What was said since the last match.
+    pub fn unseen(&self) -> String {
+        let text = self.text();
+        String::from_utf8_lossy(&text.bytes[text.seen..]).into_owned()
+    }
+
+    /// The last `lines` lines, indented, for a failure report.
+    pub(crate) fn tail(&self, lines: usize) -> String {
+        let all = self.all();
+        let all: Vec<&str> = all.lines().collect();
+        let from = all.len().saturating_sub(lines);
+        let mut tail = String::new();
+        for line in &all[from..] {
+            tail.push_str("      ");
+            tail.push_str(line);
+            tail.push('\n');
+        }
+        tail
+    }
+}

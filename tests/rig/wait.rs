@@ -1,0 +1,57 @@
+//! Waiting for something to become true, with a deadline.
+
+use std::{thread, time::Duration};
+
+pub use tokenvpn_common::clock::Now;
+pub use tokenvpn_common::io::clock::now;
+
+/// How long to wait for what should take milliseconds, on a busy machine.
+pub const SOON: Duration = Duration::from_secs(15);
+
+/// How often a probe is made.
+const PACE: Duration = Duration::from_millis(5);
+
+/// Probes until there is something, for at most `within`.
+pub fn poll<T>(within: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = now() + within;
+    loop {
+        if let Some(found) = probe() {
+            return Some(found);
+        }
+        if now() >= deadline {
+            return None;
+        }
+        thread::sleep(PACE);
+    }
+}
+
+/// Probes until there is something.
+///
+/// # Panics
+/// If there is nothing `within` the time; the text says what was awaited.
+#[track_caller]
+pub fn until<T>(what: &str, within: Duration, probe: impl FnMut() -> Option<T>) -> T {
+    match poll(within, probe) {
+        Some(found) => found,
+        None => panic!("waited {within:?} in vain: {what}"),
+    }
+}
+
+/// Probes until the condition holds.
+///
+/// # Panics
+/// If it does not hold `within` the time; the text says what was awaited.
+#[track_caller]
+pub fn until_true(what: &str, within: Duration, mut probe: impl FnMut() -> bool) {
+    until(what, within, || probe().then_some(()));
+}
+
+/// Checks again and again that a condition holds for the whole time.
+///
+/// # Panics
+/// As soon as it does not.
+#[track_caller]
+pub fn holds_for(what: &str, time: Duration, mut probe: impl FnMut() -> bool) {
+    let fails = poll(time, || (!probe()).then_some(()));
+    assert!(fails.is_none(), "did not last {time:?}: {what}");
+}
