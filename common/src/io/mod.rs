@@ -1,8 +1,12 @@
 //! The edges: everything here touches the world.
 
+pub mod card;
 pub mod clock;
+pub mod datapath;
 pub mod hardening;
+pub mod holder;
 pub mod logging;
+pub mod netlink;
 pub mod request_socket;
 pub mod tun;
 mod steering;

@@ -241,7 +241,6 @@ pub enum Sent {
 pub struct UdpPair {
     v4: UdpSocket,
     v6: Option<UdpSocket>,
-    buffers: Box<[u8]>,
     counters: UdpCounters,
 }
 
@@ -254,8 +253,6 @@ impl UdpPair {
         Ok(UdpPair {
             v4: UdpSocket::new(v4, Family::V4)?,
             v6: v6.map(|v6| UdpSocket::new(v6, Family::V6)).transpose()?,
-            // Zero pages until a run is received into them.
-            buffers: vec![0; BATCH_SIZE * RUN_ROOM].into_boxed_slice(),
             counters: UdpCounters::default(),
         })
     }
@@ -291,56 +288,40 @@ impl UdpPair {
         }
     }
 
-    /// Receives up to 32 runs in one call and hands each to `each`.
+    /// Receives up to 32 runs in one call, in place of what `batch` held.
     ///
     /// Gives whether there may be more. Errors of the network are counted and mean
     /// nothing here, since the socket is not connected.
     ///
     /// # Errors
     /// Only what cannot get better: the descriptor is no socket.
-    pub fn recv(&mut self, family: Family, mut each: impl FnMut(Run<'_>)) -> io::Result<bool> {
-        let socket = match family {
-            Family::V4 => &self.v4,
-            Family::V6 => match &self.v6 {
-                Some(v6) => v6,
-                None => return Ok(false),
-            },
+    pub fn recv(&mut self, family: Family, batch: &mut Batch) -> io::Result<bool> {
+        batch.count = 0;
+        let Some(socket) = self.socket(family) else {
+            return Ok(false);
         };
-        let mut metas = [RecvMeta::default(); BATCH_SIZE];
-        let mut rooms = self.buffers.chunks_exact_mut(RUN_ROOM);
-        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|_| {
-            IoSliceMut::new(
-                rooms
-                    .next()
-                    .expect("invariant: a buffer for each of a batch"),
-            )
-        });
-        let received = socket
-            .state
-            .recv(UdpSockRef::from(&socket.fd), &mut slices, &mut metas);
-        let count = match received {
-            Ok(count) => count,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+        let mut rooms = batch.buffers.chunks_exact_mut(RUN_ROOM);
+        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
+            std::array::from_fn(|_| IoSliceMut::new(rooms.next().unwrap_or_default()));
+        let received = socket.state.recv(
+            UdpSockRef::from(&socket.fd),
+            &mut slices,
+            &mut batch.metas[..],
+        );
+        match received {
+            Ok(count) => {
+                batch.count = count;
+                Ok(true)
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(e) => {
                 self.counters.receive_errors += 1;
-                return match e.raw_os_error().map(Errno::from_raw) {
+                match e.raw_os_error().map(Errno::from_raw) {
                     Some(Errno::EBADF | Errno::ENOTSOCK | Errno::EFAULT) => Err(e),
                     _ => Ok(true),
-                };
-            }
-        };
-        for (meta, bytes) in metas[..count].iter().zip(&slices) {
-            let bytes = &bytes[..meta.len.min(bytes.len())];
-            if !bytes.is_empty() {
-                each(Run {
-                    source: meta.addr,
-                    local: meta.dst_ip,
-                    bytes,
-                    stride: meta.stride.clamp(1, bytes.len()),
-                });
+                }
             }
         }
-        Ok(true)
     }
 
     /// Sends one train. What cannot be sent is counted and dropped.
@@ -387,6 +368,46 @@ impl UdpPair {
             self.counters.count_drop(&error, datagrams(transmit));
         }
         outcome
+    }
+}
+
+/// Room for what one receive call can bring. Allocated once.
+pub struct Batch {
+    buffers: Box<[u8]>,
+    metas: Box<[RecvMeta; BATCH_SIZE]>,
+    count: usize,
+}
+
+impl Batch {
+    /// An empty batch; its room is zero pages until a run is received into them.
+    pub fn new() -> Batch {
+        Batch {
+            buffers: vec![0; BATCH_SIZE * RUN_ROOM].into_boxed_slice(),
+            metas: Box::new([RecvMeta::default(); BATCH_SIZE]),
+            count: 0,
+        }
+    }
+
+    /// The runs of the last receive call, in the order they came.
+    pub fn runs(&self) -> impl Iterator<Item = Run<'_>> {
+        let received = self.metas[..self.count].iter();
+        received
+            .zip(self.buffers.chunks_exact(RUN_ROOM))
+            .filter_map(|(meta, room)| {
+                let bytes = room.get(..meta.len).filter(|bytes| !bytes.is_empty())?;
+                Some(Run {
+                    source: meta.addr,
+                    local: meta.dst_ip,
+                    bytes,
+                    stride: meta.stride.clamp(1, bytes.len()),
+                })
+            })
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Batch {
+        Batch::new()
     }
 }
 
