@@ -11,3 +11,4 @@ pub mod request_socket;
 pub mod tun;
 mod steering;
 pub mod udp;
+pub mod watcher;

@@ -1,0 +1,579 @@
+//! The token in its reader: the only place that speaks with a card.
+//!
+//! A card remembers that its PIN was right until it is reset, for whoever talks to it
+//! next. So it is held exclusively from the first command to the last, and every end,
+//! a panic or a kill included, resets it.
+
+use std::ffi::{CStr, CString};
+use std::time::Duration;
+
+use card_backend_pcsc::PcscBackend;
+use openpgp_card::ocard::StatusBytes;
+use openpgp_card::ocard::data::ExtendedCapabilities;
+use openpgp_card::state::{Open, Transaction};
+use openpgp_card::{Card, Error};
+use pcsc::{Context, Protocols, ReaderState, Scope, ShareMode, State};
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use crate::io::clock;
+use crate::io::holder::{Holder, likely_holders};
+use crate::profile::wire::MAX_OBJECT;
+use crate::token::{Content, Ident, Label};
+
+/// Private-use object 0101: read by anyone, written with the PIN (OpenPGP card 3.4.1 §4.4.1).
+const LABEL: u8 = 1;
+
+/// Private-use object 0103: read and written with the PIN only (OpenPGP card 3.4.1 §4.4.1).
+const PROFILE: u8 = 3;
+
+/// Room of a private-use object on a card of version 2, which does not announce it
+/// (OpenPGP card 2.2 §4.4.1).
+const ROOM_VERSION_2: usize = 254;
+
+/// How long a card that another program holds is asked for again: a program that was
+/// just killed may still be finishing an exchange.
+const BUSY_PATIENCE: Duration = Duration::from_secs(2);
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long after a failed exchange to wait for news of a removal (a reader that is polled
+/// needs 400 ms).
+const REMOVAL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Tries of a PIN that nobody has mistyped (OpenPGP card 3.4.1 §4.3.1).
+pub const FULL_TRIES: u8 = 3;
+
+/// Why a token cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CardError {
+    /// pcscd does not answer.
+    #[error("no smart-card service answers")]
+    NoService,
+    /// There is no reader, or the one asked for is gone.
+    #[error("there is no card reader")]
+    NoReader,
+    /// The reader is empty.
+    #[error("there is no card in the reader")]
+    NoToken,
+    /// Another program holds the card.
+    #[error("another program holds the card in {reader}")]
+    Busy {
+        /// The reader's name.
+        reader: String,
+        /// Who it may be, most likely first; empty if that cannot be seen.
+        holders: Vec<Holder>,
+    },
+    /// The card was pulled out, however short.
+    #[error("the card was removed")]
+    Removed,
+    /// The service does not let this user in.
+    #[error("the smart-card service refuses this user")]
+    NoPermission,
+    /// The card did not accept the PIN; this cost one try.
+    #[error("wrong PIN, tries left: {tries_left}")]
+    PinWrong {
+        /// Tries until the PIN is blocked, at least 1.
+        tries_left: u8,
+    },
+    /// No try is left.
+    #[error("the PIN is blocked")]
+    PinBlocked,
+    /// The PIN is longer than this card takes; no try was spent.
+    #[error("this card takes PINs of at most {max} bytes")]
+    PinTooLong {
+        /// The longest PIN in bytes.
+        max: u8,
+    },
+    /// Not an OpenPGP card, or one without private-use objects.
+    #[error("this card cannot hold a profile")]
+    Unsupported {
+        /// Which card, if it could be asked.
+        ident: Option<Ident>,
+    },
+    /// More than the card has room for; nothing was written.
+    #[error("{bytes} bytes do not fit, this card has room for {room}")]
+    TooLong {
+        /// How much was to be written.
+        bytes: usize,
+        /// How much fits.
+        room: usize,
+    },
+    /// What was read back is not what was written.
+    #[error("the card did not keep what was written to object 010{object}")]
+    NotKept {
+        /// The object's number.
+        object: u8,
+    },
+    /// Anything else that a card or reader does.
+    #[error("the card does not do as it should: {0}")]
+    Card(String),
+}
+
+impl From<pcsc::Error> for CardError {
+    fn from(error: pcsc::Error) -> CardError {
+        use pcsc::Error as E;
+        match error {
+            E::NoService | E::ServiceStopped | E::CommError => CardError::NoService,
+            E::NoReadersAvailable | E::UnknownReader | E::ReaderUnavailable => CardError::NoReader,
+            E::NoSmartcard => CardError::NoToken,
+            E::RemovedCard => CardError::Removed,
+            E::SecurityViolation | E::NoAccess => CardError::NoPermission,
+            error => CardError::Card(error.to_string()),
+        }
+    }
+}
+
+/// A user PIN that a card may be asked to check. Wiped when dropped, never printed.
+pub struct Pin(SecretString);
+
+/// Why a text is no PIN; no card was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PinTextError {
+    /// Shorter than any card's user PIN.
+    #[error("a PIN has at least {} characters", Pin::MIN)]
+    TooShort,
+    /// Longer than any card's user PIN.
+    #[error("a PIN has at most {} bytes", Pin::MAX)]
+    TooLong,
+    /// Not text, or with control characters.
+    #[error("a PIN is made of printable characters")]
+    Unprintable,
+}
+
+impl Pin {
+    /// Shortest user PIN in bytes (OpenPGP card 3.4.1 §4.3.1).
+    pub const MIN: usize = 6;
+    /// Longest user PIN in bytes (OpenPGP card 3.4.1 §4.3.1: a 7-bit length).
+    pub const MAX: usize = 127;
+
+    /// Takes a PIN as it was typed, without its line end.
+    ///
+    /// # Errors
+    /// The text cannot be any card's PIN, so that no try is spent on it.
+    pub fn new(bytes: &[u8]) -> Result<Pin, PinTextError> {
+        let text = str::from_utf8(bytes).map_err(|_| PinTextError::Unprintable)?;
+        if text.chars().any(char::is_control) {
+            return Err(PinTextError::Unprintable);
+        }
+        match text.len() {
+            ..Pin::MIN => Err(PinTextError::TooShort),
+            Pin::MIN..=Pin::MAX => Ok(Pin(text.into())),
+            _ => Err(PinTextError::TooLong),
+        }
+    }
+}
+
+/// What a card says about itself without a PIN.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Which card.
+    pub ident: Ident,
+    /// Its maker's name.
+    pub manufacturer: &'static str,
+    /// The version of the OpenPGP card specification that it follows.
+    pub version: (u8, u8),
+    /// Room for a profile in bytes.
+    pub room: usize,
+    /// Tries left for the user PIN.
+    pub tries_left: u8,
+    /// What object 0101 holds.
+    pub label: Content<Label>,
+}
+
+/// A card in a reader, as a list shows it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The reader's name.
+    pub reader: String,
+    /// What the card says, or why it cannot be asked.
+    pub card: Result<Facts, CardError>,
+}
+
+/// Looks at every card in every reader, one after the other.
+///
+/// # Errors
+/// The service does not answer or does not let us in. No reader at all is an empty list.
+pub fn list() -> Result<Vec<Seen>, CardError> {
+    let context = Context::establish(Scope::User)?;
+    let readers = match context.list_readers_owned() {
+        Err(pcsc::Error::NoReadersAvailable) => Vec::new(),
+        readers => readers?,
+    };
+    let seen = readers.into_iter().filter_map(|reader| {
+        let card = Token::open_in(&context, &reader).and_then(|mut token| token.facts());
+        match card {
+            Err(CardError::NoToken | CardError::NoReader) => None,
+            card => Some(Seen {
+                reader: reader.to_string_lossy().into_owned(),
+                card,
+            }),
+        }
+    });
+    Ok(seen.collect())
+}
+
+/// A card that we hold, and nobody else. Reset when dropped.
+pub struct Token {
+    card: Card<Open>,
+    presence: Presence,
+    ident: Ident,
+    room: usize,
+}
+
+impl Token {
+    /// Takes the card in this reader exclusively.
+    ///
+    /// Blocks for up to 2 s while another program holds it.
+    ///
+    /// # Errors
+    /// No such reader or card, held by another program, or a card that cannot hold a profile.
+    pub fn open(reader: &str) -> Result<Token, CardError> {
+        let context = Context::establish(Scope::User)?;
+        let reader = CString::new(reader).map_err(|_| CardError::NoReader)?;
+        Token::open_in(&context, &reader)
+    }
+
+    fn open_in(context: &Context, reader: &CStr) -> Result<Token, CardError> {
+        let mut presence = Presence::now(context, reader)?;
+        let card = connect(context, reader)?;
+        let selected = PcscBackend::from_pcsc_card(reader, ShareMode::Exclusive, card)
+            .map_err(Error::from)
+            .and_then(Card::new)
+            .and_then(|mut card| Ok((about(&mut card)?, card)));
+        let ((ident, capabilities), card) = selected.map_err(|error| match error {
+            // It answered, but it is some other kind of card.
+            Error::CardStatus(_) | Error::UnsupportedFeature(_) => {
+                CardError::Unsupported { ident: None }
+            }
+            error => presence.explain(error),
+        })?;
+        if !capabilities.private_use_dos() {
+            return Err(CardError::Unsupported { ident: Some(ident) });
+        }
+        let room = capabilities
+            .max_len_special_do()
+            .map_or(ROOM_VERSION_2, usize::from)
+            .min(MAX_OBJECT);
+        Ok(Token {
+            card,
+            presence,
+            ident,
+            room,
+        })
+    }
+
+    /// Which card it is.
+    pub fn ident(&self) -> Ident {
+        self.ident
+    }
+
+    /// Room for a profile in bytes.
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Tries left for the user PIN, asked of the card just now.
+    ///
+    /// # Errors
+    /// The card was removed or does not answer.
+    pub fn tries_left(&mut self) -> Result<u8, CardError> {
+        // A transaction of its own: within one, openpgp-card remembers the first answer.
+        self.exchange(|card| Ok(card.pw_status_bytes()?.err_count_pw1()))
+    }
+
+    /// What object 0101 holds.
+    ///
+    /// # Errors
+    /// The card was removed or does not answer.
+    pub fn label(&mut self) -> Result<Content<Label>, CardError> {
+        let bytes = self.exchange(|card| object(card, LABEL))?;
+        Ok(Label::decode(&bytes).into())
+    }
+
+    /// All that the card says without a PIN.
+    ///
+    /// # Errors
+    /// The card was removed or does not answer.
+    pub fn facts(&mut self) -> Result<Facts, CardError> {
+        let label = self.label()?;
+        let tries_left = self.tries_left()?;
+        let application = self.exchange(|card| card.application_identifier())?;
+        let [major, minor] = application.version().to_be_bytes();
+        Ok(Facts {
+            ident: self.ident,
+            manufacturer: application.manufacturer_name(),
+            version: (major, minor),
+            room: self.room,
+            tries_left,
+            label,
+        })
+    }
+
+    /// Shows the card its PIN: exactly one try, and none if that cannot succeed.
+    ///
+    /// # Errors
+    /// [`CardError::PinWrong`], [`CardError::PinBlocked`], [`CardError::PinTooLong`], or the
+    /// card was removed.
+    pub fn unlock(&mut self, pin: Pin) -> Result<Unlocked<'_>, CardError> {
+        let status = self.exchange(|card| card.pw_status_bytes())?;
+        if status.err_count_pw1() == 0 {
+            return Err(CardError::PinBlocked);
+        }
+        let max = status.pw1_max_len();
+        if pin.0.expose_secret().len() > usize::from(max) {
+            return Err(CardError::PinTooLong { max });
+        }
+        let refusal = self.exchange(|card| match card.verify_user_pin(pin.0) {
+            Ok(()) => Ok(None),
+            Err(Error::CardStatus(status)) => Ok(Some(status)),
+            Err(error) => Err(error),
+        })?;
+        match refusal {
+            None => Ok(Unlocked(self)),
+            Some(StatusBytes::PasswordNotChecked(tries_left)) => Err(refused(tries_left)),
+            Some(StatusBytes::AuthenticationMethodBlocked) => Err(CardError::PinBlocked),
+            // Cards that do not count aloud.
+            Some(StatusBytes::SecurityStatusNotSatisfied) => Err(refused(self.tries_left()?)),
+            Some(status) => Err(CardError::Card(status.to_string())),
+        }
+    }
+
+    /// Shows the card its PIN and reads the bytes of object 0103.
+    ///
+    /// # Errors
+    /// As [`Token::unlock`].
+    pub fn read_profile(&mut self, pin: Pin) -> Result<Zeroizing<Vec<u8>>, CardError> {
+        self.unlock(pin)?.profile()
+    }
+
+    /// One transaction with the card.
+    fn exchange<T>(
+        &mut self,
+        ask: impl FnOnce(&mut Card<Transaction<'_>>) -> Result<T, Error>,
+    ) -> Result<T, CardError> {
+        let answer = self.card.transaction().and_then(|mut card| ask(&mut card));
+        answer.map_err(|error| self.presence.explain(error))
+    }
+}
+
+/// A token that has accepted its PIN.
+pub struct Unlocked<'a>(&'a mut Token);
+
+impl Unlocked<'_> {
+    /// Which card it is.
+    pub fn ident(&self) -> Ident {
+        self.0.ident
+    }
+
+    /// Room for a profile in bytes.
+    pub fn room(&self) -> usize {
+        self.0.room
+    }
+
+    /// What object 0101 holds.
+    ///
+    /// # Errors
+    /// The card was removed or does not answer.
+    pub fn label(&mut self) -> Result<Content<Label>, CardError> {
+        self.0.label()
+    }
+
+    /// The bytes of object 0103.
+    ///
+    /// # Errors
+    /// The card was removed or does not answer.
+    pub fn profile(&mut self) -> Result<Zeroizing<Vec<u8>>, CardError> {
+        self.0.exchange(|card| object(card, PROFILE))
+    }
+
+    /// Writes a profile, then its label, and reads both back. Without a label, object
+    /// 0101 stays as it is; an empty one clears it.
+    ///
+    /// # Errors
+    /// Too long for the card, in which case nothing was written; not kept; or the card
+    /// was removed, in which case anything may be in it.
+    pub fn write(&mut self, profile: &[u8], label: Option<&[u8]>) -> Result<(), CardError> {
+        let room = self.0.room;
+        let bytes = profile.len().max(label.map_or(0, <[u8]>::len));
+        if bytes > room {
+            return Err(CardError::TooLong { bytes, room });
+        }
+        self.put(PROFILE, profile)?;
+        label.map_or(Ok(()), |label| self.put(LABEL, label))
+    }
+
+    /// Overwrites both objects with zeros, empties them, and reads them back.
+    ///
+    /// # Errors
+    /// Not kept, or the card was removed.
+    pub fn erase(&mut self) -> Result<(), CardError> {
+        for number in [PROFILE, LABEL] {
+            let len = self.0.exchange(|card| object(card, number))?.len();
+            if len > 0 {
+                self.put(number, &vec![0; len])?;
+            }
+            // A card that cannot hold nothing keeps the zeros, which mean the same.
+            self.put(number, &[]).or_else(|error| match error {
+                CardError::Card(_) => self.put(number, &[0]),
+                error => Err(error),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, number: u8, bytes: &[u8]) -> Result<(), CardError> {
+        let kept = self.0.exchange(|card| {
+            card.as_user_card(None)?
+                .set_private_use_do(number, bytes.to_vec())?;
+            object(card, number)
+        })?;
+        match *kept == bytes {
+            true => Ok(()),
+            false => Err(CardError::NotKept { object: number }),
+        }
+    }
+}
+
+fn refused(tries_left: u8) -> CardError {
+    match tries_left {
+        0 => CardError::PinBlocked,
+        tries_left => CardError::PinWrong { tries_left },
+    }
+}
+
+/// Reads a private-use object; one that was never written is empty.
+fn object(card: &mut Card<Transaction<'_>>, number: u8) -> Result<Zeroizing<Vec<u8>>, Error> {
+    match card.private_use_do(number) {
+        Err(Error::CardStatus(
+            StatusBytes::ReferencedDataNotFound | StatusBytes::FileOrApplicationNotFound,
+        )) => Ok(Zeroizing::default()),
+        bytes => bytes.map(Zeroizing::new),
+    }
+}
+
+fn about(card: &mut Card<Open>) -> Result<(Ident, ExtendedCapabilities), Error> {
+    let card = card.transaction()?;
+    let application = card.application_identifier()?;
+    let ident = Ident {
+        manufacturer: application.manufacturer(),
+        serial: application.serial(),
+    };
+    Ok((ident, card.extended_capabilities()?))
+}
+
+/// Connects exclusively, with patience.
+fn connect(context: &Context, reader: &CStr) -> Result<pcsc::Card, CardError> {
+    let deadline = clock::now() + BUSY_PATIENCE;
+    loop {
+        match context.connect(reader, ShareMode::Exclusive, Protocols::ANY) {
+            Err(pcsc::Error::SharingViolation) if clock::now() < deadline => {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            Err(pcsc::Error::SharingViolation) => {
+                return Err(CardError::Busy {
+                    reader: reader.to_string_lossy().into_owned(),
+                    holders: likely_holders(),
+                });
+            }
+            connected => return Ok(connected?),
+        }
+    }
+}
+
+/// What PC/SC said of the reader when the card was taken, to be compared with later.
+struct Presence {
+    context: Context,
+    reader: ReaderState,
+    events: u32,
+}
+
+impl Presence {
+    fn now(context: &Context, reader: &CStr) -> Result<Presence, CardError> {
+        let mut reader = ReaderState::new(reader, State::UNAWARE);
+        context.get_status_change(Duration::ZERO, std::slice::from_mut(&mut reader))?;
+        if !reader.event_state().contains(State::PRESENT) {
+            return Err(CardError::NoToken);
+        }
+        Ok(Presence {
+            context: context.clone(),
+            events: reader.event_count(),
+            reader,
+        })
+    }
+
+    /// Says what is behind a failed exchange. Its own text is worth nothing: every
+    /// trouble with a reader looks alike from there, so PC/SC is asked.
+    fn explain(&mut self, error: Error) -> CardError {
+        let patience = match error {
+            // The card has spoken, so it was there a moment ago.
+            Error::CardStatus(_) => Duration::ZERO,
+            _ => REMOVAL_PATIENCE,
+        };
+        match self.is_lost(patience) {
+            Ok(true) => CardError::Removed,
+            Ok(false) => CardError::Card(error.to_string()),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Whether the card has been out of the reader, or is so within `patience`.
+    fn is_lost(&mut self, patience: Duration) -> Result<bool, pcsc::Error> {
+        let deadline = clock::now() + patience;
+        loop {
+            // Others using the reader are news too, so the first news need not be ours.
+            self.reader.sync_current_state();
+            let left = deadline.since(clock::now());
+            let news = self
+                .context
+                .get_status_change(left, std::slice::from_mut(&mut self.reader));
+            match news {
+                Err(pcsc::Error::Timeout) => return Ok(false),
+                // A USB token takes its reader along.
+                Err(pcsc::Error::UnknownReader | pcsc::Error::ReaderUnavailable) => {
+                    return Ok(true);
+                }
+                news => news?,
+            }
+            let is_here = self.reader.event_state().contains(State::PRESENT);
+            if !is_here || self.reader.event_count() != self.events {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_pin_is_refused_before_a_card_is_asked() {
+        for (text, error) in [
+            (&b""[..], PinTextError::TooShort),
+            (b"12345", PinTextError::TooShort),
+            (&[b'1'; 128], PinTextError::TooLong),
+            (b"12345\x7f", PinTextError::Unprintable),
+            (b"123456\n", PinTextError::Unprintable),
+            (b"12345\xff", PinTextError::Unprintable),
+        ] {
+            assert_eq!(Pin::new(text).err(), Some(error), "{text:?}");
+        }
+        assert!(Pin::new(b"123456").is_ok());
+        assert!(Pin::new("parole é".as_bytes()).is_ok());
+        assert!(Pin::new(&[b'1'; 127]).is_ok());
+    }
+
+    #[test]
+    fn errors_of_the_service_are_told_apart() {
+        for (error, told) in [
+            (pcsc::Error::NoService, CardError::NoService),
+            (pcsc::Error::CommError, CardError::NoService),
+            (pcsc::Error::NoReadersAvailable, CardError::NoReader),
+            (pcsc::Error::NoSmartcard, CardError::NoToken),
+            (pcsc::Error::RemovedCard, CardError::Removed),
+            (pcsc::Error::SecurityViolation, CardError::NoPermission),
+        ] {
+            assert_eq!(CardError::from(error), told);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Who may hold a card that we cannot have. PC/SC does not tell, so we look for processes.
+
+use std::fmt;
+use std::fs;
+use std::os::unix::process::parent_id;
+
+/// A process that speaks with the smart-card service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The program's name, at most 15 bytes, as the kernel keeps it.
+    pub name: String,
+    /// Its process id.
+    pub pid: u32,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, pid {}", self.name, self.pid)
+    }
+}
+
+/// Lists who may hold the card: every process with the service's library in its memory,
+/// gpg's first. Without root only one's own processes can be looked at.
+///
+/// Neither this process nor its parent is listed: a supervisor watches and holds nothing.
+pub fn likely_holders() -> Vec<Holder> {
+    let own = [std::process::id(), parent_id()];
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut holders: Vec<Holder> = processes
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| !own.contains(pid))
+        .filter(|pid| {
+            fs::read(format!("/proc/{pid}/maps"))
+                .is_ok_and(|maps| String::from_utf8_lossy(&maps).contains("/libpcsclite.so"))
+        })
+        .filter_map(|pid| {
+            let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+            let name = String::from_utf8_lossy(&name)
+                .trim()
+                .escape_debug()
+                .to_string();
+            Some(Holder { name, pid })
+        })
+        .collect();
+    holders.sort_by_key(|holder| (holder.name != "scdaemon", holder.pid));
+    holders
+}
