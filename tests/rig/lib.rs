@@ -15,17 +15,27 @@
 //! disappointed: this is for tests, and a disappointment is their result.
 
 pub mod card;
+pub mod client;
+pub mod gateway;
 pub mod host;
 pub mod memory;
 pub mod process;
 pub mod programs;
 pub mod pty;
+pub mod scene;
+pub mod tap;
 pub mod transcript;
 pub mod wait;
+pub mod web;
 pub mod world;
 
 pub use card::Card;
+pub use client::Up;
+pub use gateway::Gateway;
 pub use host::Host;
 pub use process::{Finished, Invocation, Process};
 pub use pty::Pty;
+pub use scene::Scene;
+pub use tap::Tap;
+pub use web::Web;
 pub use world::World;

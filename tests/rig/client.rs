@@ -1,0 +1,168 @@
+//! The real client in a host.
+
+use std::{cell::Cell, os::fd::RawFd, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    host::Host,
+    process::{Invocation, Process},
+    programs,
+    pty::Pty,
+    wait::{self, SOON},
+};
+
+/// The descriptor on which PINs are handed over; high enough that nothing else has its number.
+pub const PIN_FD: RawFd = 63;
+
+/// The name of the tunnel's link if nobody says another.
+pub const TUNNEL: &str = "tokenvpn";
+
+impl Host {
+    /// `tokenvpn` with these words.
+    #[track_caller]
+    pub fn tokenvpn(&self, words: &[&str]) -> Invocation {
+        self.run(programs::client()).args(words)
+    }
+
+    /// `tokenvpn up`, without a terminal, with its PIN on a descriptor and its events as JSON.
+    #[track_caller]
+    pub fn up(&self, pin: &str, options: &[&str]) -> Up {
+        let number = PIN_FD.to_string();
+        let up = self
+            .tokenvpn(&["up", "--json", "--pin-fd", &number])
+            .args(options)
+            .text_on(PIN_FD, pin);
+        Up::new(self, up.spawn())
+    }
+
+    /// `tokenvpn up` on a terminal.
+    #[track_caller]
+    pub fn up_on(&self, pty: &Pty, options: &[&str]) -> Up {
+        let up = self.tokenvpn(&["up"]).args(options).on(pty);
+        Up::new(self, up.spawn())
+    }
+
+    /// `tokenvpn token issue` with an invitation on stdin; the PIN is typed on a terminal, as in
+    /// the pipe. Returns the enrolment.
+    ///
+    /// # Panics
+    /// If it fails.
+    #[track_caller]
+    pub fn issue(&self, invitation: &str, pin: &str) -> String {
+        let pty = Pty::open();
+        let issue = self
+            .tokenvpn(&["token", "issue"])
+            .stdin(invitation)
+            .with_terminal(&pty)
+            .spawn();
+        self.type_pin(&pty, pin);
+        let code = issue.exit_code(SOON);
+        assert_eq!(
+            code,
+            0,
+            "{}\n      screen: {}",
+            issue.report(),
+            pty.screen().all()
+        );
+        issue.stdout().all()
+    }
+
+    /// Types a PIN as soon as it is asked for.
+    ///
+    /// # Panics
+    /// If it is not asked for.
+    #[track_caller]
+    pub fn type_pin(&self, pty: &Pty, pin: &str) {
+        pty.expect("PIN");
+        pty.await_no_echo();
+        pty.type_line(pin);
+    }
+}
+
+/// A `tokenvpn up` that was started: the supervisor, and its worker when there is one.
+#[derive(Debug)]
+pub struct Up {
+    host: Host,
+    process: Process,
+    /// How many events were looked at.
+    seen: Cell<usize>,
+}
+
+impl Up {
+    fn new(host: &Host, process: Process) -> Up {
+        Up {
+            host: host.clone(),
+            process,
+            seen: Cell::new(0),
+        }
+    }
+
+    /// The supervisor.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The worker's number outside of the host, while there is one.
+    pub fn worker(&self) -> Option<i32> {
+        self.process.children().first().copied()
+    }
+
+    /// The numbers of all our processes at this host.
+    pub fn pids(&self) -> Vec<i32> {
+        self.host.processes_named("tokenvpn")
+    }
+
+    /// All events so far.
+    ///
+    /// # Panics
+    /// If a line of stdout is no JSON object with a state.
+    #[track_caller]
+    pub fn events(&self) -> Vec<Value> {
+        let said = self.process.stdout().all();
+        // The last line may be on its way.
+        let whole = said.rfind('\n').map_or("", |end| &said[..end]);
+        whole
+            .lines()
+            .map(|line| match serde_json::from_str::<Value>(line) {
+                Ok(event) if event["state"].is_string() => event,
+                _ => panic!("no event: {line:?}"),
+            })
+            .collect()
+    }
+
+    /// Waits for the next event of this state, passing over others.
+    ///
+    /// # Panics
+    /// If it does not come in time, or `up` ends before.
+    #[track_caller]
+    pub fn await_state_within(&self, state: &str, within: Duration) -> Value {
+        let found = wait::poll(within, || {
+            let ended = !self.process.is_running();
+            let events = self.events();
+            let at = (self.seen.get()..events.len()).find(|&at| events[at]["state"] == state);
+            match at {
+                Some(at) => {
+                    self.seen.set(at + 1);
+                    Some(Some(events[at].clone()))
+                }
+                // Its last words may be read after its end is known.
+                None if ended && self.process.stdout().is_closed() => Some(None),
+                None => None,
+            }
+        });
+        match found.flatten() {
+            Some(event) => event,
+            None => panic!("no event {state:?} came\n{}", self.process.report()),
+        }
+    }
+
+    /// [`Up::await_state_within`] a time long enough for what is done at once.
+    ///
+    /// # Panics
+    /// If it does not come, or `up` ends before.
+    #[track_caller]
+    pub fn await_state(&self, state: &str) -> Value {
+        self.await_state_within(state, SOON)
+    }
+}

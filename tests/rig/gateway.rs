@@ -1,0 +1,161 @@
+//! The real gateway in a host.
+
+use std::cell::RefCell;
+
+use nix::sys::signal::Signal;
+use tokenvpn_common::status::{Peer, Status};
+
+use crate::{
+    host::Host,
+    process::{Invocation, Process},
+    programs,
+    wait::{self, SOON},
+};
+
+/// A gateway with its default files, which are its host's own.
+#[derive(Debug)]
+pub struct Gateway {
+    host: Host,
+    process: RefCell<Option<Process>>,
+}
+
+impl Gateway {
+    /// Makes the key, the configuration and the registry with `init`.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[track_caller]
+    pub fn init(host: &Host, endpoint: &str, networks: &str) -> Gateway {
+        let gateway = Gateway::at(host);
+        gateway
+            .command(&["init", "--endpoint", endpoint, "--network", networks])
+            .ok();
+        gateway
+    }
+
+    /// The gateway of this host, whatever there is of it.
+    pub fn at(host: &Host) -> Gateway {
+        Gateway {
+            host: host.clone(),
+            process: RefCell::default(),
+        }
+    }
+
+    /// Its host.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// `tokenvpn-gateway` with these words.
+    #[track_caller]
+    pub fn command(&self, words: &[&str]) -> Invocation {
+        self.host.run(programs::gateway()).args(words)
+    }
+
+    /// Starts `run` and waits until it answers.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[track_caller]
+    pub fn start(&self) -> Process {
+        self.started(self.command(&["run"]))
+    }
+
+    /// Like [`Gateway::start`], with `run` as it was prepared.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    #[track_caller]
+    pub fn started(&self, run: Invocation) -> Process {
+        let process = run.spawn();
+        wait::until("the gateway answers", SOON, || {
+            assert!(
+                process.is_running(),
+                "the gateway ended at once\n{}",
+                process.report()
+            );
+            self.look()
+        });
+        self.process.replace(Some(process.clone()));
+        process
+    }
+
+    /// The running process.
+    ///
+    /// # Panics
+    /// If it was not started.
+    #[track_caller]
+    pub fn process(&self) -> Process {
+        let process = self.process.borrow();
+        process.clone().expect("the gateway was started")
+    }
+
+    /// Ends it as its administrator would.
+    ///
+    /// # Panics
+    /// If it does not end, or not well.
+    #[track_caller]
+    pub fn stop(&self) {
+        let process = self.process();
+        process.signal(Signal::SIGTERM);
+        assert_eq!(process.exit_code(SOON), 0, "{}", process.report());
+    }
+
+    /// Ends it as a power failure would.
+    #[track_caller]
+    pub fn kill(&self) {
+        self.process().kill();
+    }
+
+    /// An invitation (TOML).
+    ///
+    /// # Panics
+    /// If that fails.
+    #[track_caller]
+    pub fn invite(&self, name: &str, options: &[&str]) -> String {
+        self.command(&["invite", name]).args(options).ok()
+    }
+
+    /// Takes an enrolment (TOML).
+    ///
+    /// # Panics
+    /// If that fails.
+    #[track_caller]
+    pub fn enrol(&self, enrolment: &str) {
+        self.command(&["enrol"]).stdin(enrolment).ok();
+    }
+
+    /// Its status, if it runs.
+    #[track_caller]
+    pub fn look(&self) -> Option<Status> {
+        let shown = self.command(&["status", "--json"]).finish();
+        let text = Some(shown.stdout).filter(|_| shown.status.success())?;
+        match serde_json::from_str(&text) {
+            Ok(status) => Some(status),
+            Err(error) => panic!("{error} in the gateway's status: {text}"),
+        }
+    }
+
+    /// Its status.
+    ///
+    /// # Panics
+    /// If it does not run.
+    #[track_caller]
+    pub fn status(&self) -> Status {
+        self.look().expect("the gateway runs")
+    }
+
+    /// What its status says of an identity.
+    ///
+    /// # Panics
+    /// If it does not run or does not know the name.
+    #[track_caller]
+    pub fn peer(&self, name: &str) -> Peer {
+        let status = self.status();
+        let known = status.peers.iter().find(|peer| peer.name == name);
+        match known {
+            Some(peer) => peer.clone(),
+            None => panic!("the gateway does not know {name}: {status:?}"),
+        }
+    }
+}

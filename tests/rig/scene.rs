@@ -1,0 +1,119 @@
+//! The usual places.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::{card::Card, gateway::Gateway, host::Host, world::World};
+
+/// Two computers on different networks, the internet, and a gateway with a network behind it.
+///
+/// ```text
+///  one ───home─────┐
+///  192.0.2.10      │
+///                router ──internet── gateway ──inner── server
+///                  │              203.0.113.5          10.20.0.80
+///  two ───hotel────┘              10.20.0.1
+///  198.51.100.20
+/// ```
+///
+/// Nothing but the gateway knows a way into the inner network.
+#[derive(Debug)]
+pub struct Scene {
+    /// The computer at home.
+    pub one: Host,
+    /// The computer at the hotel.
+    pub two: Host,
+    /// Between all of them.
+    pub router: Host,
+    /// Where the gateway will run; packets are forwarded.
+    pub gateway: Host,
+    /// In the inner network.
+    pub server: Host,
+    /// Last, so that it goes last.
+    pub world: World,
+}
+
+/// Where the gateway is reached.
+pub const ENDPOINT: &str = "203.0.113.5:51820";
+/// The tunnel's network.
+pub const TUNNEL_NETWORK: &str = "10.77.0.0/24";
+/// The network behind the gateway.
+pub const INNER_NETWORK: &str = "10.20.0.0/24";
+/// The server in it.
+pub const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 20, 0, 80));
+/// The first computer's address at home.
+pub const HOME_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
+/// The second computer's address.
+pub const HOTEL_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 20));
+
+impl Scene {
+    /// Builds it all, with nothing of ours running yet.
+    ///
+    /// # Panics
+    /// If the kernel refuses.
+    #[track_caller]
+    #[expect(clippy::new_without_default, reason = "it makes files and namespaces")]
+    pub fn new() -> Scene {
+        let world = World::new();
+        let [one, two, router, gateway, server] =
+            ["one", "two", "router", "gateway", "server"].map(|name| world.host(name));
+        world.wire(
+            (&one, "eth0", "192.0.2.10/24"),
+            (&router, "home", "192.0.2.1/24"),
+        );
+        world.wire(
+            (&two, "eth0", "198.51.100.20/24"),
+            (&router, "hotel", "198.51.100.1/24"),
+        );
+        world.wire(
+            (&gateway, "eth0", "203.0.113.5/24"),
+            (&router, "internet", "203.0.113.1/24"),
+        );
+        world.wire(
+            (&server, "eth0", "10.20.0.80/24"),
+            (&gateway, "inner", "10.20.0.1/24"),
+        );
+        one.ip("route add default via 192.0.2.1");
+        two.ip("route add default via 198.51.100.1");
+        gateway.ip("route add default via 203.0.113.1");
+        server.ip("route add default via 10.20.0.1");
+        router.set_forwarding(true);
+        gateway.set_forwarding(true);
+        Scene {
+            one,
+            two,
+            router,
+            gateway,
+            server,
+            world,
+        }
+    }
+
+    /// Gives the gateway its key and starts it.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[track_caller]
+    pub fn start_gateway(&self) -> Gateway {
+        let gateway = Gateway::init(&self.gateway, ENDPOINT, TUNNEL_NETWORK);
+        gateway.start();
+        gateway
+    }
+
+    /// Invites `name`, issues its token at the first computer, where a pcscd is started, and enrols
+    /// it: the pipe. The card lies beside the reader in the end.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[track_caller]
+    pub fn issue(&self, gateway: &Gateway, name: &str) -> Card {
+        let card = Card::new(&self.world, name);
+        self.one.start_pcscd();
+        card.connect(&self.one);
+        card.insert();
+        let invitation = gateway.invite(name, &["--route", INNER_NETWORK]);
+        let enrolment = self.one.issue(&invitation, card.pin());
+        gateway.enrol(&enrolment);
+        card.remove();
+        card
+    }
+}
