@@ -1,13 +1,49 @@
 //! The pure VPN device that client and gateway share.
+//!
+//! It has no socket, clock or thread. The owner drives it, and the contract is:
+//! **after every `handle_*` and every other call that takes `now`, write
+//! [`Device::poll_packets`], send every [`Device::poll_transmit`], take every
+//! [`Device::poll_event`] and [`Device::poll_handover`], and sleep no longer than
+//! [`Device::poll_timeout`].**
+//!
+//! ```text
+//! loop {
+//!     device.handle_datagrams(…), handle_packets(…), handle_handover(…) or handle_timeout(…)
+//!     while let Some(packets) = device.poll_packets()  { tun.write(packets) }
+//!     while let Some(train) = device.poll_transmit()   { udp.send(train) }
+//!     while let Some(event) = device.poll_event()      { … }
+//!     while let Some(item) = device.poll_handover()    { … }
+//!     sleep until something arrives, or until device.poll_timeout()
+//! }
+//! ```
+//!
+//! Sockets come before timeouts: an answer that has arrived already must not be
+//! missed by the timers. `now` is read once for each batch.
+//!
+//! With several workers each has a device of its own. All are told of all peers, so
+//! that each can tell whose a message is; only the owner keeps state for a peer.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::admission::{Admission, Turned};
+use crate::allowed_ips::AllowedIps;
 use crate::clock::Now;
+pub use crate::counters::Counters;
+use crate::greeting::Greetings;
+use crate::guard::{self, Message};
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::outbox::Outbox;
 use crate::packet::PacketBuf;
+use crate::peer::{Peer, PeerId, Peers};
+use crate::roaming::Path;
+use crate::shared::{Indexes, Shared};
+use crate::timers::Timers;
+use crate::tunnel::OwnKey;
 
 /// Which of a process's workers a device serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +126,19 @@ pub struct Transmit<'a> {
 }
 
 /// What one worker received for another.
-#[derive(Clone, Debug)]
 pub enum Handover {
-    /// Datagrams from one source.
+    /// An initiation that has passed admission.
+    Initiation {
+        /// The peer whose key it shows.
+        peer: PublicKey,
+        /// Who sent it.
+        source: SocketAddr,
+        /// The local address it came to.
+        local: Option<IpAddr>,
+        /// The message.
+        datagram: Vec<u8>,
+    },
+    /// Other datagrams from one source.
     Datagrams {
         /// Who sent them.
         source: SocketAddr,
@@ -152,25 +198,47 @@ pub struct PeerStats {
     pub rtt: Option<Duration>,
 }
 
-/// Why datagrams and packets were dropped, since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Datagrams that are no WireGuard message.
-    pub malformed: u64,
-}
-
-/// The device.
+/// Peers, their sessions, and what goes in and out.
 pub struct Device {
     public_key: PublicKey,
-    counters: Counters,
+    mtu: u16,
+    worker: Worker,
+    admission: Admission,
+    peers: Peers,
+    shared: Shared,
+    timers: Timers,
+    greetings: Greetings,
+    /// The peer at work, to blame if there is a panic.
+    engaged: Option<PeerId>,
+    panics: VecDeque<Now>,
 }
 
 impl Device {
     /// A device without peers.
-    pub fn new(config: DeviceConfig, _now: Now) -> Device {
+    ///
+    /// # Panics
+    /// If there is no such worker.
+    pub fn new(config: DeviceConfig, now: Now) -> Device {
+        let worker = config.worker;
+        assert!(worker.index < worker.count, "a worker is one of `count`");
+        let own = OwnKey::new(&config.private_key);
         Device {
             public_key: config.private_key.public(),
-            counters: Counters::default(),
+            mtu: config.mtu,
+            worker,
+            admission: Admission::new(&own),
+            peers: Peers::default(),
+            shared: Shared {
+                own,
+                indexes: Indexes::new(worker),
+                allowed_ips: AllowedIps::default(),
+                waiting: 0,
+                out: Outbox::default(),
+            },
+            timers: Timers::default(),
+            greetings: Greetings::new(now),
+            engaged: None,
+            panics: VecDeque::new(),
         }
     }
 
@@ -179,86 +247,408 @@ impl Device {
         self.public_key
     }
 
-    /// Adds a peer.
+    /// Adds a peer. One that is to keep a session is spoken to at once if its endpoint
+    /// is known.
     ///
     /// # Errors
-    /// See [`AddPeerError`].
-    pub fn add_peer(&mut self, _now: Now, peer: PeerConfig) -> Result<(), AddPeerError> {
+    /// [`AddPeerError`]; then nothing has changed.
+    pub fn add_peer(&mut self, now: Now, peer: PeerConfig) -> Result<(), AddPeerError> {
         if peer.public_key == self.public_key {
             return Err(AddPeerError::OwnKey);
+        }
+        if self.peers.find(peer.public_key.as_bytes()).is_some() {
+            return Err(AddPeerError::DuplicateKey);
+        }
+        for &network in &peer.allowed_ips {
+            if let Some((other, owner)) = self.shared.allowed_ips.overlap(network) {
+                let owner = self.peers.peer(owner);
+                let owner = owner.expect("invariant: who owns an address exists");
+                return Err(AddPeerError::OverlappingAllowedIps {
+                    network,
+                    other,
+                    owner: owner.config.public_key,
+                });
+            }
+        }
+        let networks = peer.allowed_ips.clone();
+        let (ours, keep_session) = (peer.owner == self.worker.index, peer.keep_session);
+        let id = self.peers.insert(peer, now);
+        for network in networks {
+            self.shared.allowed_ips.insert(network, id);
+        }
+        if ours && keep_session {
+            self.engage(now, id, |peer, shared| peer.initiate(now, false, shared));
         }
         Ok(())
     }
 
-    /// Removes a peer and cuts its session; false if there is none.
-    pub fn remove_peer(&mut self, _key: &PublicKey) -> bool {
-        false
+    /// Removes a peer and cuts its session. False if there is no such peer.
+    pub fn remove_peer(&mut self, key: &PublicKey) -> bool {
+        let Some(mut peer) = self.peers.remove(key) else {
+            return false;
+        };
+        peer.drop_tunnel(&mut self.shared);
+        for &network in &peer.config.allowed_ips {
+            self.shared.allowed_ips.remove(network);
+        }
+        true
     }
 
-    /// Sends to `endpoint` from now on, and starts a handshake there.
-    pub fn set_endpoint(&mut self, _now: Now, _key: &PublicKey, _endpoint: SocketAddr) {}
+    /// Sends to `endpoint` from now on, and starts a handshake there at once. Does
+    /// nothing if there is no such peer, or another worker owns it.
+    pub fn set_endpoint(&mut self, now: Now, key: &PublicKey, endpoint: SocketAddr) {
+        if let Some(id) = self.peers.find(key.as_bytes()).filter(|id| self.owns(*id)) {
+            self.engage(now, id, |peer, shared| {
+                peer.set_endpoint(now, endpoint, shared)
+            });
+        }
+    }
 
-    /// Starts a paced handshake with every peer that has an endpoint.
-    pub fn greet(&mut self, _now: Now) {}
+    /// Speaks first to every peer whose endpoint is known and that has no session:
+    /// up to three initiations each, 50 a second in all.
+    pub fn greet(&mut self, now: Now) {
+        for peer in self.peers.iter_mut() {
+            if peer.config.owner == self.worker.index && peer.start_greeting() {
+                self.greetings.add(peer.id);
+            }
+        }
+        self.send_greetings(now);
+    }
 
-    /// Our own address changed.
-    pub fn handle_network_change(&mut self, _now: Now) {}
+    /// Our own addresses changed: source addresses are forgotten, and each peer with a
+    /// session gets a keepalive at once, to learn of the change.
+    pub fn handle_network_change(&mut self, now: Now) {
+        for id in self.peers.ids() {
+            if self.owns(id) {
+                self.engage(now, id, |peer, shared| {
+                    peer.handle_network_change(now, shared)
+                });
+            }
+        }
+    }
 
-    /// Takes one GRO run of datagrams from one source.
+    /// Takes one run of datagrams from one source: `stride` bytes each, of which only
+    /// the last may have fewer. `local` is the address they came to, if the answers
+    /// have to be sent from it.
     pub fn handle_datagrams(
         &mut self,
-        _now: Now,
-        _source: SocketAddr,
-        _local: Option<IpAddr>,
-        _run: &[u8],
-        _stride: usize,
+        now: Now,
+        source: SocketAddr,
+        local: Option<IpAddr>,
+        run: &[u8],
+        stride: usize,
     ) {
+        let from = Path {
+            endpoint: source,
+            source: local,
+        };
+        let mut datagrams = run.chunks(stride.max(1));
+        while !self.protect(now, |device| {
+            for datagram in datagrams.by_ref() {
+                device.handle_datagram(now, from, datagram);
+            }
+        }) {}
     }
 
-    /// Takes inner packets from the TUN; they are padded in place.
-    pub fn handle_packets(&mut self, _now: Now, _packets: &mut [PacketBuf]) {}
+    /// Takes inner packets from the TUN. They are padded in place.
+    pub fn handle_packets(&mut self, now: Now, packets: &mut [PacketBuf]) {
+        let mut packets = packets.iter_mut();
+        while !self.protect(now, |device| {
+            for packet in packets.by_ref() {
+                let len = packet.len();
+                device.handle_packet(now, packet.room(), len);
+            }
+        }) {}
+    }
 
     /// Takes what another worker received for this one.
-    pub fn handle_handover(&mut self, _now: Now, _handover: Handover) {}
+    pub fn handle_handover(&mut self, now: Now, handover: Handover) {
+        match handover {
+            Handover::Initiation {
+                peer,
+                source,
+                local,
+                datagram,
+            } => {
+                let from = Path {
+                    endpoint: source,
+                    source: local,
+                };
+                // It may have been removed meanwhile.
+                if let Some(id) = self.peers.find(peer.as_bytes()) {
+                    self.engage(now, id, |peer, shared| {
+                        peer.handle_initiation(now, from, &datagram, shared);
+                    });
+                }
+            }
+            Handover::Datagrams {
+                source,
+                local,
+                run,
+                stride,
+            } => self.handle_datagrams(now, source, local, &run, stride),
+            Handover::Packet(mut packet) => {
+                let len = packet.len();
+                packet.resize(len + guard::PADDING, 0);
+                self.protect(now, |device| device.handle_packet(now, &mut packet, len));
+            }
+        }
+    }
 
-    /// A send to `endpoint` failed in a way that a pinned source address can cause.
-    pub fn handle_send_error(&mut self, _endpoint: SocketAddr) {}
+    /// A send to `endpoint` failed as it does when the source address is gone: forgets
+    /// that address.
+    pub fn handle_send_error(&mut self, endpoint: SocketAddr) {
+        for peer in self.peers.iter_mut() {
+            if peer.roaming.path().is_some_and(|p| p.endpoint == endpoint) {
+                peer.roaming.forget_source();
+            }
+        }
+    }
 
     /// Does what is due.
-    pub fn handle_timeout(&mut self, _now: Now) {}
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some((at, id)) = self.timers.pop(now) {
+            if let Some(peer) = self.peers.peer_mut(id)
+                && peer.due.take_if(|due| *due == at).is_some()
+            {
+                self.engage(now, id, |peer, shared| peer.tick(now, shared));
+            }
+        }
+        self.send_greetings(now);
+    }
 
-    /// When [`Device::handle_timeout`] wants to be called, if ever.
+    /// When [`Device::handle_timeout`] wants to be called; `None` if never. It may have
+    /// nothing to do by then.
     pub fn poll_timeout(&self) -> Option<Now> {
-        None
+        let times = [self.timers.next(), self.greetings.due()];
+        times.into_iter().flatten().min()
     }
 
-    /// The next train to send.
+    /// The next train of datagrams to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        None
+        self.shared.out.trains.poll()
     }
 
-    /// The inner packets for one TUN write, once.
+    /// The decrypted and checked packets, for one TUN write. They are given once; the
+    /// next call that receives packets uses the buffers again.
     pub fn poll_packets(&mut self) -> Option<&mut [PacketBuf]> {
-        None
+        self.shared.out.received.poll()
     }
 
-    /// The next thing for another worker, and that worker's index.
+    /// The next thing to give to another worker, and that worker's index.
     pub fn poll_handover(&mut self) -> Option<(u8, Handover)> {
-        None
+        self.shared.out.handovers.pop_front()
     }
 
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.shared.out.events.pop_front()
     }
 
-    /// What is known of this worker's own peers.
+    /// What is known of the peers that this worker owns.
     pub fn peers(&self) -> impl Iterator<Item = PeerStats> + '_ {
-        std::iter::empty()
+        let ours = |peer: &&Peer| peer.config.owner == self.worker.index;
+        self.peers.iter().filter(ours).map(Peer::stats)
     }
 
     /// What was dropped and why.
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.shared.out.counters
+    }
+
+    fn owns(&self, id: PeerId) -> bool {
+        let peer = self.peers.peer(id);
+        peer.is_some_and(|peer| peer.config.owner == self.worker.index)
+    }
+
+    fn handle_datagram(&mut self, now: Now, from: Path, datagram: &[u8]) {
+        let Some(message) = guard::message(datagram) else {
+            self.shared.out.counters.malformed += 1;
+            return;
+        };
+        let Some(session) = guard::receiver_index(message, datagram) else {
+            return self.handle_initiation(now, from, datagram);
+        };
+        let owner = self.shared.indexes.owner(session);
+        if owner != self.worker.index {
+            return self.hand_over_datagram(owner, from, datagram);
+        }
+        let Some(id) = self.shared.indexes.find(session) else {
+            self.shared.out.counters.unknown_index += 1;
+            return;
+        };
+        match message {
+            Message::Initiation => unreachable!("invariant: it names no session"),
+            Message::Data if !guard::counter_allowed(datagram) => {
+                self.shared.out.counters.counter_limit += 1;
+            }
+            Message::Data => self.attend(now, id, |peer, shared| {
+                peer.handle_data(now, from, datagram, shared);
+            }),
+            Message::Response | Message::CookieReply
+                if !self.peers.peer(id).is_some_and(Peer::is_awaiting) =>
+            {
+                self.shared.out.counters.unexpected += 1;
+            }
+            Message::Response => {
+                if self.admit(from, datagram) {
+                    self.attend(now, id, |peer, shared| {
+                        peer.handle_response(now, from, datagram, shared);
+                    });
+                }
+            }
+            Message::CookieReply => self.attend(now, id, |peer, shared| {
+                peer.handle_cookie_reply(now, datagram, shared);
+            }),
+        }
+    }
+
+    fn handle_initiation(&mut self, now: Now, from: Path, datagram: &[u8]) {
+        if !self.admit(from, datagram) {
+            return;
+        }
+        let Some(key) = Admission::initiator(&self.shared.own, datagram) else {
+            self.shared.out.counters.bad_initiation += 1;
+            return;
+        };
+        let Some(id) = self.peers.find(&key) else {
+            self.shared.out.counters.unknown_key += 1;
+            return;
+        };
+        if self.owns(id) {
+            self.attend(now, id, |peer, shared| {
+                peer.handle_initiation(now, from, datagram, shared);
+            });
+        } else if let Some(peer) = self.peers.peer(id) {
+            let handover = Handover::Initiation {
+                peer: peer.config.public_key,
+                source: from.endpoint,
+                local: from.source,
+                datagram: datagram.to_vec(),
+            };
+            let owner = peer.config.owner;
+            self.hand_over(owner, handover);
+        }
+    }
+
+    /// Whether a handshake message may cause a key exchange. Under load its sender may
+    /// get a cookie; otherwise a refusal is silent.
+    fn admit(&mut self, from: Path, datagram: &[u8]) -> bool {
+        let out = &mut self.shared.out;
+        let room = out.trains.room();
+        match self.admission.check(from.endpoint.ip(), datagram, room) {
+            Ok(()) => return true,
+            Err(Turned::BadMac) => out.counters.bad_mac += 1,
+            Err(Turned::UnderLoad(cookie)) => {
+                out.counters.under_load += 1;
+                out.trains.send(from, cookie);
+            }
+        }
+        false
+    }
+
+    /// Takes one packet of `len` bytes, with room for padding behind it.
+    fn handle_packet(&mut self, now: Now, room: &mut [u8], len: usize) {
+        let counters = &mut self.shared.out.counters;
+        let padded = guard::padded_len(len, self.mtu);
+        let Some(inner) = guard::inner(&room[..len]).filter(|_| padded <= room.len()) else {
+            counters.bad_outgoing += 1;
+            return;
+        };
+        let Some(id) = self.shared.allowed_ips.owner(inner.destination) else {
+            counters.no_owner += 1;
+            return;
+        };
+        if !self.owns(id) {
+            let owner = self.peers.peer(id).map(|peer| peer.config.owner);
+            let owner = owner.expect("invariant: who owns an address exists");
+            return self.hand_over(owner, Handover::Packet(room[..len].to_vec()));
+        }
+        room[len..padded].fill(0);
+        self.attend(now, id, |peer, shared| {
+            peer.handle_packet(now, &room[..padded], len, shared);
+        });
+    }
+
+    fn hand_over(&mut self, owner: u8, handover: Handover) {
+        self.shared.out.counters.handed_over += 1;
+        self.shared.out.handovers.push_back((owner, handover));
+    }
+
+    /// Gives a datagram to its owner, together with those of its run that went before.
+    fn hand_over_datagram(&mut self, owner: u8, from: Path, datagram: &[u8]) {
+        if let Some((
+            last_owner,
+            Handover::Datagrams {
+                source,
+                local,
+                run,
+                stride,
+            },
+        )) = self.shared.out.handovers.back_mut()
+            && (*last_owner, *source, *local) == (owner, from.endpoint, from.source)
+            && run.len() % *stride == 0
+            && datagram.len() <= *stride
+        {
+            run.extend_from_slice(datagram);
+            self.shared.out.counters.handed_over += 1;
+            return;
+        }
+        let handover = Handover::Datagrams {
+            source: from.endpoint,
+            local: from.source,
+            run: datagram.to_vec(),
+            stride: datagram.len(),
+        };
+        self.hand_over(owner, handover);
+    }
+
+    fn send_greetings(&mut self, now: Now) {
+        while let Some(id) = self.greetings.next(now) {
+            let mut again = false;
+            self.engage(now, id, |peer, shared| again = peer.greet(now, shared));
+            if again {
+                self.greetings.sent(now, id);
+            }
+        }
+    }
+
+    /// Lets a peer work; a panic costs no more than that peer's sessions.
+    fn engage(&mut self, now: Now, id: PeerId, work: impl FnOnce(&mut Peer, &mut Shared)) {
+        self.protect(now, |device| device.attend(now, id, work));
+    }
+
+    /// Lets a peer work, and notes when it wants to be called next.
+    fn attend(&mut self, now: Now, id: PeerId, work: impl FnOnce(&mut Peer, &mut Shared)) {
+        let Some(peer) = self.peers.peer_mut(id) else {
+            return;
+        };
+        self.engaged = Some(id);
+        work(peer, &mut self.shared);
+        self.engaged = None;
+        if let Some(at) = peer.wake(now)
+            && peer.due.is_none_or(|due| at < due)
+        {
+            peer.due = Some(at);
+            self.timers.push(at, id);
+        }
+    }
+
+    /// Does `work`. False if it panicked: then the peer at work has lost its sessions.
+    fn protect(&mut self, now: Now, work: impl FnOnce(&mut Device)) -> bool {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_ok() {
+            return true;
+        }
+        self.shared.out.counters.panics += 1;
+        if let Some(id) = self.engaged.take() {
+            self.attend(now, id, |peer, shared| peer.drop_tunnel(shared));
+        }
+        self.panics
+            .retain(|at| now.since(*at) < guard::PANIC_WINDOW);
+        self.panics.push_back(now);
+        if self.panics.len() > guard::MAX_PANICS {
+            self.shared.out.events.push_back(Event::TooManyPanics);
+        }
+        false
     }
 }

@@ -18,5 +18,16 @@ pub mod uapi;
 pub mod profile;
 pub mod token;
 
+mod admission;
+mod allowed_ips;
+mod counters;
+mod greeting;
+mod outbox;
+mod peer;
+mod roaming;
+mod shared;
+mod timers;
+mod tunnel;
+
 #[cfg(feature = "io")]
 pub mod io;

@@ -1,0 +1,234 @@
+//! What a device has to give away: datagrams, packets, events.
+
+use std::collections::VecDeque;
+
+use crate::counters::Counters;
+use crate::device::{Event, Handover, Transmit};
+use crate::guard::DATA_OVERHEAD;
+use crate::packet::{CAPACITY, PacketBuf};
+use crate::roaming::Path;
+
+/// Most datagrams in one train (Linux, UDP_MAX_SEGMENTS before 6.9).
+const MAX_SEGMENTS: usize = 64;
+
+/// Most bytes in one train: one UDP send, with room for the headers.
+pub(crate) const MAX_TRAIN: usize = 65_000;
+
+/// Most packets that wait for one TUN write. One GRO run yields at most 64.
+const MAX_RECEIVED: usize = 128;
+
+/// Free bytes that every message is written into: boringtun panics on less than the
+/// packet or datagram at hand needs.
+const ROOM: usize = CAPACITY + DATA_OVERHEAD;
+
+/// Everything that leaves the device by a `poll_*`.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    pub(crate) trains: Trains,
+    pub(crate) received: Received,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) handovers: VecDeque<(u8, Handover)>,
+    pub(crate) counters: Counters,
+}
+
+struct Train {
+    path: Path,
+    segment_size: usize,
+    start: usize,
+    end: usize,
+    /// Whether another datagram may follow.
+    open: bool,
+}
+
+/// Encrypted datagrams back to back in one buffer, cut into trains of equal size.
+#[derive(Default)]
+pub(crate) struct Trains {
+    buffer: Vec<u8>,
+    filled: usize,
+    trains: Vec<Train>,
+    polled: usize,
+}
+
+impl Trains {
+    /// Room for the next datagram, enough for any.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        if self.polled == self.trains.len() {
+            self.trains.clear();
+            self.polled = 0;
+            self.filled = 0;
+        }
+        if self.buffer.len() < self.filled + ROOM {
+            self.buffer.resize(self.filled + ROOM, 0);
+        }
+        &mut self.buffer[self.filled..]
+    }
+
+    /// Sends the first `len` bytes of [`Trains::room`] by themselves.
+    pub(crate) fn send(&mut self, path: Path, len: usize) {
+        self.start(path, len, false);
+    }
+
+    /// Sends the first `len` bytes of [`Trains::room`] with others like them.
+    pub(crate) fn send_in_train(&mut self, path: Path, len: usize) {
+        let waiting = self.trains.len() > self.polled;
+        match self.trains.last_mut() {
+            Some(train)
+                if waiting
+                    && train.open
+                    && train.path == path
+                    && len <= train.segment_size
+                    && train.end + len - train.start <= MAX_TRAIN =>
+            {
+                train.end += len;
+                self.filled = train.end;
+                let segments = (train.end - train.start).div_ceil(train.segment_size);
+                train.open = len == train.segment_size && segments < MAX_SEGMENTS;
+            }
+            _ => self.start(path, len, true),
+        }
+    }
+
+    fn start(&mut self, path: Path, len: usize, open: bool) {
+        let start = self.filled;
+        self.filled += len;
+        self.trains.push(Train {
+            path,
+            segment_size: len,
+            start,
+            end: self.filled,
+            open,
+        });
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Transmit<'_>> {
+        let train = self.trains.get(self.polled)?;
+        self.polled += 1;
+        Some(Transmit {
+            endpoint: train.path.endpoint,
+            source: train.path.source,
+            segment_size: train.segment_size,
+            contents: &self.buffer[train.start..train.end],
+        })
+    }
+}
+
+/// Decrypted packets, in buffers that are used again and again.
+#[derive(Default)]
+pub(crate) struct Received {
+    buffers: Vec<PacketBuf>,
+    filled: usize,
+    polled: bool,
+}
+
+impl Received {
+    /// A buffer for the next packet, unless too many wait already.
+    pub(crate) fn buffer(&mut self) -> Option<&mut PacketBuf> {
+        if self.polled {
+            self.polled = false;
+            self.filled = 0;
+        }
+        if self.filled == self.buffers.len() && self.filled < MAX_RECEIVED {
+            self.buffers.push(PacketBuf::new());
+        }
+        self.buffers.get_mut(self.filled)
+    }
+
+    /// Keeps the packet in the last [`Received::buffer`].
+    pub(crate) fn keep(&mut self) {
+        self.filled += 1;
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<&mut [PacketBuf]> {
+        if self.polled || self.filled == 0 {
+            return None;
+        }
+        self.polled = true;
+        Some(&mut self.buffers[..self.filled])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+
+    fn to(port: u16) -> Path {
+        Path {
+            endpoint: SocketAddr::from(([192, 0, 2, 1], port)),
+            source: None,
+        }
+    }
+
+    fn drain(trains: &mut Trains) -> Vec<(u16, usize, usize)> {
+        let mut out = Vec::new();
+        while let Some(t) = trains.poll() {
+            out.push((t.endpoint.port(), t.segment_size, t.contents.len()));
+        }
+        out
+    }
+
+    fn fill(trains: &mut Trains, port: u16, len: usize) {
+        trains.room()[..len].fill(len as u8);
+        trains.send_in_train(to(port), len);
+    }
+
+    #[test]
+    fn a_train_has_one_size_and_a_shorter_datagram_ends_it() {
+        let mut trains = Trains::default();
+        for len in [100, 100, 60, 100, 120, 100] {
+            fill(&mut trains, 1, len);
+        }
+        fill(&mut trains, 2, 100);
+        assert_eq!(
+            drain(&mut trains),
+            [(1, 100, 260), (1, 100, 100), (1, 120, 220), (2, 100, 100)]
+        );
+        assert!(trains.poll().is_none());
+    }
+
+    #[test]
+    fn a_train_is_bounded_in_datagrams_and_in_bytes() {
+        let mut trains = Trains::default();
+        for _ in 0..65 {
+            fill(&mut trains, 1, 96);
+        }
+        assert_eq!(drain(&mut trains), [(1, 96, 64 * 96), (1, 96, 96)]);
+        for _ in 0..8 {
+            fill(&mut trains, 1, 9_000);
+        }
+        assert_eq!(drain(&mut trains), [(1, 9_000, 63_000), (1, 9_000, 9_000)]);
+    }
+
+    #[test]
+    fn a_handshake_message_travels_alone() {
+        let mut trains = Trains::default();
+        fill(&mut trains, 1, 148);
+        trains.room();
+        trains.send(to(1), 148);
+        fill(&mut trains, 1, 148);
+        assert_eq!(drain(&mut trains), [(1, 148, 148); 3]);
+    }
+
+    #[test]
+    fn nothing_joins_a_train_that_has_left() {
+        let mut trains = Trains::default();
+        fill(&mut trains, 1, 100);
+        assert_eq!(trains.poll().unwrap().contents, [100; 100]);
+        fill(&mut trains, 1, 50);
+        assert_eq!(trains.poll().unwrap().contents, [50; 50]);
+    }
+
+    #[test]
+    fn packets_are_polled_once_and_their_buffers_come_back() {
+        let mut received = Received::default();
+        for _ in 0..MAX_RECEIVED {
+            received.buffer().unwrap().set_len(1);
+            received.keep();
+        }
+        assert!(received.buffer().is_none());
+        assert_eq!(received.poll().unwrap().len(), MAX_RECEIVED);
+        assert!(received.poll().is_none());
+        assert!(received.buffer().is_some());
+        assert!(received.poll().is_none());
+    }
+}

@@ -1,0 +1,540 @@
+//! One peer: when it is spoken to, what is believed of it, and where it is.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand_core::{OsRng, RngCore};
+
+use crate::clock::Now;
+use crate::device::{Event, PeerConfig, PeerStats};
+use crate::guard;
+use crate::key::{KEY_LEN, PublicKey};
+use crate::outbox::{MAX_TRAIN, Outbox};
+use crate::roaming::{Path, Roaming};
+use crate::shared::Shared;
+use crate::tunnel::{Opened, Refused, Tick, Tunnel, Written};
+
+/// A peer's place in its device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PeerId(pub(crate) u32);
+
+/// A response that was sent, and no data in its session yet.
+struct Answered {
+    session: u32,
+    at: Now,
+}
+
+/// A peer and, once there was reason to make one, its tunnel.
+pub(crate) struct Peer {
+    pub(crate) id: PeerId,
+    pub(crate) config: PeerConfig,
+    pub(crate) roaming: Roaming,
+    tunnel: Option<Box<Tunnel>>,
+    /// The one time at which this peer is due; other entries of the timers are void.
+    pub(crate) due: Option<Now>,
+    /// End of the wait for the answer to the first packet sent after a silence.
+    hold_until: Option<Now>,
+    /// When the last initiation counts as lost.
+    retry_at: Now,
+    unanswered_since: Option<Now>,
+    /// Initiations sent to greet it, while that is going on.
+    greetings: Option<u8>,
+    /// Whether it is among those whose packets wait for a session.
+    waiting: bool,
+    up: bool,
+    answered: Option<Answered>,
+    last_handshake: Option<Now>,
+    last_heard: Now,
+    rx_bytes: u64,
+    tx_bytes: u64,
+}
+
+impl Peer {
+    pub(crate) fn new(id: PeerId, config: PeerConfig, now: Now) -> Peer {
+        Peer {
+            id,
+            roaming: Roaming::expected(config.endpoint),
+            config,
+            tunnel: None,
+            due: None,
+            hold_until: None,
+            retry_at: now,
+            unanswered_since: None,
+            greetings: None,
+            waiting: false,
+            up: false,
+            answered: None,
+            last_handshake: None,
+            last_heard: now,
+            rx_bytes: 0,
+            tx_bytes: 0,
+        }
+    }
+
+    pub(crate) fn stats(&self) -> PeerStats {
+        PeerStats {
+            public_key: self.config.public_key,
+            endpoint: self.roaming.path().map(|path| path.endpoint),
+            last_handshake: self.last_handshake,
+            rx_bytes: self.rx_bytes,
+            tx_bytes: self.tx_bytes,
+            allowed_ips: self.config.allowed_ips.clone(),
+            keepalive: self.config.keepalive,
+            rtt: self.tunnel.as_ref().and_then(|tunnel| tunnel.rtt()),
+        }
+    }
+
+    /// When this peer wants [`Peer::tick`], if ever: an idle peer costs nothing.
+    pub(crate) fn wake(&self, now: Now) -> Option<Now> {
+        if self.greetings.is_some() {
+            return None;
+        }
+        let restless = self.config.keep_session && self.roaming.path().is_some();
+        let soon = now + guard::TICK;
+        let Some(tunnel) = self.tunnel.as_ref().filter(|tunnel| !tunnel.is_expired()) else {
+            return restless.then_some(self.retry_at.max(soon));
+        };
+        if let Some(until) = self.held(now) {
+            return Some(until);
+        }
+        if tunnel.is_awaiting() && !tunnel.is_ready() {
+            return Some(self.retry_at.max(soon));
+        }
+        Some(soon)
+    }
+
+    fn held(&self, now: Now) -> Option<Now> {
+        self.hold_until.filter(|until| now < *until)
+    }
+
+    /// Does what time has made due.
+    pub(crate) fn tick(&mut self, now: Now, shared: &mut Shared) {
+        if self.held(now).is_some() || self.greetings.is_some() {
+            return;
+        }
+        let Some(tunnel) = &mut self.tunnel else {
+            if self.config.keep_session {
+                self.initiate(now, false, shared);
+            }
+            return;
+        };
+        let tick = tunnel.tick(now, shared.out.trains.room());
+        let ready = tunnel.is_ready();
+        match tick {
+            Tick::Quiet => {}
+            Tick::Written(written) => self.send_alone(now, written, &mut shared.out),
+            Tick::Expired => self.expire(now, shared),
+        }
+        if !ready {
+            self.end_session(&mut shared.out);
+        }
+        let old = |start| now.since(start) >= guard::REKEY_AFTER;
+        if self.config.keep_session && ready && self.last_handshake.is_some_and(old) {
+            self.initiate(now, false, shared);
+        }
+    }
+
+    /// The tunnel gave up; what waited in it is gone.
+    fn expire(&mut self, now: Now, shared: &mut Shared) {
+        self.end_wait(shared);
+        if self.config.keep_session {
+            if now >= self.retry_at {
+                self.initiate(now, false, shared);
+            }
+        } else if self.tunnel.as_ref().is_some_and(|t| t.is_proven()) {
+            // It is kept: it knows which initiations are old.
+            self.unanswered_since = None;
+        } else {
+            self.drop_tunnel(shared);
+        }
+    }
+
+    /// Brings old timers up to date before a message goes in or out.
+    fn catch_up(&mut self, now: Now, shared: &mut Shared) {
+        let stale = |tunnel: &Tunnel| guard::is_stale(tunnel.ticked(), now);
+        if self.tunnel.as_deref().is_some_and(stale) {
+            self.tick(now, shared);
+        }
+    }
+
+    fn tunnel(&mut self, now: Now, shared: &mut Shared) -> &mut Tunnel {
+        self.tunnel.get_or_insert_with(|| {
+            let index = shared.indexes.claim(self.id);
+            Box::new(Tunnel::new(
+                &shared.own,
+                &self.config.public_key,
+                self.config.preshared_key.as_ref(),
+                self.config.keepalive,
+                index,
+                now,
+            ))
+        })
+    }
+
+    /// Ends all sessions and forgets the handshakes.
+    pub(crate) fn drop_tunnel(&mut self, shared: &mut Shared) {
+        self.end_wait(shared);
+        self.greetings = None;
+        self.hold_until = None;
+        self.answered = None;
+        self.unanswered_since = None;
+        if let Some(tunnel) = self.tunnel.take() {
+            shared.indexes.release(tunnel.index());
+        }
+        self.end_session(&mut shared.out);
+    }
+
+    /// Sends an initiation to the stored endpoint; only if none waits for its answer,
+    /// unless `again`.
+    pub(crate) fn initiate(&mut self, now: Now, again: bool, shared: &mut Shared) {
+        if self.roaming.path().is_none() {
+            return;
+        }
+        let tunnel = self.tunnel(now, shared);
+        if let Some(written) = tunnel.initiate(again, shared.out.trains.room()) {
+            self.send_alone(now, written, &mut shared.out);
+        }
+    }
+
+    /// Sends what is in the trains' room to the stored endpoint.
+    fn send_alone(&mut self, now: Now, written: Written, out: &mut Outbox) {
+        let len = match written {
+            Written::Data(len) => len,
+            Written::Initiation(len) => {
+                let since = *self.unanswered_since.get_or_insert(now);
+                let jitter = OsRng.next_u32() % (guard::RETRY_JITTER_MILLIS + 1);
+                let jitter = Duration::from_millis(jitter.into());
+                self.retry_at = now + guard::retry_wait(since, now) + jitter;
+                len
+            }
+        };
+        match self.roaming.path() {
+            Some(path) => out.trains.send(path, len),
+            None => out.counters.no_endpoint += 1,
+        }
+    }
+
+    /// Sends an inner packet, padded already; `len` of it count.
+    pub(crate) fn handle_packet(
+        &mut self,
+        now: Now,
+        padded: &[u8],
+        len: usize,
+        shared: &mut Shared,
+    ) {
+        let Some(path) = self.roaming.path() else {
+            shared.out.counters.no_endpoint += 1;
+            return;
+        };
+        if padded.len() + guard::DATA_OVERHEAD > MAX_TRAIN {
+            shared.out.counters.bad_outgoing += 1;
+            return;
+        }
+        self.catch_up(now, shared);
+        self.greetings = None;
+        if !self.tunnel(now, shared).is_ready() && !self.waiting {
+            if shared.waiting == guard::MAX_WAITING_PEERS {
+                shared.out.counters.no_queue += 1;
+                self.initiate(now, false, shared);
+                return;
+            }
+            self.waiting = true;
+            shared.waiting += 1;
+        }
+        let tunnel = self.tunnel(now, shared);
+        match tunnel.seal(padded, shared.out.trains.room()) {
+            Some(Written::Data(sealed)) => {
+                shared.out.trains.send_in_train(path, sealed);
+                self.tx_bytes += len as u64;
+                self.hold(now);
+            }
+            Some(initiation) => self.send_alone(now, initiation, &mut shared.out),
+            None => {}
+        }
+    }
+
+    fn hold(&mut self, now: Now) {
+        if self.hold_until.is_none()
+            && let Some(start) = self.last_handshake
+            && guard::starts_hold(self.last_heard, start, now)
+        {
+            self.hold_until = Some(now + guard::HOLD);
+        }
+    }
+
+    /// Answers an initiation, to where it came from.
+    pub(crate) fn handle_initiation(
+        &mut self,
+        now: Now,
+        from: Path,
+        datagram: &[u8],
+        shared: &mut Shared,
+    ) {
+        self.catch_up(now, shared);
+        let tunnel = self.tunnel(now, shared);
+        let room = shared.out.trains.room();
+        match tunnel.accept_initiation(datagram, room) {
+            Ok(len) => {
+                let session = guard::sender_index(room);
+                shared.out.trains.send(from, len);
+                self.answered = Some(Answered { session, at: now });
+                self.greetings = None;
+            }
+            Err(refused) => {
+                // A second tunnel, for a peer whose clock went back, would be tried here.
+                count(refused, &mut shared.out);
+                if !tunnel.is_proven() && !tunnel.is_awaiting() {
+                    self.drop_tunnel(shared);
+                }
+            }
+        }
+    }
+
+    /// Whether a response or cookie reply is expected.
+    pub(crate) fn is_awaiting(&self) -> bool {
+        self.tunnel
+            .as_ref()
+            .is_some_and(|tunnel| tunnel.is_awaiting())
+    }
+
+    /// Takes the answer to an initiation of ours.
+    pub(crate) fn handle_response(
+        &mut self,
+        now: Now,
+        from: Path,
+        datagram: &[u8],
+        shared: &mut Shared,
+    ) {
+        self.catch_up(now, shared);
+        let Some(tunnel) = &mut self.tunnel else {
+            return;
+        };
+        match tunnel.accept_response(datagram, shared.out.trains.room()) {
+            Ok(keepalive) => {
+                shared.out.trains.send(from, keepalive);
+                self.heard(now, from, &mut shared.out);
+                self.begin_session(now, &mut shared.out);
+                self.send_waiting(shared);
+            }
+            Err(refused) => count(refused, &mut shared.out),
+        }
+    }
+
+    /// Takes a cookie for the next initiation.
+    pub(crate) fn handle_cookie_reply(&mut self, now: Now, datagram: &[u8], shared: &mut Shared) {
+        self.catch_up(now, shared);
+        let Some(tunnel) = &mut self.tunnel else {
+            return;
+        };
+        if let Err(refused) = tunnel.accept_cookie(datagram, shared.out.trains.room()) {
+            count(refused, &mut shared.out);
+        }
+    }
+
+    /// Takes a data message whose counter is allowed.
+    pub(crate) fn handle_data(
+        &mut self,
+        now: Now,
+        from: Path,
+        datagram: &[u8],
+        shared: &mut Shared,
+    ) {
+        self.catch_up(now, shared);
+        let Some(tunnel) = &mut self.tunnel else {
+            return;
+        };
+        let Some(buffer) = shared.out.received.buffer() else {
+            shared.out.counters.no_buffer += 1;
+            return;
+        };
+        let opened = match tunnel.open(datagram, buffer.room()) {
+            Ok(opened) => opened,
+            Err(refused) => return count(refused, &mut shared.out),
+        };
+        match opened {
+            Opened::Keepalive => {}
+            Opened::Malformed => shared.out.counters.bad_inner += 1,
+            Opened::Packet(len) => match guard::inner(&buffer.room()[..len]) {
+                None => shared.out.counters.bad_inner += 1,
+                Some(inner) if shared.allowed_ips.owner(inner.source) != Some(self.id) => {
+                    shared.out.counters.spoofed_inner += 1;
+                }
+                Some(inner) => {
+                    buffer.set_len(inner.len);
+                    shared.out.received.keep();
+                    self.rx_bytes += inner.len as u64;
+                }
+            },
+        }
+        self.heard(now, from, &mut shared.out);
+        let session = guard::receiver_index(guard::Message::Data, datagram);
+        let confirmed = self.answered.take_if(|a| Some(a.session) == session);
+        if let Some(Answered { at, .. }) = confirmed {
+            self.begin_session(at, &mut shared.out);
+        } else if !self.up {
+            self.begin_session(now, &mut shared.out);
+        }
+        self.send_waiting(shared);
+    }
+
+    /// Something authentic came along `from`.
+    fn heard(&mut self, now: Now, from: Path, out: &mut Outbox) {
+        self.last_heard = now;
+        self.hold_until = None;
+        if self.roaming.heard(from) {
+            out.events.push_back(Event::EndpointMoved {
+                peer: self.config.public_key,
+                endpoint: from.endpoint,
+            });
+        }
+    }
+
+    /// Both ends have the keys of a session that began at `start`.
+    fn begin_session(&mut self, start: Now, out: &mut Outbox) {
+        self.last_handshake = Some(start);
+        self.unanswered_since = None;
+        self.greetings = None;
+        if !std::mem::replace(&mut self.up, true) {
+            let peer = self.config.public_key;
+            out.events.push_back(Event::SessionUp { peer });
+        }
+    }
+
+    fn end_session(&mut self, out: &mut Outbox) {
+        if std::mem::take(&mut self.up) {
+            let peer = self.config.public_key;
+            out.events.push_back(Event::SessionLost { peer });
+        }
+    }
+
+    /// Sends the packets that waited for a session.
+    fn send_waiting(&mut self, shared: &mut Shared) {
+        let (Some(tunnel), Some(path)) = (&mut self.tunnel, self.roaming.path()) else {
+            return;
+        };
+        while let Some(Written::Data(len)) = tunnel.seal_waiting(shared.out.trains.room()) {
+            shared.out.trains.send_in_train(path, len);
+            self.tx_bytes += (len - guard::DATA_OVERHEAD) as u64;
+        }
+        self.end_wait(shared);
+    }
+
+    fn end_wait(&mut self, shared: &mut Shared) {
+        if std::mem::take(&mut self.waiting) {
+            shared.waiting -= 1;
+        }
+    }
+
+    /// Sends to `endpoint` from now on, and starts a handshake there.
+    pub(crate) fn set_endpoint(&mut self, now: Now, endpoint: SocketAddr, shared: &mut Shared) {
+        self.roaming = Roaming::expected(Some(endpoint));
+        self.greetings = None;
+        self.catch_up(now, shared);
+        self.initiate(now, true, shared);
+    }
+
+    /// Our own address may have changed: tells the peer, and tries again at once if
+    /// there is no session.
+    pub(crate) fn handle_network_change(&mut self, now: Now, shared: &mut Shared) {
+        self.roaming.forget_source();
+        self.catch_up(now, shared);
+        match &mut self.tunnel {
+            Some(tunnel) if tunnel.is_ready() => {
+                if let Some(written) = tunnel.seal(&[], shared.out.trains.room()) {
+                    self.send_alone(now, written, &mut shared.out);
+                }
+            }
+            _ if self.config.keep_session => {
+                self.unanswered_since = None;
+                self.initiate(now, true, shared);
+            }
+            _ => {}
+        }
+    }
+
+    /// Puts the peer among those to be greeted. False if there is no need or no way to.
+    pub(crate) fn start_greeting(&mut self) -> bool {
+        let silent = self.tunnel.is_none() && !self.config.keep_session;
+        let wanted = silent && self.greetings.is_none() && self.roaming.path().is_some();
+        if wanted {
+            self.greetings = Some(0);
+        }
+        wanted
+    }
+
+    /// Sends the next greeting. False if it was answered, or the last one was not.
+    pub(crate) fn greet(&mut self, now: Now, shared: &mut Shared) -> bool {
+        match self.greetings {
+            None => false,
+            Some(guard::GREETINGS) => {
+                self.drop_tunnel(shared);
+                false
+            }
+            Some(sent) => {
+                self.initiate(now, true, shared);
+                self.greetings = Some(sent + 1);
+                true
+            }
+        }
+    }
+}
+
+fn count(refused: Refused, out: &mut Outbox) {
+    match refused {
+        Refused::Replayed => out.counters.replayed += 1,
+        Refused::Unauthentic => out.counters.unauthentic += 1,
+    }
+}
+
+/// All peers of a device, by place and by key.
+#[derive(Default)]
+pub(crate) struct Peers {
+    places: Vec<Option<Peer>>,
+    free: Vec<PeerId>,
+    by_key: HashMap<[u8; KEY_LEN], PeerId>,
+}
+
+impl Peers {
+    /// Adds a peer whose key no other has.
+    pub(crate) fn insert(&mut self, config: PeerConfig, now: Now) -> PeerId {
+        let id = self.free.pop().unwrap_or_else(|| {
+            let id = u32::try_from(self.places.len()).expect("invariant: fewer than 2^32 peers");
+            self.places.push(None);
+            PeerId(id)
+        });
+        self.by_key.insert(*config.public_key.as_bytes(), id);
+        self.places[id.0 as usize] = Some(Peer::new(id, config, now));
+        id
+    }
+
+    pub(crate) fn remove(&mut self, key: &PublicKey) -> Option<Peer> {
+        let id = self.by_key.remove(key.as_bytes())?;
+        self.free.push(id);
+        self.places[id.0 as usize].take()
+    }
+
+    pub(crate) fn find(&self, key: &[u8; KEY_LEN]) -> Option<PeerId> {
+        self.by_key.get(key).copied()
+    }
+
+    pub(crate) fn peer(&self, id: PeerId) -> Option<&Peer> {
+        self.places.get(id.0 as usize)?.as_ref()
+    }
+
+    pub(crate) fn peer_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.places.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    pub(crate) fn ids(&self) -> Vec<PeerId> {
+        self.iter().map(|peer| peer.id).collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.places.iter().flatten()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.places.iter_mut().flatten()
+    }
+}

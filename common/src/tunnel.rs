@@ -1,0 +1,272 @@
+//! boringtun's tunnel, with its many meanings told apart.
+//!
+//! Never print a type of boringtun's with `{:?}`: some show keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use boringtun::noise::errors::WireGuardError;
+use boringtun::noise::rate_limiter::RateLimiter;
+use boringtun::noise::{Tunn, TunnResult};
+use x25519_dalek::StaticSecret;
+
+use crate::clock::Now;
+use crate::guard;
+use crate::key::{PresharedKey, PrivateKey, PublicKey};
+
+/// Our key, and what all tunnels made with it share.
+pub(crate) struct OwnKey {
+    pub(crate) private: StaticSecret,
+    pub(crate) public: x25519_dalek::PublicKey,
+    /// A tunnel asks a rate limiter once more after [`crate::admission`] has decided.
+    /// This one always agrees.
+    agreeable: Arc<RateLimiter>,
+}
+
+impl OwnKey {
+    pub(crate) fn new(key: &PrivateKey) -> OwnKey {
+        let private = key.to_static_secret();
+        let public = x25519_dalek::PublicKey::from(&private);
+        OwnKey {
+            agreeable: Arc::new(RateLimiter::new(&public, u64::MAX)),
+            private,
+            public,
+        }
+    }
+}
+
+/// A message that a tunnel wrote into the room it was given, with its length in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Initiation(usize),
+    Data(usize),
+}
+
+/// What has come of a look at a tunnel's timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tick {
+    Quiet,
+    Written(Written),
+    /// It has no session and does not try to get one.
+    Expired,
+}
+
+/// What a data message held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    Keepalive,
+    /// This many bytes, at the start of the room.
+    Packet(usize),
+    /// Something authentic, but no IP packet.
+    Malformed,
+}
+
+/// Why a message was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It was there before, or is older than what was.
+    Replayed,
+    /// It is not from this peer, or not for this session.
+    Unauthentic,
+}
+
+impl From<WireGuardError> for Refused {
+    fn from(error: WireGuardError) -> Refused {
+        match error {
+            WireGuardError::DuplicateCounter
+            | WireGuardError::InvalidCounter
+            | WireGuardError::WrongTai64nTimestamp => Refused::Replayed,
+            _ => Refused::Unauthentic,
+        }
+    }
+}
+
+/// Handshake, sessions and timers with one peer.
+///
+/// Every `room` has to hold 65 567 bytes or more: boringtun panics when a datagram or
+/// packet does not fit, before it has authenticated anything.
+pub(crate) struct Tunnel {
+    tunn: Tunn,
+    index: u32,
+    ticked: Now,
+    ready: bool,
+    awaiting: bool,
+    proven: bool,
+}
+
+impl Tunnel {
+    /// A tunnel without a session. The indexes that it gives to its sessions are
+    /// `index << 8` and up to 255 more.
+    pub(crate) fn new(
+        own: &OwnKey,
+        peer: &PublicKey,
+        preshared_key: Option<&PresharedKey>,
+        keepalive: Option<u16>,
+        index: u32,
+        now: Now,
+    ) -> Tunnel {
+        let tunn = Tunn::new(
+            own.private.clone(),
+            x25519_dalek::PublicKey::from(*peer.as_bytes()),
+            preshared_key.map(|key| *key.expose()),
+            keepalive,
+            index,
+            Some(own.agreeable.clone()),
+        );
+        Tunnel {
+            tunn,
+            index,
+            ticked: now,
+            ready: false,
+            awaiting: false,
+            proven: false,
+        }
+    }
+
+    /// The 24 bits that all its session indexes begin with.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// When its timers were last looked at.
+    pub(crate) fn ticked(&self) -> Now {
+        self.ticked
+    }
+
+    /// Whether it has a session to send with.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Whether an initiation of ours has not been answered.
+    pub(crate) fn is_awaiting(&self) -> bool {
+        self.awaiting
+    }
+
+    /// Whether the peer ever proved that it holds its key.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// Whether it has no session and does not try to get one.
+    pub(crate) fn is_expired(&self) -> bool {
+        self.tunn.is_expired()
+    }
+
+    /// Round-trip time of the last handshake that we started.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        let (.., rtt) = self.tunn.stats();
+        rtt.map(|millis| Duration::from_millis(millis.into()))
+    }
+
+    /// Looks at the timers. Sessions end here and nowhere else.
+    pub(crate) fn tick(&mut self, now: Now, room: &mut [u8]) -> Tick {
+        self.ticked = now;
+        let tick = match self.tunn.update_timers(room) {
+            TunnResult::Err(WireGuardError::ConnectionExpired) => Tick::Expired,
+            result => match written(result) {
+                Some(written) => Tick::Written(written),
+                None => Tick::Quiet,
+            },
+        };
+        self.ready = self.tunn.time_since_last_handshake().is_some();
+        self.awaiting |= matches!(tick, Tick::Written(Written::Initiation(_)));
+        tick
+    }
+
+    /// Writes an initiation; nothing if one waits for its answer, unless `again`.
+    pub(crate) fn initiate(&mut self, again: bool, room: &mut [u8]) -> Option<Written> {
+        let written = written(self.tunn.format_handshake_initiation(room, again));
+        self.awaiting |= written.is_some();
+        written
+    }
+
+    /// Encrypts `packet`, or a keepalive if that is empty. Without a session the packet
+    /// waits for one, and an initiation is written unless one is under way.
+    pub(crate) fn seal(&mut self, packet: &[u8], room: &mut [u8]) -> Option<Written> {
+        let written = written(self.tunn.encapsulate(packet, room));
+        self.awaiting |= matches!(written, Some(Written::Initiation(_)));
+        written
+    }
+
+    /// Encrypts the next packet that waited. To be called only right after
+    /// [`Tunnel::accept_response`] or [`Tunnel::open`]: without a session it would start
+    /// a second handshake.
+    pub(crate) fn seal_waiting(&mut self, room: &mut [u8]) -> Option<Written> {
+        written(self.tunn.decapsulate(None, &[], room))
+    }
+
+    /// Takes an initiation and writes the response, whose length it returns.
+    pub(crate) fn accept_initiation(
+        &mut self,
+        datagram: &[u8],
+        room: &mut [u8],
+    ) -> Result<usize, Refused> {
+        match self.tunn.decapsulate(None, datagram, room) {
+            TunnResult::WriteToNetwork(response) => {
+                self.proven = true;
+                Ok(response.len())
+            }
+            TunnResult::Err(error) => Err(error.into()),
+            _ => Err(Refused::Unauthentic),
+        }
+    }
+
+    /// Takes a response and writes a keepalive, whose length it returns.
+    pub(crate) fn accept_response(
+        &mut self,
+        datagram: &[u8],
+        room: &mut [u8],
+    ) -> Result<usize, Refused> {
+        match self.tunn.decapsulate(None, datagram, room) {
+            TunnResult::WriteToNetwork(keepalive) => {
+                self.ready = true;
+                self.awaiting = false;
+                self.proven = true;
+                Ok(keepalive.len())
+            }
+            TunnResult::Err(error) => Err(error.into()),
+            _ => Err(Refused::Unauthentic),
+        }
+    }
+
+    /// Takes a cookie for the next initiation. It proves nothing: whoever saw our
+    /// initiation and knows the peer's public key can make one.
+    pub(crate) fn accept_cookie(
+        &mut self,
+        datagram: &[u8],
+        room: &mut [u8],
+    ) -> Result<(), Refused> {
+        match self.tunn.decapsulate(None, datagram, room) {
+            TunnResult::Done => Ok(()),
+            TunnResult::Err(error) => Err(error.into()),
+            _ => Err(Refused::Unauthentic),
+        }
+    }
+
+    /// Decrypts a data message.
+    pub(crate) fn open(&mut self, datagram: &[u8], room: &mut [u8]) -> Result<Opened, Refused> {
+        let opened = match self.tunn.decapsulate(None, datagram, room) {
+            TunnResult::Done => Opened::Keepalive,
+            TunnResult::WriteToTunnelV4(packet, _) => Opened::Packet(packet.len()),
+            TunnResult::WriteToTunnelV6(packet, _) => Opened::Packet(packet.len()),
+            // The message's own form was checked before, so this is about its content.
+            TunnResult::Err(WireGuardError::InvalidPacket) => Opened::Malformed,
+            TunnResult::Err(error) => return Err(error.into()),
+            TunnResult::WriteToNetwork(_) => return Err(Refused::Unauthentic),
+        };
+        self.ready = true;
+        self.proven = true;
+        Ok(opened)
+    }
+}
+
+fn written(result: TunnResult<'_>) -> Option<Written> {
+    let TunnResult::WriteToNetwork(datagram) = result else {
+        return None;
+    };
+    match guard::message(datagram) {
+        Some(guard::Message::Initiation) => Some(Written::Initiation(datagram.len())),
+        _ => Some(Written::Data(datagram.len())),
+    }
+}
