@@ -41,6 +41,11 @@ impl Namespace {
         String::from_utf8(output.stdout).expect("ip prints text")
     }
 
+    /// The namespace for setns(2).
+    pub(crate) fn fd(&self) -> OwnedFd {
+        self.0.try_clone().expect("a free descriptor")
+    }
+
     /// The namespace as ip(8) wants it named.
     pub(crate) fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
