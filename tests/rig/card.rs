@@ -10,6 +10,11 @@ use std::{
     time::Duration,
 };
 
+use tokenvpn_common::{
+    io::card::{CardError, Pin, Token},
+    profile::Profile,
+};
+
 use crate::{
     host::Host,
     process::Process,
@@ -22,6 +27,9 @@ use crate::{
 pub const PIN: &str = "123456";
 /// The admin PIN of a card that nobody gave another one.
 pub const ADMIN_PIN: &str = "12345678";
+
+/// The reader's first slot, as PC/SC names it.
+pub const READER: &str = "Virtual PCD 00 00";
 
 /// The first port of the reader's driver; its second slot listens on the next one.
 const PORT: u16 = 0x8C7B;
@@ -208,6 +216,29 @@ impl Card {
             Ok(answer) => answer,
             Err(refusal) => panic!("card {}: {order}: {refusal}", self.name),
         }
+    }
+
+    /// Reads the profile, as only somebody with the PIN can: for tests that must know the keys. The
+    /// card has to be in the first slot of this host.
+    ///
+    /// # Panics
+    /// If there is none, or another program holds the card.
+    #[track_caller]
+    pub fn profile(&self, host: &Host) -> Profile {
+        let pin = Pin::new(self.pin.as_bytes()).expect("a PIN of the right length");
+        let read = host.within(|| {
+            // pcscd takes up to 400 ms to see a card that was just inserted.
+            let token = wait::until("pcscd sees the card", SOON, || match Token::open(READER) {
+                Err(CardError::NoToken | CardError::NoReader) => None,
+                other => Some(other),
+            });
+            token?.read_profile(pin)
+        });
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(error) => panic!("card {}: no profile: {error}", self.name),
+        };
+        Profile::decode(&bytes).expect("a profile on the card")
     }
 
     /// Puts the card into the reader; returns when the reader's driver has it, which is up to

@@ -110,7 +110,7 @@ impl Up {
 
     /// The numbers of all our processes at this host.
     pub fn pids(&self) -> Vec<i32> {
-        self.host.processes_named("tokenvpn")
+        self.host.processes_of(&programs::client())
     }
 
     /// All events so far.

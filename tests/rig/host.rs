@@ -248,6 +248,14 @@ impl Host {
             .collect()
     }
 
+    /// The processes in the host that run this program file.
+    pub fn processes_of(&self, program: &Path) -> Vec<i32> {
+        let runs =
+            |pid: &i32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|file| file == program);
+        let pids = self.population().into_iter().map(|(pid, _)| pid);
+        pids.filter(runs).collect()
+    }
+
     pub(crate) fn pid_namespace(&self) -> PathBuf {
         fs::read_link(format!("/proc/{}/ns/pid", self.0.init)).unwrap_or_default()
     }
