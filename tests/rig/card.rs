@@ -226,19 +226,45 @@ impl Card {
     #[track_caller]
     pub fn profile(&self, host: &Host) -> Profile {
         let pin = Pin::new(self.pin.as_bytes()).expect("a PIN of the right length");
-        let read = host.within(|| {
-            // pcscd takes up to 400 ms to see a card that was just inserted.
-            let token = wait::until("pcscd sees the card", SOON, || match Token::open(READER) {
-                Err(CardError::NoToken | CardError::NoReader) => None,
-                other => Some(other),
-            });
-            token?.read_profile(pin)
-        });
+        let read = self.with_token(host, |mut token| token.read_profile(pin));
         let bytes = match read {
             Ok(bytes) => bytes,
             Err(error) => panic!("card {}: no profile: {error}", self.name),
         };
         Profile::decode(&bytes).expect("a profile on the card")
+    }
+
+    /// Writes these bytes where profile and label belong, whatever they are. The card has to be in
+    /// the first slot of this host.
+    ///
+    /// # Panics
+    /// If it is not, or another program holds the card.
+    #[track_caller]
+    pub fn write(&self, host: &Host, profile: &[u8], label: Option<&[u8]>) {
+        let pin = Pin::new(self.pin.as_bytes()).expect("a PIN of the right length");
+        let written = self.with_token(host, |token| {
+            let mut token = token.unlock(pin).map_err(|(_, error)| error)?;
+            token.write(profile, label)
+        });
+        if let Err(error) = written {
+            panic!("card {}: cannot write: {error}", self.name);
+        }
+    }
+
+    /// Opens the token in the first slot of this host as soon as pcscd sees it.
+    fn with_token<T: Send>(
+        &self,
+        host: &Host,
+        body: impl FnOnce(Token) -> Result<T, CardError> + Send,
+    ) -> Result<T, CardError> {
+        host.within(|| {
+            // pcscd takes up to 400 ms to see a card that was just inserted.
+            let token = wait::until("pcscd sees the card", SOON, || match Token::open(READER) {
+                Err(CardError::NoToken | CardError::NoReader) => None,
+                other => Some(other),
+            });
+            body(token?)
+        })
     }
 
     /// Puts the card into the reader; returns when the reader's driver has it, which is up to

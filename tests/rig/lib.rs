@@ -27,6 +27,7 @@ pub mod tap;
 pub mod transcript;
 pub mod wait;
 pub mod web;
+pub mod wireguard;
 pub mod world;
 
 pub use card::Card;
@@ -38,4 +39,5 @@ pub use pty::Pty;
 pub use scene::Scene;
 pub use tap::Tap;
 pub use web::Web;
+pub use wireguard::WireGuardGo;
 pub use world::World;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::{card::Card, gateway::Gateway, host::Host, world::World};
+use crate::{card::Card, client::Up, gateway::Gateway, host::Host, web::Web, world::World};
 
 /// Two computers on different networks, the internet, and a gateway with a network behind it.
 ///
@@ -116,4 +116,31 @@ impl Scene {
         card.remove();
         card
     }
+
+    /// Runs `up` at this host, puts the card in and waits for the session.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn connect(&self, host: &Host, card: &Card) -> Up {
+        let up = host.up(card.pin(), &[]);
+        up.await_state("waiting_token");
+        card.insert();
+        up.await_state("up");
+        up
+    }
+
+    /// Serves [`GREETING`] on [`PAGE`].
+    ///
+    /// # Panics
+    /// If that cannot be.
+    #[track_caller]
+    pub fn serve(&self) -> Web {
+        Web::serve(&self.server, (SERVER, 80).into(), GREETING)
+    }
 }
+
+/// What the inner server has to say.
+pub const GREETING: &str = "Hello from the inner network.";
+/// Where it says so.
+pub const PAGE: &str = "http://10.20.0.80/";

@@ -131,11 +131,12 @@ impl Host {
             .arg(url)
     }
 
-    /// Fetches a page, if the server can be reached within 5 s.
+    /// Fetches a page, if the server can be reached within 5 s; without the line's end.
     #[track_caller]
     pub fn fetch(&self, url: &str) -> Option<String> {
         let fetched = self.curl(url, Duration::from_secs(5)).finish();
-        fetched.status.success().then_some(fetched.stdout)
+        let page = fetched.stdout.trim_end().to_owned();
+        fetched.status.success().then_some(page)
     }
 }
 
@@ -149,8 +150,8 @@ mod tests {
         let world = World::new();
         let host = world.host("a");
         let web = Web::serve(&host, "127.0.0.1:80".parse().unwrap(), "hello");
-        assert_eq!(host.fetch("http://127.0.0.1/").unwrap(), "hello\n");
-        assert_eq!(host.fetch("http://127.0.0.1/who").unwrap(), "127.0.0.1\n");
+        assert_eq!(host.fetch("http://127.0.0.1/").unwrap(), "hello");
+        assert_eq!(host.fetch("http://127.0.0.1/who").unwrap(), "127.0.0.1");
         assert_eq!(host.fetch("http://127.0.0.1/nothing"), None);
         let start = crate::wait::now();
         let slow = host

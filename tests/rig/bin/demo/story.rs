@@ -16,7 +16,7 @@ use rig::{
     process::is_alive,
     programs,
     pty::CTRL_C,
-    scene::{ENDPOINT, HOTEL_ADDRESS, INNER_NETWORK, SERVER, TUNNEL_NETWORK},
+    scene::{ENDPOINT, GREETING, HOTEL_ADDRESS, INNER_NETWORK, SERVER, TUNNEL_NETWORK},
     tap::Datagram,
     wait::{self, Now, SOON, now},
     web::pattern,
@@ -98,8 +98,7 @@ impl Story {
             .started(shown(gateway, self.gateway.command(&["run"])));
         holds("the gateway answers");
         let address = SocketAddr::new(SERVER, 80);
-        let greeting = "Hello from the inner network.";
-        self.web.push(Web::serve(server, address, greeting));
+        self.web.push(Web::serve(server, address, GREETING));
         holds(&format!("a web server listens on {address}"));
         check(
             "computer one cannot reach it",
@@ -182,7 +181,7 @@ impl Story {
         let fetch = shown(host, host.curl(&page(""), SOON));
         check(
             "the page came through the tunnel",
-            fetch.ok() == "Hello from the inner network.\n",
+            fetch.ok().trim_end() == GREETING,
         );
         (pty, up, inserted)
     }
