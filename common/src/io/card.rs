@@ -313,8 +313,24 @@ impl Token {
     ///
     /// # Errors
     /// [`CardError::PinWrong`], [`CardError::PinBlocked`], [`CardError::PinTooLong`], or the
-    /// card was removed.
-    pub fn unlock(&mut self, pin: Pin) -> Result<Unlocked<'_>, CardError> {
+    /// card was removed; with the token, for another PIN.
+    pub fn unlock(mut self, pin: Pin) -> Result<Unlocked, (Token, CardError)> {
+        match self.verify(pin) {
+            Ok(()) => Ok(Unlocked(self)),
+            Err(error) => Err((self, error)),
+        }
+    }
+
+    /// Shows the card its PIN and reads the bytes of object 0103.
+    ///
+    /// # Errors
+    /// As [`Token::unlock`].
+    pub fn read_profile(&mut self, pin: Pin) -> Result<Zeroizing<Vec<u8>>, CardError> {
+        self.verify(pin)?;
+        self.exchange(|card| object(card, PROFILE))
+    }
+
+    fn verify(&mut self, pin: Pin) -> Result<(), CardError> {
         let status = self.exchange(|card| card.pw_status_bytes())?;
         if status.err_count_pw1() == 0 {
             return Err(CardError::PinBlocked);
@@ -329,21 +345,13 @@ impl Token {
             Err(error) => Err(error),
         })?;
         match refusal {
-            None => Ok(Unlocked(self)),
+            None => Ok(()),
             Some(StatusBytes::PasswordNotChecked(tries_left)) => Err(refused(tries_left)),
             Some(StatusBytes::AuthenticationMethodBlocked) => Err(CardError::PinBlocked),
             // Cards that do not count aloud.
             Some(StatusBytes::SecurityStatusNotSatisfied) => Err(refused(self.tries_left()?)),
             Some(status) => Err(CardError::Card(status.to_string())),
         }
-    }
-
-    /// Shows the card its PIN and reads the bytes of object 0103.
-    ///
-    /// # Errors
-    /// As [`Token::unlock`].
-    pub fn read_profile(&mut self, pin: Pin) -> Result<Zeroizing<Vec<u8>>, CardError> {
-        self.unlock(pin)?.profile()
     }
 
     /// One transaction with the card.
@@ -357,9 +365,9 @@ impl Token {
 }
 
 /// A token that has accepted its PIN.
-pub struct Unlocked<'a>(&'a mut Token);
+pub struct Unlocked(Token);
 
-impl Unlocked<'_> {
+impl Unlocked {
     /// Which card it is.
     pub fn ident(&self) -> Ident {
         self.0.ident

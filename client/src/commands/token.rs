@@ -1,0 +1,269 @@
+//! `tokenvpn token`: looks at tokens, fills them and empties them.
+
+mod content;
+mod erase;
+mod issue;
+mod list;
+mod show;
+
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
+
+use clap::{Args, Subcommand};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Pin, Token, Unlocked};
+use tokenvpn_common::token::{Content, Ident};
+
+use crate::pin::{self, PinError};
+use crate::terminal::{self, Terminal};
+use crate::words::{self, Choice, Failure, State, code};
+
+/// What to do with tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// List the tokens that are plugged in.
+    List(list::List),
+    /// Show what a token holds: with its PIN everything but the secrets.
+    Show(show::Show),
+    /// Make a key and write it to a token, with what an invitation says.
+    Issue(issue::Issue),
+    /// Erase profile and label from a token.
+    Erase(erase::Erase),
+}
+
+/// Which token, and who says its PIN.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// Use this token, as in 0006:12345678.
+    #[arg(long, value_name = "IDENT")]
+    pub token: Option<Ident>,
+    /// Read the PIN from this open descriptor; it is tried once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(3..))]
+    pub pin_fd: Option<RawFd>,
+}
+
+/// Does it.
+///
+/// # Errors
+/// What went wrong, for people.
+pub fn run(command: TokenCommand) -> Result<(), Failure> {
+    terminal::ignore_job_control();
+    match command {
+        TokenCommand::List(list) => list.run(),
+        TokenCommand::Show(show) => show.run(),
+        TokenCommand::Issue(issue) => issue.run(),
+        TokenCommand::Erase(erase) => erase.run(),
+    }
+}
+
+/// Ctrl-C and its like, kept from ending the program with the echo off or a profile half
+/// written. They end the next question instead.
+struct Interrupts(SignalFd);
+
+impl Interrupts {
+    fn hold() -> Result<Interrupts, Failure> {
+        let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
+            .into_iter()
+            .collect();
+        signals
+            .thread_block()
+            .and_then(|()| SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC))
+            .map(Interrupts)
+            .map_err(|errno| Failure::internal(format!("signals cannot be held: {errno}")))
+    }
+
+    fn source(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
+    }
+}
+
+impl Which {
+    /// Takes the token that is meant: the one named, or the only one there is.
+    fn open(&self) -> Result<Token, Failure> {
+        let seen = card::list().map_err(failure)?;
+        let mut idents = Vec::new();
+        let mut refusals = Vec::new();
+        for seen in seen {
+            match seen.card {
+                Ok(facts) => idents.push((seen.reader, facts)),
+                Err(error) => refusals.push(error),
+            }
+        }
+        if let Some(token) = self.token {
+            idents.retain(|(_, facts)| facts.ident == token);
+        }
+        match &idents[..] {
+            [(reader, _)] => Token::open(reader).map_err(failure),
+            [] => Err(match (refusals.into_iter().next(), self.token) {
+                (Some(refusal), _) => failure(refusal),
+                (None, Some(token)) => Failure::new(
+                    code::NO_TOKEN,
+                    format!("the token {token} is not plugged in"),
+                    "plug it in; tokenvpn token list shows what is there",
+                ),
+                (None, None) => failure(CardError::NoToken),
+            }),
+            several => {
+                let tokens = several.iter().map(|(_, facts)| Choice {
+                    token: facts.ident,
+                    name: match &facts.label {
+                        Content::Holds(label) => Some(label.name.clone()),
+                        _ => None,
+                    },
+                });
+                let tokens = tokens.collect();
+                Err(State::PickToken { tokens }.into())
+            }
+        }
+    }
+
+    /// Finds out who says the PIN.
+    fn pin_source(&self) -> Result<PinSource, Failure> {
+        Ok(match pin::given(self.pin_fd).map_err(no_pin)? {
+            Some(descriptor) => PinSource::Given(descriptor),
+            None if Terminal::open().is_some() => PinSource::Person,
+            None => PinSource::Nobody,
+        })
+    }
+}
+
+/// Who says the PIN.
+enum PinSource {
+    /// This descriptor, unread.
+    Given(OwnedFd),
+    /// Whoever sits at the terminal.
+    Person,
+    Nobody,
+}
+
+impl PinSource {
+    /// Has the token unlocked: once by a PIN that nobody typed, or by a person, as often
+    /// as that person tries.
+    fn unlock(self, mut token: Token, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
+        match self {
+            PinSource::Nobody => Err(State::PinMissing.into()),
+            PinSource::Given(descriptor) => {
+                match token.tries_left().map_err(failure)? {
+                    0 => return Err(State::PinBlocked.into()),
+                    FULL_TRIES.. => {}
+                    tries_left => return Err(State::PinUntried { tries_left }.into()),
+                }
+                let pin = pin::read(descriptor).map_err(no_pin)?;
+                token.unlock(pin).map_err(|(_, error)| failure(error))
+            }
+            PinSource::Person => loop {
+                let pin = ask_pin(&mut token, interrupts)?;
+                token = match token.unlock(pin) {
+                    Ok(unlocked) => return Ok(unlocked),
+                    Err((token, CardError::PinWrong { tries_left })) => {
+                        eprintln!("{}", State::PinWrong { tries_left }.text());
+                        token
+                    }
+                    Err((token, error @ CardError::PinTooLong { .. })) => {
+                        eprintln!("{error}");
+                        token
+                    }
+                    Err((_, error)) => return Err(failure(error)),
+                };
+            },
+        }
+    }
+}
+
+fn ask_pin(token: &mut Token, interrupts: &Interrupts) -> Result<Pin, Failure> {
+    let tries_left = token.tries_left().map_err(failure)?;
+    if tries_left == 0 {
+        return Err(State::PinBlocked.into());
+    }
+    if tries_left == 1 {
+        eprintln!("{}", State::PinLast.text());
+        let question = words::LAST_TRY_PROMPT;
+        if !pin::confirm(question, "YES", interrupts.source()).map_err(no_pin)? {
+            return Err(no_pin(PinError::Cancelled));
+        }
+    }
+    let prompt = words::pin_prompt(token.ident(), tries_left);
+    pin::ask(&prompt, interrupts.source()).map_err(no_pin)
+}
+
+/// A card's error in a command that somebody waits for.
+fn failure(error: CardError) -> Failure {
+    match error {
+        CardError::NoReader | CardError::NoToken => Failure::new(
+            code::NO_TOKEN,
+            "no token is plugged in",
+            "plug in your YubiKey, Nitrokey or OpenPGP card",
+        ),
+        CardError::Removed => Failure::new(
+            code::REMOVED,
+            "the token was removed",
+            "plug it in again and start over",
+        ),
+        CardError::NoPermission => Failure::new(
+            code::NO_PERMISSION,
+            "the smart-card service refuses this user",
+            "run it as root, or where you are logged in at the computer itself",
+        ),
+        CardError::PinWrong { .. } | CardError::PinTooLong { .. } => Failure::new(
+            code::PIN,
+            error.to_string(),
+            "type it in a terminal; a right one restores all tries",
+        ),
+        CardError::TooLong { bytes, room } => Failure::new(
+            code::OTHER,
+            format!("the profile has {bytes} bytes, and this token has room for {room}"),
+            "invite again with fewer endpoints, routes or name servers",
+        ),
+        error => State::from(error).into(),
+    }
+}
+
+/// No PIN in a command that somebody waits for.
+fn no_pin(error: PinError) -> Failure {
+    let hint = match &error {
+        PinError::Cancelled | PinError::Interrupted => {
+            return Failure::new(code::PIN, "no PIN was given", "nothing was changed");
+        }
+        PinError::NoTerminal => return State::PinMissing.into(),
+        PinError::Unusable(_) => "the token was not asked; nothing was changed",
+        PinError::Unreadable { .. } => "is the descriptor open, and the credential readable?",
+    };
+    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+    Failure::new(
+        code::PIN,
+        format!("{error}{}", cause.unwrap_or_default()),
+        hint,
+    )
+}
+
+/// The answer to a question whether to destroy something.
+fn confirm(question: &str, refusal: &str, interrupts: &Interrupts) -> Result<(), Failure> {
+    match pin::confirm(question, "YES", interrupts.source()) {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(PinError::Cancelled | PinError::Interrupted) => {
+            Err(Failure::new(code::OTHER, refusal, "nothing was changed"))
+        }
+        Err(_) => Err(Failure::new(
+            code::OTHER,
+            format!("{refusal}: there is no terminal to ask"),
+            "run it in a terminal and answer YES; nothing was changed",
+        )),
+    }
+}
+
+/// The version of what `--json` prints.
+const SCHEMA: u32 = 1;
+
+/// Writes to stdout, where others read: a closed pipe is an error and no panic.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| {
+        Failure::new(
+            code::OTHER,
+            format!("the output cannot be written: {error}"),
+            "is the program that reads it still there?",
+        )
+    })
+}

@@ -1,0 +1,70 @@
+//! `tokenvpn token show`: what a token holds.
+
+use clap::Args;
+use serde_json::Value;
+use tokenvpn_common::io::clock;
+use tokenvpn_common::profile::Profile;
+use tokenvpn_common::token::Content;
+
+use super::content::{columns, facts_json, facts_lines, profile_json, profile_lines, size_line};
+use super::{Interrupts, PinSource, SCHEMA, Which, failure, print};
+use crate::words::{Failure, State};
+
+/// Options of `token show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    which: Which,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let interrupts = Interrupts::hold()?;
+        let source = self.which.pin_source()?;
+        let mut token = self.which.open()?;
+        let facts = token.facts().map_err(failure)?;
+        if !self.json {
+            print(&columns(&facts_lines(&facts, clock::unix_time())))?;
+        }
+        let mut document = facts_json(&facts);
+        document["schema"] = SCHEMA.into();
+        document["profile"] = Value::Null;
+        if !matches!(source, PinSource::Nobody) {
+            let mut token = source.unlock(token, &interrupts)?;
+            let bytes = token.profile().map_err(failure)?;
+            let profile = Content::from(Profile::decode(&bytes));
+            document["profile"] = profile_json(&profile, bytes.len());
+            if !self.json {
+                let mut lines = profile_lines(readable(&profile)?);
+                lines.push(size_line(bytes.len(), facts.room));
+                print(&columns(&lines))?;
+            }
+        }
+        match self.json {
+            true => print(&format!("{document:#}\n")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The profile, or why it cannot be shown.
+fn readable(content: &Content<Profile>) -> Result<&Profile, Failure> {
+    let object = "profile".to_owned();
+    let state = match content {
+        Content::Holds(profile) => return Ok(profile),
+        Content::Empty => State::Empty,
+        Content::Foreign => State::Foreign,
+        Content::Damaged { check } => State::Damaged {
+            object,
+            check: check.to_string(),
+        },
+        Content::TooNew { what } => State::TooNew {
+            object,
+            what: what.to_string(),
+        },
+    };
+    Err(state.into())
+}

@@ -1,0 +1,325 @@
+//! Where a PIN comes from: a descriptor, a systemd credential, or a person at the terminal.
+//!
+//! A PIN that nobody typed is for one try, and only while the card's counter is full
+//! ([`FULL_TRIES`](tokenvpn_common::io::card::FULL_TRIES)): a machine that is wrong once is
+//! wrong every time.
+
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, socketpair,
+};
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use tokenvpn_common::io::card::{Pin, PinTextError};
+use zeroize::Zeroizing;
+
+use crate::terminal::Terminal;
+
+/// The name of the systemd credential that holds a PIN (systemd.exec(5), `LoadCredential=`).
+const CREDENTIAL: &str = "pin";
+
+/// Longest line that is read, in bytes: a longest PIN and its line end, and one more to
+/// tell a longer one.
+const MAX_LINE: usize = Pin::MAX + 2;
+
+/// Why there is no PIN. No card was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PinError {
+    /// The person gave none.
+    #[error("no PIN was given")]
+    Cancelled,
+    /// The descriptor given as an interrupt has something to say.
+    #[error("something else came first")]
+    Interrupted,
+    /// There is nobody to ask.
+    #[error("there is no terminal to ask for the PIN")]
+    NoTerminal,
+    /// What a descriptor or credential holds is no PIN.
+    #[error(transparent)]
+    Unusable(#[from] PinTextError),
+    /// A descriptor or credential cannot be read.
+    #[error("the PIN cannot be read from {from}")]
+    Unreadable {
+        /// The descriptor or file.
+        from: String,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Finds the PIN that nobody types: the descriptor `pin_fd`, else the systemd credential.
+/// It is not read yet. The descriptor is taken over; its number is closed.
+///
+/// # Errors
+/// [`PinError::Unreadable`]: such a source was named but cannot be had; no other is tried.
+pub fn given(pin_fd: Option<RawFd>) -> Result<Option<OwnedFd>, PinError> {
+    if let Some(number) = pin_fd {
+        let descriptor = adopt(number).map_err(|source| PinError::Unreadable {
+            from: format!("descriptor {number}"),
+            source,
+        })?;
+        return Ok(Some(descriptor));
+    }
+    let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") else {
+        return Ok(None);
+    };
+    let path = PathBuf::from(directory).join(CREDENTIAL);
+    match File::open(&path) {
+        Ok(file) => Ok(Some(file.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(PinError::Unreadable {
+            from: path.display().to_string(),
+            source,
+        }),
+    }
+}
+
+/// Reads a PIN from a descriptor, up to a line end or the end, and closes it.
+///
+/// # Errors
+/// It cannot be read, or holds what can be no PIN.
+pub fn read(descriptor: OwnedFd) -> Result<Pin, PinError> {
+    let line = read_line(descriptor.as_fd(), None).map_err(|error| match error {
+        // Nothing in it is no decision of anybody.
+        PinError::Cancelled => PinTextError::TooShort.into(),
+        error => error,
+    })?;
+    Ok(Pin::new(&line)?)
+}
+
+/// Asks for a PIN on the terminal, without echo, until it could be one or `interrupt`
+/// becomes readable.
+///
+/// The terminal is left as it was, and what else was typed is thrown away.
+///
+/// # Errors
+/// [`PinError::Cancelled`] (an empty line or the terminal's end), [`PinError::Interrupted`],
+/// [`PinError::NoTerminal`].
+pub fn ask(prompt: &str, interrupt: Option<BorrowedFd<'_>>) -> Result<Pin, PinError> {
+    let terminal = Terminal::open().ok_or(PinError::NoTerminal)?;
+    let dialogue = Dialogue::begin(&terminal, Echo::Off)?;
+    loop {
+        let line = dialogue.ask(prompt, interrupt)?;
+        match Pin::new(&line) {
+            Ok(pin) => return Ok(pin),
+            Err(error) => dialogue.say(&format!("{error}.\n"))?,
+        }
+    }
+}
+
+/// Asks a question on the terminal, with echo; whether the answer is `yes`, letter by letter.
+///
+/// # Errors
+/// As [`ask`]; an empty line is an answer here, and not this one.
+pub fn confirm(
+    question: &str,
+    yes: &str,
+    interrupt: Option<BorrowedFd<'_>>,
+) -> Result<bool, PinError> {
+    let terminal = Terminal::open().ok_or(PinError::NoTerminal)?;
+    let dialogue = Dialogue::begin(&terminal, Echo::On)?;
+    match dialogue.ask(question, interrupt) {
+        Ok(line) => Ok(line.trim_ascii() == yes.as_bytes()),
+        Err(PinError::Cancelled) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes over a descriptor that is known by its number only.
+///
+/// A number proves nothing, so the kernel is asked for a copy: passed through a socket to
+/// ourselves, it comes back as a descriptor that is certainly open and ours.
+fn adopt(number: RawFd) -> io::Result<OwnedFd> {
+    let (to, from) = socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )?;
+    sendmsg::<UnixAddr>(
+        to.as_raw_fd(),
+        &[IoSlice::new(&[0])],
+        &[ControlMessage::ScmRights(&[number])],
+        MsgFlags::empty(),
+        None,
+    )?;
+    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut room);
+    let mut byte = [0];
+    recvmsg(
+        &from,
+        &mut [IoSliceMut::new(&mut byte)],
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    let copy = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    nix::unistd::close(number)?;
+    copy.ok_or_else(|| Errno::EBADF.into())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Echo {
+    On,
+    Off,
+}
+
+/// Questions and answers; puts the terminal back when dropped.
+struct Dialogue<'a> {
+    terminal: &'a Terminal,
+}
+
+impl<'a> Dialogue<'a> {
+    fn begin(terminal: &'a Terminal, echo: Echo) -> Result<Dialogue<'a>, PinError> {
+        let no_terminal = |_| PinError::NoTerminal;
+        let mut settings = tcgetattr(terminal).map_err(no_terminal)?;
+        let lines = LocalFlags::ICANON | LocalFlags::ISIG;
+        settings.local_flags |= lines | LocalFlags::ECHONL;
+        settings.local_flags.set(LocalFlags::ECHO, echo == Echo::On);
+        let dialogue = Dialogue { terminal };
+        // With what was typed before the question: nobody meant it as the answer.
+        tcsetattr(terminal, SetArg::TCSAFLUSH, &settings).map_err(no_terminal)?;
+        Ok(dialogue)
+    }
+
+    fn say(&self, text: &str) -> Result<(), PinError> {
+        let mut tty = self.terminal.writer();
+        tty.write_all(text.as_bytes())
+            .map_err(|_| PinError::NoTerminal)
+    }
+
+    fn ask(
+        &self,
+        question: &str,
+        interrupt: Option<BorrowedFd<'_>>,
+    ) -> Result<Zeroizing<Vec<u8>>, PinError> {
+        self.say(question)?;
+        let answer = read_line(self.terminal.as_fd(), interrupt);
+        if answer.is_err() {
+            // The cursor still stands behind the question.
+            self.say("\n")?;
+        }
+        answer
+    }
+}
+
+impl Drop for Dialogue<'_> {
+    fn drop(&mut self) {
+        self.terminal.restore();
+    }
+}
+
+/// Reads one line, without its end, of which at most [`MAX_LINE`] bytes are kept.
+fn read_line(
+    from: BorrowedFd<'_>,
+    interrupt: Option<BorrowedFd<'_>>,
+) -> Result<Zeroizing<Vec<u8>>, PinError> {
+    let unreadable = |errno: Errno| PinError::Unreadable {
+        from: "its descriptor".into(),
+        source: errno.into(),
+    };
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
+    let mut piece = Zeroizing::new([0; 64]);
+    loop {
+        let mut sources = vec![PollFd::new(from, PollFlags::POLLIN)];
+        sources.extend(interrupt.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        match poll(&mut sources, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(unreadable(errno)),
+        }
+        if sources.get(1).is_some_and(|fd| fd.any() == Some(true)) {
+            return Err(PinError::Interrupted);
+        }
+        if sources[0].any() != Some(true) {
+            continue;
+        }
+        let read = match nix::unistd::read(from, &mut piece[..]) {
+            Err(Errno::EINTR | Errno::EAGAIN) => continue,
+            // A terminal that hung up.
+            Err(Errno::EIO) => 0,
+            read => read.map_err(unreadable)?,
+        };
+        let end = piece[..read].iter().position(|&byte| byte == b'\n');
+        let bytes = &piece[..end.unwrap_or(read)];
+        let room = MAX_LINE - line.len();
+        line.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if end.is_none() && read > 0 {
+            continue;
+        }
+        return match line.is_empty() {
+            true => Err(PinError::Cancelled),
+            false => Ok(line),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8]) -> Result<Vec<u8>, PinError> {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(bytes).unwrap();
+        drop(writer);
+        read_line(reader.as_fd(), None).map(|line| line.to_vec())
+    }
+
+    #[test]
+    fn a_line_ends_with_its_end_or_the_input() {
+        assert_eq!(text(b"123456\nrest").unwrap(), b"123456");
+        assert_eq!(text(b"123456").unwrap(), b"123456");
+        assert!(matches!(text(b"\n123456"), Err(PinError::Cancelled)));
+        assert!(matches!(text(b""), Err(PinError::Cancelled)));
+        assert_eq!(text(&[b'x'; 1000]).unwrap().len(), MAX_LINE);
+    }
+
+    #[test]
+    fn an_interrupt_comes_before_a_line() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let (interrupt, mut interruptor) = io::pipe().unwrap();
+        writer.write_all(b"123456\n").unwrap();
+        interruptor.write_all(b"!").unwrap();
+        let line = read_line(reader.as_fd(), Some(interrupt.as_fd()));
+        assert!(matches!(line, Err(PinError::Interrupted)));
+    }
+
+    #[test]
+    fn a_descriptor_is_taken_over_by_its_number() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"123456\n").unwrap();
+        let number = std::os::fd::IntoRawFd::into_raw_fd(reader);
+        let taken = given(Some(number)).unwrap().unwrap();
+        assert!(read(taken).is_ok());
+        assert!(matches!(
+            given(Some(RawFd::MAX)),
+            Err(PinError::Unreadable { .. })
+        ));
+    }
+
+    #[test]
+    fn what_a_descriptor_holds_is_checked_before_a_card_is_asked() {
+        for (bytes, error) in [
+            (&b""[..], PinTextError::TooShort),
+            (b"12345\n", PinTextError::TooShort),
+            (&[b'1'; 200], PinTextError::TooLong),
+        ] {
+            let (reader, mut writer) = io::pipe().unwrap();
+            writer.write_all(bytes).unwrap();
+            drop(writer);
+            match read(reader.into()) {
+                Err(PinError::Unusable(refused)) => assert_eq!(refused, error),
+                _ => panic!("{bytes:?} is no PIN"),
+            }
+        }
+    }
+}
