@@ -24,6 +24,8 @@ use nix::sys::socket::{
     recv, send, socket,
 };
 
+pub use super::udp::Family;
+
 /// Most segments the kernel puts into one super-packet for a TUN device of ours: as many
 /// as one UDP send takes (`UDP_MAX_SEGMENTS` of linux/udp.h).
 pub const GSO_MAX_SEGMENTS: u32 = 64;
@@ -81,15 +83,6 @@ impl NetlinkError {
     }
 }
 
-/// The families rules are kept for separately.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
 impl From<Family> for AddressFamily {
     fn from(family: Family) -> AddressFamily {
         match family {
@@ -100,7 +93,8 @@ impl From<Family> for AddressFamily {
 }
 
 /// A policy rule (ip-rule(8)): which packets look into which table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The family it is for.
     pub family: Family,

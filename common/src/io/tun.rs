@@ -148,7 +148,7 @@ fn check_name(name: &str) -> Result<(), TunError> {
         || name.len() > MAX_NAME
         || name == "."
         || name == ".."
-        || name.contains(|c: char| c == '/' || c == ':' || c == '%' || c == '\0')
+        || name.contains(['/', ':', '%', '\0'])
         || name.contains(char::is_whitespace);
     if bad {
         return Err(TunError::BadName {

@@ -182,12 +182,13 @@ fn enlarge_buffers(socket: &Socket) {
     }
 }
 
-/// Which of the two sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An address family: each has its own socket, and its own routing rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Family {
-    /// The IPv4 socket.
+    /// IPv4.
     V4,
-    /// The IPv6 socket.
+    /// IPv6.
     V6,
 }
 
