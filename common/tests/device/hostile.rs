@@ -1,0 +1,426 @@
+//! Input of strangers, of peers that cheat, and of chance.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use boringtun::noise::{Tunn, TunnResult};
+use boringtun::x25519;
+use tokenvpn_common::clock::Now;
+use tokenvpn_common::device::Event;
+use tokenvpn_common::guard;
+use tokenvpn_common::key::{PrivateKey, PublicKey};
+
+use crate::net::*;
+
+fn stranger() -> SocketAddr {
+    "203.0.113.66:6666".parse().unwrap()
+}
+
+fn bare_tunnel(key: &PrivateKey, peer: &PublicKey) -> Tunn {
+    let private = x25519::StaticSecret::from(*key.expose());
+    let public = x25519::PublicKey::from(*peer.as_bytes());
+    Tunn::new(private, public, None, None, 7, None)
+}
+
+fn initiation(tunn: &mut Tunn) -> Vec<u8> {
+    let mut room = [0; 256];
+    match tunn.format_handshake_initiation(&mut room, true) {
+        TunnResult::WriteToNetwork(datagram) => datagram.to_vec(),
+        _ => panic!("an initiation was asked for"),
+    }
+}
+
+/// A peer that holds a client's key and sends what it likes.
+struct Cheat {
+    scene: Scene,
+    tunn: Tunn,
+}
+
+impl Cheat {
+    fn new() -> Cheat {
+        let mut scene = Scene::new();
+        let mut tunn = bare_tunnel(&scene.client_key, &scene.gateway);
+        scene.net.nodes[CLIENT_NODE].online = false;
+        let first = initiation(&mut tunn);
+        scene.net.deliver(GATEWAY_NODE, stranger(), &first, 148);
+        let response = scene.net.log.pop().unwrap();
+        let mut room = [0; 256];
+        let TunnResult::WriteToNetwork(keepalive) =
+            tunn.decapsulate(None, &response.bytes, &mut room)
+        else {
+            panic!("the response is in order");
+        };
+        scene
+            .net
+            .deliver(GATEWAY_NODE, stranger(), keepalive, keepalive.len());
+        Cheat { scene, tunn }
+    }
+
+    /// Sends `packet` through the tunnel; gives what the gateway would write to its TUN.
+    fn send(&mut self, packet: &[u8]) -> Vec<Vec<u8>> {
+        let mut room = vec![0; packet.len() + 64];
+        let TunnResult::WriteToNetwork(datagram) = self.tunn.encapsulate(packet, &mut room) else {
+            panic!("there is a session");
+        };
+        let net = &mut self.scene.net;
+        net.deliver(GATEWAY_NODE, stranger(), datagram, datagram.len());
+        net.take_inbox(GATEWAY_NODE)
+    }
+}
+
+#[test]
+fn a_spoofed_inner_source_is_dropped() {
+    let mut cheat = Cheat::new();
+    let honest = packet(CLIENT, INNER, 100);
+    assert_eq!(cheat.send(&honest), [honest]);
+    for (n, source) in [OTHER, INNER, "127.0.0.1", "255.255.255.255", "0.0.0.0"]
+        .into_iter()
+        .enumerate()
+    {
+        assert!(
+            cheat.send(&packet(source, INNER, 100)).is_empty(),
+            "{source}"
+        );
+        let counters = cheat.scene.net.nodes[GATEWAY_NODE].device.counters();
+        assert_eq!(counters.spoofed_inner, n as u64 + 1, "{source}");
+    }
+    assert!(cheat.send(&packet6("fd77::8", "fd00::1", 100)).is_empty());
+    assert_eq!(cheat.send(&packet6("fd77::7", "fd00::1", 100)).len(), 1);
+}
+
+#[test]
+fn a_packet_that_is_none_is_dropped() {
+    let mut cheat = Cheat::new();
+    let good = packet(CLIENT, INNER, 100);
+    let mut dropped = 0;
+    for len in 0..20u16 {
+        let mut bad = good.clone();
+        bad[2..4].copy_from_slice(&len.to_be_bytes());
+        assert!(cheat.send(&bad).is_empty(), "total length {len}");
+        dropped += 1;
+    }
+    for (offset, value) in [(0, 0x44), (0, 0x4f), (0, 0x55), (0, 0x00), (2, 0xff)] {
+        let mut bad = good[..40].to_vec();
+        bad[offset] = value;
+        assert!(cheat.send(&bad).is_empty(), "{offset} {value}");
+        dropped += 1;
+    }
+    for len in 1..20 {
+        assert!(cheat.send(&good[..len]).is_empty(), "{len} bytes");
+        dropped += 1;
+    }
+    let counters = cheat.scene.net.nodes[GATEWAY_NODE].device.counters();
+    assert_eq!(counters.bad_inner, dropped);
+
+    let mut longer = good.clone();
+    longer.extend([0xee; 60]);
+    assert_eq!(cheat.send(&longer), [good], "what follows is no part of it");
+    // Authentic all the same: the peer is where it sent this from.
+    let peer = cheat.scene.clients[0];
+    let stats = cheat.scene.net.stats(GATEWAY_NODE, &peer);
+    assert_eq!(stats.endpoint, Some(stranger()));
+}
+
+#[test]
+fn the_longest_packet_there_is_does_no_harm() {
+    let mut cheat = Cheat::new();
+    let mut huge = packet(CLIENT, INNER, 65_503);
+    assert_eq!(cheat.send(&huge).len(), 1, "65 535 bytes of datagram");
+    huge.push(0);
+    assert!(cheat.send(&huge).is_empty(), "no UDP datagram holds it");
+}
+
+#[test]
+fn an_unknown_key_meets_silence() {
+    let mut scene = Scene::connected();
+    let gateway = scene.gateway;
+    let mut unknown = bare_tunnel(&PrivateKey::generate(), &gateway);
+    let mut wrong_gateway = bare_tunnel(&PrivateKey::generate(), &PrivateKey::generate().public());
+    for tunn in [&mut unknown, &mut wrong_gateway] {
+        scene
+            .net
+            .deliver(GATEWAY_NODE, stranger(), &initiation(tunn), 148);
+    }
+    // A known key that the sender does not hold: it shows, but it cannot be proven.
+    let mut bent = initiation(&mut bare_tunnel(&scene.client_key, &gateway));
+    bent[100] ^= 1;
+    scene.net.deliver(GATEWAY_NODE, stranger(), &bent, 148);
+    let counters = scene.net.nodes[GATEWAY_NODE].device.counters();
+    assert_eq!((counters.unknown_key, counters.bad_mac), (1, 2));
+    assert!(scene.net.log.is_empty());
+    assert!(scene.passes());
+}
+
+#[test]
+fn no_malformed_datagram_is_answered() {
+    let mut scene = Scene::connected();
+    assert!(scene.passes());
+    let data = scene.net.sent_by(CLIENT_NODE, 4).pop().unwrap().bytes;
+    let sent = scene.net.log.len();
+    for kind in 0..=5 {
+        for len in 0..=255 {
+            for filler in [0x00, 0xff] {
+                let mut datagram = vec![filler; len];
+                for (byte, value) in datagram.iter_mut().zip([kind, 0, 0, 0]) {
+                    *byte = value;
+                }
+                scene
+                    .net
+                    .deliver(GATEWAY_NODE, stranger(), &datagram, len.max(1));
+                // The same with the index of a session that exists.
+                if len >= 8 {
+                    datagram[4..8].copy_from_slice(&data[4..8]);
+                }
+                scene
+                    .net
+                    .deliver(GATEWAY_NODE, stranger(), &datagram, len.max(1));
+            }
+        }
+    }
+    let node = &scene.net.nodes[GATEWAY_NODE];
+    assert_eq!(scene.net.log.len(), sent);
+    assert!(node.inbox.is_empty() && node.events.is_empty());
+    assert_eq!(node.device.counters().panics, 0);
+    assert!(scene.passes());
+}
+
+#[test]
+fn an_oversized_datagram_does_not_panic() {
+    let mut scene = Scene::connected();
+    assert!(scene.passes());
+    let mut huge = scene.net.sent_by(CLIENT_NODE, 4).pop().unwrap().bytes;
+    huge[8] += 1;
+    for len in [
+        2_000,
+        9_000,
+        guard::MAX_DATAGRAM - 1,
+        guard::MAX_DATAGRAM,
+        guard::MAX_DATAGRAM + 1,
+        100_000,
+    ] {
+        huge.resize(len, 0xee);
+        scene.net.deliver(GATEWAY_NODE, stranger(), &huge, len);
+        scene.net.deliver(GATEWAY_NODE, stranger(), &huge, 0);
+        scene.net.deliver(GATEWAY_NODE, stranger(), &[], len);
+    }
+    assert_eq!(scene.net.nodes[GATEWAY_NODE].device.counters().panics, 0);
+    assert!(scene.passes());
+}
+
+#[test]
+fn a_counter_near_its_end_is_dropped() {
+    let mut scene = Scene::connected();
+    assert!(scene.passes());
+    let mut data = scene.net.sent_by(CLIENT_NODE, 4).pop().unwrap().bytes;
+    for (n, counter) in [guard::COUNTER_LIMIT, u64::MAX - 1, u64::MAX]
+        .into_iter()
+        .enumerate()
+    {
+        data[8..16].copy_from_slice(&counter.to_le_bytes());
+        scene
+            .net
+            .deliver(GATEWAY_NODE, stranger(), &data, data.len());
+        let counters = scene.net.nodes[GATEWAY_NODE].device.counters();
+        assert_eq!(counters.counter_limit, n as u64 + 1);
+        assert_eq!((counters.unauthentic, counters.panics), (0, 0));
+    }
+}
+
+#[test]
+fn answers_that_nobody_waits_for_are_dropped() {
+    let mut scene = Scene::new();
+    assert!(scene.passes());
+    let response = scene.net.sent_by(GATEWAY_NODE, 2).pop().unwrap().bytes;
+    let sent = scene.net.log.len();
+    scene.net.deliver(CLIENT_NODE, stranger(), &response, 92);
+    let mut cookie = vec![0; 64];
+    cookie[0] = 3;
+    cookie[4..8].copy_from_slice(&response[8..12]);
+    scene.net.deliver(CLIENT_NODE, stranger(), &cookie, 64);
+    let counters = scene.net.nodes[CLIENT_NODE].device.counters();
+    assert_eq!(counters.unexpected, 2);
+    assert_eq!(scene.net.log.len(), sent);
+}
+
+#[test]
+fn only_under_load_a_stranger_gets_a_cookie() {
+    let mut scene = Scene::connected();
+    let mut unknown = bare_tunnel(&PrivateKey::generate(), &scene.gateway);
+    scene.net.advance(Duration::from_secs(2));
+    let mut flood = |scene: &mut Scene, count: u64| {
+        for _ in 0..count {
+            let datagram = initiation(&mut unknown);
+            scene.net.deliver(GATEWAY_NODE, stranger(), &datagram, 148);
+        }
+        let cookies = scene.net.sent_by(GATEWAY_NODE, 3);
+        cookies.iter().filter(|s| s.to == stranger()).count()
+    };
+    assert_eq!(flood(&mut scene, guard::HANDSHAKES_PER_SECOND), 0);
+    assert_eq!(flood(&mut scene, 3), 3);
+
+    // A client that connects now gets a cookie first, and with it an answer.
+    let (now, gateway) = (scene.net.now, scene.gateway);
+    let endpoint = scene.net.nodes[GATEWAY_NODE].address;
+    let other = &mut scene.net.nodes[OTHER_NODE].device;
+    other.set_endpoint(now, &gateway, endpoint);
+    scene.net.flow();
+    assert_eq!(scene.net.sent_by(GATEWAY_NODE, 3).len(), 4);
+    assert_eq!(scene.net.sent_by(GATEWAY_NODE, 2).len(), 0);
+    let now = scene.net.now + Duration::from_millis(1);
+    scene.net.set_time(now);
+    let other = &mut scene.net.nodes[OTHER_NODE].device;
+    other.set_endpoint(now, &gateway, endpoint);
+    scene.net.flow();
+    assert_eq!(scene.net.sent_by(GATEWAY_NODE, 3).len(), 4);
+    assert_eq!(scene.net.sent_by(GATEWAY_NODE, 2).len(), 1);
+
+    // A second later all is as before.
+    scene.net.advance(Duration::from_secs(1));
+    assert_eq!(flood(&mut scene, 10), 3);
+}
+
+#[test]
+fn few_peers_may_have_packets_waiting() {
+    let mut net = Net::new();
+    let node = net.add(
+        &PrivateKey::generate(),
+        "198.51.100.1:1",
+        Default::default(),
+    );
+    for i in 0..80u8 {
+        let mut known = peer(
+            &PrivateKey::generate().public(),
+            &[&format!("10.77.0.{i}/32")],
+        );
+        known.endpoint = Some(([192, 0, 2, i], 1).into());
+        net.nodes[node].device.add_peer(net.now, known).unwrap();
+    }
+    for _ in 0..2 {
+        for i in 0..80 {
+            net.send(node, &[packet(INNER, &format!("10.77.0.{i}"), 100)]);
+        }
+    }
+    let refused = 2 * (80 - guard::MAX_WAITING_PEERS as u64);
+    assert_eq!(net.nodes[node].device.counters().no_queue, refused);
+    assert_eq!(net.sent_by(node, 1).len(), 80, "but all are called");
+    // Nobody answers: all give up, their places are free again, and nothing is due.
+    net.advance(Duration::from_secs(120));
+    assert_eq!(net.nodes[node].device.poll_timeout(), None);
+    for i in 0..60 {
+        net.send(node, &[packet(INNER, &format!("10.77.0.{i}"), 100)]);
+    }
+    assert_eq!(net.nodes[node].device.counters().no_queue, refused);
+}
+
+#[test]
+fn a_panic_costs_one_peer_its_session_and_no_more() {
+    let mut scene = Scene::new();
+    let (gateway, client) = (scene.gateway, scene.clients[0]);
+    let endpoint = scene.net.nodes[GATEWAY_NODE].address;
+    for round in 1..=6 {
+        for _ in 0..2 {
+            let now = scene.net.now;
+            let device = &mut scene.net.nodes[CLIENT_NODE].device;
+            device.set_endpoint(now, &gateway, endpoint);
+            scene.net.advance(Duration::from_secs(2));
+        }
+        assert!(scene.passes(), "round {round}");
+        scene.net.nodes[GATEWAY_NODE].events.clear();
+
+        // boringtun panics when the clock goes back, as after a restored snapshot.
+        let now = scene.net.now + Duration::from_millis(300);
+        crate::clock::set(Now::from_nanos(now.as_nanos() - 5_000_000_000));
+        scene.net.nodes[GATEWAY_NODE].device.handle_timeout(now);
+        scene.net.collect(GATEWAY_NODE);
+        scene.net.set_time(now);
+        let node = &scene.net.nodes[GATEWAY_NODE];
+        assert_eq!(node.device.counters().panics, round);
+        let lost = Event::SessionLost { peer: client };
+        let too_many = (round == 6).then_some(Event::TooManyPanics);
+        let expected: Vec<_> = [lost].into_iter().chain(too_many).collect();
+        assert_eq!(node.events, expected, "round {round}");
+    }
+}
+
+/// xorshift64*: a test needs numbers that can be had again, not good ones.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % sides.max(1)
+    }
+}
+
+#[test]
+fn chance_breaks_nothing() {
+    for seed in 1..=8 {
+        println!("seed {seed}");
+        let mut dice = Dice(seed);
+        let mut scene = Scene::keeping();
+        scene.net.latency = Duration::from_millis(20);
+        scene.net.advance(Duration::from_secs(1));
+        for _ in 0..1_000 {
+            match dice.roll(8) {
+                0 => scene
+                    .net
+                    .advance(Duration::from_millis(dice.roll(20_000) as u64)),
+                1 => {
+                    let node = dice.roll(3);
+                    let len = 20 + dice.roll(1400);
+                    let to = [CLIENT, OTHER, INNER][dice.roll(3)];
+                    let from = [CLIENT, OTHER, INNER][dice.roll(3)];
+                    let mut packet = packet(from, to, len);
+                    if dice.roll(4) == 0 {
+                        let at = dice.roll(40.min(len));
+                        packet[at] = dice.roll(256) as u8;
+                    }
+                    scene.net.send(node, &[packet]);
+                }
+                2 => {
+                    let node = 1 + dice.roll(2);
+                    let port = 1 + dice.roll(60_000) as u16;
+                    scene.net.nodes[node].address.set_port(port);
+                }
+                3 => {
+                    let node = 1 + dice.roll(2);
+                    scene.net.nodes[node].online ^= true;
+                }
+                _ => {
+                    let Some(sent) = scene.net.log.get(dice.roll(scene.net.log.len())) else {
+                        continue;
+                    };
+                    let mut run = sent.bytes.clone();
+                    for _ in 0..dice.roll(3) {
+                        let at = dice.roll(run.len());
+                        run[at] = dice.roll(256) as u8;
+                    }
+                    if dice.roll(4) == 0 {
+                        run.extend_from_within(..dice.roll(run.len()));
+                    }
+                    let stride = match dice.roll(4) {
+                        0 => dice.roll(200),
+                        _ => run.len(),
+                    };
+                    scene.net.deliver(dice.roll(3), stranger(), &run, stride);
+                }
+            }
+            scene.net.log.truncate(500);
+        }
+        for node in &mut scene.net.nodes {
+            node.online = true;
+            assert_eq!(node.device.counters().panics, 0, "seed {seed}");
+        }
+        // Who carries a fresh datagram from elsewhere may have moved the gateway for a
+        // client; a client that hears nothing goes back to the endpoint it was given.
+        let (now, gateway) = (scene.net.now, scene.gateway);
+        let endpoint = scene.net.nodes[GATEWAY_NODE].address;
+        for node in &mut scene.net.nodes[1..] {
+            node.device.set_endpoint(now, &gateway, endpoint);
+        }
+        scene.net.advance(Duration::from_secs(60));
+        assert!(scene.passes(), "seed {seed}");
+    }
+}

@@ -1,0 +1,15 @@
+//! Devices that talk to each other in memory, in virtual time.
+
+// The clock and the allocator of this process are replaced, which takes `unsafe`.
+#![allow(unsafe_code)]
+
+mod allocations;
+mod clock;
+mod net;
+
+mod handshake;
+mod hostile;
+mod roaming;
+mod timers;
+mod traffic;
+mod workers;

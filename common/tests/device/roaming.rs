@@ -1,0 +1,221 @@
+//! What moves an endpoint, and what does not.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use boringtun::noise::TunnResult;
+use boringtun::noise::rate_limiter::RateLimiter;
+use tokenvpn_common::device::Event;
+
+use crate::net::*;
+
+const ELSEWHERE: &str = "203.0.113.66:6666";
+
+fn elsewhere() -> SocketAddr {
+    ELSEWHERE.parse().unwrap()
+}
+
+/// The gateway's idea of where the first client is.
+fn stored(scene: &Scene) -> Option<SocketAddr> {
+    scene.net.stats(GATEWAY_NODE, &scene.clients[0]).endpoint
+}
+
+#[test]
+fn roams_only_on_an_authenticated_datagram() {
+    let mut scene = Scene::connected();
+    let home = scene.net.nodes[CLIENT_NODE].address;
+    assert!(scene.passes());
+    let data = scene.net.sent_by(CLIENT_NODE, 4).pop().unwrap();
+
+    // Another address, the right index, a counter to come, but not the key.
+    let mut forged = data.bytes.clone();
+    forged[8] += 1;
+    scene
+        .net
+        .deliver(GATEWAY_NODE, elsewhere(), &forged, forged.len());
+    assert_eq!(stored(&scene), Some(home));
+    let counters = scene.net.nodes[GATEWAY_NODE].device.counters();
+    assert_eq!(counters.unauthentic, 1);
+
+    // The client itself, from another address.
+    scene.net.nodes[CLIENT_NODE].address = elsewhere();
+    assert!(scene.passes());
+    assert_eq!(stored(&scene), Some(elsewhere()));
+    let moved = Event::EndpointMoved {
+        peer: scene.clients[0],
+        endpoint: elsewhere(),
+    };
+    assert_eq!(scene.net.nodes[GATEWAY_NODE].events, [moved]);
+}
+
+#[test]
+fn a_keepalive_is_enough_to_move() {
+    let mut scene = Scene::connected();
+    scene.net.nodes[CLIENT_NODE].address = elsewhere();
+    let now = scene.net.now;
+    scene.net.nodes[CLIENT_NODE]
+        .device
+        .handle_network_change(now);
+    scene.net.flow();
+    assert_eq!(stored(&scene), Some(elsewhere()));
+    let keepalives = scene.net.sent_by(CLIENT_NODE, 4);
+    assert_eq!(keepalives.len(), 1);
+    assert_eq!(keepalives[0].bytes.len(), 32);
+}
+
+#[test]
+fn a_replayed_datagram_from_another_address_moves_nothing() {
+    let mut scene = Scene::connected();
+    assert!(scene.passes());
+    let home = stored(&scene);
+    let before = scene.net.log.len();
+    for sent in scene.net.log.clone() {
+        for node in [GATEWAY_NODE, CLIENT_NODE] {
+            scene
+                .net
+                .deliver(node, elsewhere(), &sent.bytes, sent.bytes.len());
+        }
+    }
+    assert_eq!(stored(&scene), home);
+    assert_eq!(scene.net.log.len(), before, "nothing was answered");
+    assert_eq!(
+        scene.net.nodes[GATEWAY_NODE].device.counters().replayed,
+        1,
+        "the packet of the client, once more"
+    );
+}
+
+#[test]
+fn an_initiation_is_answered_where_it_came_from_and_moves_nothing() {
+    let mut scene = Scene::connected();
+    let home = stored(&scene);
+    // Initiations carry the time, and each has to be later than the last.
+    scene.net.advance(Duration::from_secs(1));
+    scene.net.nodes[CLIENT_NODE].online = false;
+    let (now, gateway) = (scene.net.now, scene.gateway);
+    let at_gateway = scene.net.nodes[GATEWAY_NODE].address;
+    // An initiation that the gateway has not seen, from a place that is not the client's.
+    scene.net.nodes[CLIENT_NODE]
+        .device
+        .set_endpoint(now, &gateway, at_gateway);
+    scene.net.flow();
+    let initiation = scene.net.sent_by(CLIENT_NODE, 1).pop().unwrap();
+    scene
+        .net
+        .deliver(GATEWAY_NODE, elsewhere(), &initiation.bytes, 148);
+    let answers = scene.net.sent_by(GATEWAY_NODE, 2);
+    assert_eq!(answers.len(), 1);
+    assert_eq!(answers[0].to, elsewhere());
+    assert_eq!(stored(&scene), home);
+    scene.net.send(GATEWAY_NODE, &[packet(INNER, CLIENT, 100)]);
+    assert_eq!(scene.net.log.last().unwrap().to, home.unwrap());
+
+    // A second time it is not even answered.
+    scene
+        .net
+        .deliver(GATEWAY_NODE, elsewhere(), &initiation.bytes, 148);
+    assert_eq!(scene.net.sent_by(GATEWAY_NODE, 2).len(), 1);
+}
+
+#[test]
+fn a_peer_never_heard_from_is_not_written_to() {
+    let mut scene = Scene::new();
+    scene.net.send(GATEWAY_NODE, &[packet(INNER, CLIENT, 100)]);
+    assert!(scene.net.log.is_empty());
+    let device = &scene.net.nodes[GATEWAY_NODE].device;
+    assert_eq!(device.counters().no_endpoint, 1);
+    assert_eq!(device.poll_timeout(), None);
+}
+
+#[test]
+fn the_answer_to_our_initiation_moves_the_endpoint() {
+    let mut scene = Scene::new();
+    scene.net.nodes[GATEWAY_NODE].online = false;
+    scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+    let initiation = scene.net.sent_by(CLIENT_NODE, 1).pop().unwrap();
+    // The gateway gets it all the same, and answers from another address.
+    scene.net.nodes[GATEWAY_NODE].online = true;
+    scene.net.nodes[GATEWAY_NODE].address = elsewhere();
+    let client = scene.net.nodes[CLIENT_NODE].address;
+    scene
+        .net
+        .deliver(GATEWAY_NODE, client, &initiation.bytes, 148);
+    scene.net.flow();
+    let gateway = scene.gateway;
+    assert_eq!(
+        scene.net.stats(CLIENT_NODE, &gateway).endpoint,
+        Some(elsewhere())
+    );
+    assert!(scene.passes());
+}
+
+#[test]
+fn the_cookie_of_a_stranger_moves_nothing() {
+    let mut scene = Scene::new();
+    scene.net.nodes[GATEWAY_NODE].online = false;
+    scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+    let initiation = scene.net.sent_by(CLIENT_NODE, 1).pop().unwrap();
+    let (gateway, home) = (scene.gateway, scene.net.nodes[GATEWAY_NODE].address);
+
+    // Whoever sees an initiation and knows the gateway's public key can write this.
+    let stranger = RateLimiter::new(&(*gateway.as_bytes()).into(), 0);
+    let mut room = [0; 64];
+    let source = scene.net.nodes[CLIENT_NODE].address.ip();
+    let Err(TunnResult::WriteToNetwork(cookie)) =
+        stranger.verify_packet(Some(source), &initiation.bytes, &mut room)
+    else {
+        panic!("a limit of 0 asks everybody for a cookie");
+    };
+    let before = scene.net.log.len();
+    scene.net.deliver(CLIENT_NODE, elsewhere(), cookie, 64);
+    scene.net.deliver(OTHER_NODE, elsewhere(), cookie, 64);
+    assert_eq!(
+        scene.net.log.len(),
+        before,
+        "nobody answers, and nothing is sent elsewhere"
+    );
+    let stats = scene.net.stats(CLIENT_NODE, &gateway);
+    assert_eq!(stats.endpoint, Some(home));
+    assert!(scene.net.nodes[CLIENT_NODE].events.is_empty());
+
+    // The wrong cookie does no harm either.
+    scene.net.nodes[GATEWAY_NODE].online = true;
+    scene.net.advance(Duration::from_secs(6));
+    assert_eq!(scene.net.take_inbox(GATEWAY_NODE).len(), 1);
+}
+
+#[test]
+fn answers_leave_from_the_address_that_was_written_to() {
+    let mut scene = Scene::new();
+    scene.net.nodes[GATEWAY_NODE].pins = true;
+    assert!(scene.passes());
+    let own = Some(scene.net.nodes[GATEWAY_NODE].address.ip());
+    let from_gateway = |scene: &Scene| {
+        let home = scene.net.nodes[GATEWAY_NODE].address;
+        let sent = scene.net.log.iter().filter(|s| s.from == home);
+        sent.map(|s| (s.kind(), s.source)).collect::<Vec<_>>()
+    };
+    assert_eq!(from_gateway(&scene), [(2, own), (4, own)]);
+    assert!(scene.net.sent_by(CLIENT_NODE, 4)[0].source.is_none());
+
+    let client = scene.net.nodes[CLIENT_NODE].address;
+    let now = scene.net.now;
+    for forget in [
+        &(|scene: &mut Scene| {
+            scene.net.nodes[GATEWAY_NODE]
+                .device
+                .handle_send_error(client);
+        }) as &dyn Fn(&mut Scene),
+        &|scene: &mut Scene| {
+            scene.net.nodes[GATEWAY_NODE]
+                .device
+                .handle_network_change(now);
+        },
+    ] {
+        forget(&mut scene);
+        scene.net.send(GATEWAY_NODE, &[packet(INNER, CLIENT, 100)]);
+        assert_eq!(scene.net.log.last().unwrap().source, None);
+        assert!(scene.passes(), "and it is pinned again");
+        assert_eq!(*from_gateway(&scene).last().unwrap(), (4, own));
+    }
+}

@@ -1,0 +1,213 @@
+//! What happens when nothing comes, over hours of virtual time.
+
+use std::time::Duration;
+
+use tokenvpn_common::clock::Now;
+use tokenvpn_common::device::Event;
+
+use crate::net::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The waits between the initiations of a node, in seconds.
+fn waits(scene: &Scene, node: usize) -> Vec<f64> {
+    let sent: Vec<Now> = scene.net.sent_by(node, 1).iter().map(|s| s.at).collect();
+    sent.windows(2)
+        .map(|pair| pair[1].since(pair[0]).as_secs_f64())
+        .collect()
+}
+
+#[test]
+fn an_idle_session_is_renewed_every_two_minutes_and_never_lost() {
+    let mut scene = Scene::keeping();
+    scene.net.latency = Duration::from_millis(30);
+    scene.net.advance(60 * MINUTE);
+    let gateway = scene.gateway;
+    assert_eq!(
+        scene.net.nodes[CLIENT_NODE].events,
+        [Event::SessionUp { peer: gateway }]
+    );
+    let waits = waits(&scene, CLIENT_NODE);
+    assert!((28..=30).contains(&waits.len()), "{waits:?}");
+    for wait in waits {
+        assert!((120.0..121.0).contains(&wait), "{wait}");
+    }
+    assert!(scene.net.sent_by(GATEWAY_NODE, 1).is_empty());
+}
+
+#[test]
+fn an_unreachable_gateway_is_called_for_ever_and_more_slowly_in_time() {
+    let mut scene = Scene::keeping();
+    scene.net.nodes[GATEWAY_NODE].online = false;
+    scene.net.advance(60 * MINUTE);
+    let waits = waits(&scene, CLIENT_NODE);
+    let mut elapsed = 0.0;
+    for wait in &waits {
+        elapsed += wait;
+        if elapsed < 595.0 {
+            assert!((5.0..=5.34).contains(wait), "{wait} at {elapsed}");
+        } else if elapsed > 640.0 {
+            assert!((30.0..=30.34).contains(wait), "{wait} at {elapsed}");
+        }
+    }
+    assert!(elapsed > 3_500.0, "{elapsed}");
+    let spread = waits.iter().any(|w| *w < 5.1) && waits.iter().any(|w| (5.2..6.0).contains(w));
+    assert!(spread, "the wait has a random part");
+
+    // It comes back: the next call is answered.
+    scene.net.nodes[GATEWAY_NODE].online = true;
+    scene.net.advance(Duration::from_secs(31));
+    assert!(scene.passes());
+}
+
+#[test]
+fn data_and_a_new_network_end_the_slow_calls() {
+    for by_data in [true, false] {
+        let mut scene = Scene::keeping();
+        scene.net.nodes[GATEWAY_NODE].online = false;
+        scene.net.advance(20 * MINUTE);
+        // Right after a call, when the next would be half a minute off.
+        let last = scene.net.sent_by(CLIENT_NODE, 1).len();
+        while scene.net.sent_by(CLIENT_NODE, 1).len() == last {
+            scene.net.advance(Duration::from_secs(1));
+        }
+        scene.net.nodes[GATEWAY_NODE].online = true;
+        scene.net.advance(Duration::from_secs(5));
+        if by_data {
+            scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+            assert_eq!(scene.net.take_inbox(GATEWAY_NODE).len(), 1);
+        } else {
+            let now = scene.net.now;
+            let device = &mut scene.net.nodes[CLIENT_NODE].device;
+            device.handle_network_change(now);
+            scene.net.flow();
+        }
+        assert!(scene.passes());
+    }
+}
+
+#[test]
+fn a_lost_session_is_reported_and_won_back() {
+    let mut scene = Scene::keeping();
+    scene.net.advance(MINUTE);
+    scene.net.nodes[GATEWAY_NODE].online = false;
+    scene.net.advance(5 * MINUTE);
+    scene.net.nodes[GATEWAY_NODE].online = true;
+    scene.net.advance(Duration::from_secs(6));
+    let peer = scene.gateway;
+    assert_eq!(
+        scene.net.nodes[CLIENT_NODE].events,
+        [
+            Event::SessionUp { peer },
+            Event::SessionLost { peer },
+            Event::SessionUp { peer }
+        ]
+    );
+    assert!(scene.passes());
+}
+
+#[test]
+fn a_peer_that_keeps_no_session_falls_asleep_and_wakes() {
+    let mut scene = Scene::connected();
+    scene.net.advance(20 * MINUTE);
+    for node in &scene.net.nodes {
+        assert_eq!(node.device.poll_timeout(), None);
+    }
+    assert!(scene.net.log.is_empty(), "nothing was said meanwhile");
+    let lost: Vec<_> = scene.net.nodes[GATEWAY_NODE].events.drain(..).collect();
+    assert_eq!(lost.len(), 2);
+    // From either side: the gateway remembers where the clients were.
+    scene.net.send(GATEWAY_NODE, &[packet(INNER, CLIENT, 100)]);
+    assert_eq!(scene.net.take_inbox(CLIENT_NODE).len(), 1);
+    scene.net.send(OTHER_NODE, &[packet(OTHER, INNER, 100)]);
+    assert_eq!(scene.net.take_inbox(GATEWAY_NODE).len(), 1);
+}
+
+#[test]
+fn an_old_initiation_is_not_answered_even_after_sleep() {
+    let mut scene = Scene::new();
+    assert!(scene.passes());
+    let initiation = scene.net.sent_by(CLIENT_NODE, 1).pop().unwrap();
+    scene.net.advance(30 * MINUTE);
+    scene.net.log.clear();
+    scene
+        .net
+        .deliver(GATEWAY_NODE, initiation.from, &initiation.bytes, 148);
+    assert!(scene.net.log.is_empty());
+}
+
+#[test]
+fn one_packet_every_twenty_seconds_needs_no_handshake_of_its_own() {
+    let mut scene = Scene::new();
+    scene.net.latency = Duration::from_millis(75);
+    for round in 0..180 {
+        scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 84)]);
+        scene.net.advance(Duration::from_millis(400));
+        // The inner server answers.
+        for _ in scene.net.take_inbox(GATEWAY_NODE) {
+            scene.net.send(GATEWAY_NODE, &[packet(INNER, CLIENT, 84)]);
+        }
+        scene.net.advance(Duration::from_millis(19_600));
+        let answered = scene.net.take_inbox(CLIENT_NODE).len();
+        assert_eq!(answered, 1, "round {round}");
+    }
+    let handshakes = scene.net.log.iter().filter(|s| s.kind() == 1).count();
+    assert!((25..=31).contains(&handshakes), "{handshakes} in an hour");
+}
+
+#[test]
+fn a_packet_that_is_not_answered_causes_a_handshake() {
+    let mut scene = Scene::connected();
+    scene.net.advance(Duration::from_secs(30));
+    scene.net.nodes[GATEWAY_NODE].online = false;
+    scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+    let sent = scene.net.now;
+    scene.net.advance(Duration::from_secs(20));
+    let calls = scene.net.sent_by(CLIENT_NODE, 1);
+    let wait = calls[0].at.since(sent);
+    assert!(
+        (Duration::from_secs(5)..Duration::from_secs(16)).contains(&wait),
+        "{wait:?}"
+    );
+}
+
+#[test]
+fn a_session_past_its_end_is_not_used_after_the_process_was_stopped() {
+    for to_gateway in [true, false] {
+        let mut scene = Scene::connected();
+        scene.net.nodes[CLIENT_NODE].online = false;
+        scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+        let late = scene.net.sent_by(CLIENT_NODE, 4).pop().unwrap();
+        // Both processes stand still; the clock does not.
+        scene.net.set_time(scene.net.now + Duration::from_secs(202));
+        if to_gateway {
+            scene
+                .net
+                .deliver(GATEWAY_NODE, late.from, &late.bytes, late.bytes.len());
+            assert!(scene.net.take_inbox(GATEWAY_NODE).is_empty());
+        } else {
+            scene.net.log.clear();
+            scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+            let kinds: Vec<u8> = scene.net.log.iter().map(|s| s.kind()).collect();
+            assert_eq!(kinds, [1]);
+        }
+    }
+}
+
+#[test]
+fn a_session_lives_no_longer_than_three_minutes() {
+    let mut scene = Scene::connected();
+    // The gateway did not begin it, so it does not renew it.
+    scene.net.nodes[CLIENT_NODE].online = false;
+    for _ in 0..179 {
+        scene.net.advance(Duration::from_secs(1));
+    }
+    let sent = |scene: &mut Scene| {
+        scene.net.log.clear();
+        scene.net.send(GATEWAY_NODE, &[packet(INNER, CLIENT, 100)]);
+        scene.net.sent_by(GATEWAY_NODE, 4).len()
+    };
+    assert_eq!(sent(&mut scene), 1);
+    scene.net.advance(Duration::from_secs(2));
+    assert_eq!(sent(&mut scene), 0);
+}

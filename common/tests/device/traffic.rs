@@ -1,0 +1,139 @@
+//! Packets in, packets out: lengths, padding, trains, and what they cost.
+
+use tokenvpn_common::device::{Device, DeviceConfig, Worker};
+use tokenvpn_common::key::PrivateKey;
+
+use crate::allocations;
+use crate::net::*;
+
+#[test]
+fn every_inner_length_survives_both_ways_and_padding_is_not_seen() {
+    let mut scene = Scene::connected();
+    for len in 20..=usize::from(MTU) {
+        let (up, down) = (packet(CLIENT, INNER, len), packet(INNER, CLIENT, len));
+        scene.net.send(CLIENT_NODE, std::slice::from_ref(&up));
+        scene.net.send(GATEWAY_NODE, std::slice::from_ref(&down));
+        assert_eq!(scene.net.take_inbox(GATEWAY_NODE), [up], "{len}");
+        assert_eq!(scene.net.take_inbox(CLIENT_NODE), [down], "{len}");
+    }
+    for len in 40..200 {
+        let up = packet6("fd77::7", "fd00::1", len);
+        scene.net.send(CLIENT_NODE, std::slice::from_ref(&up));
+        assert_eq!(scene.net.take_inbox(GATEWAY_NODE), [up], "{len}");
+    }
+    for sent in scene.net.sent_by(CLIENT_NODE, 4) {
+        let padded = sent.bytes.len() - 32;
+        assert!(padded % 16 == 0 || padded == usize::from(MTU), "{padded}");
+    }
+}
+
+#[test]
+fn the_padding_is_zero_whatever_the_buffer_held() {
+    let mut scene = Scene::connected();
+    let mut dirty = buffer(&packet(CLIENT, INNER, 33));
+    dirty.room()[33..100].fill(0xee);
+    let now = scene.net.now;
+    let mut dirty = [dirty];
+    let device = &mut scene.net.nodes[CLIENT_NODE].device;
+    device.handle_packets(now, &mut dirty);
+    let [dirty] = &mut dirty;
+    assert_eq!(dirty.room()[33..48], [0; 15]);
+}
+
+#[test]
+fn trains_are_of_one_size_and_bounded() {
+    let mut scene = Scene::connected();
+    let lens = (0..400).map(|i| match i % 100 {
+        99 => 500,
+        50..70 => 1000,
+        _ => 1420,
+    });
+    let packets: Vec<_> = lens.map(|len| packet(CLIENT, INNER, len)).collect();
+    for batch in packets.chunks(100) {
+        scene.net.send(CLIENT_NODE, batch);
+    }
+    assert_eq!(scene.net.take_inbox(GATEWAY_NODE), packets, "all, in order");
+    for train in &scene.net.trains {
+        assert!(train.contents.len() <= 65_000);
+        let segments: Vec<_> = train.contents.chunks(train.segment_size).collect();
+        assert!(segments.len() <= 64);
+        for segment in segments {
+            assert_eq!(segment[0], 4);
+        }
+    }
+    // Of each batch: 44 of the longest fill a train, the other 6 end with the first of
+    // 1000 bytes, then 19 more of those, then 29 with the one of 500.
+    assert_eq!(scene.net.trains.len(), 4 * 4);
+}
+
+#[test]
+fn trains_to_two_peers_do_not_mix() {
+    let mut scene = Scene::connected();
+    let packets: Vec<_> = [CLIENT, CLIENT, OTHER, CLIENT]
+        .map(|to| packet(INNER, to, 700))
+        .into();
+    scene.net.send(GATEWAY_NODE, &packets);
+    assert_eq!(scene.net.take_inbox(CLIENT_NODE).len(), 3);
+    assert_eq!(scene.net.take_inbox(OTHER_NODE).len(), 1);
+    assert_eq!(scene.net.trains.len(), 3);
+}
+
+#[test]
+fn packets_cost_no_allocation() {
+    let mut scene = Scene::connected();
+    let now = scene.net.now;
+    let mut packets: Vec<_> = (0..64)
+        .map(|_| buffer(&packet(CLIENT, INNER, 1400)))
+        .collect();
+    let source = scene.net.nodes[CLIENT_NODE].address;
+    let mut run = Vec::with_capacity(1 << 17);
+    let [gateway, client, ..] = &mut scene.net.nodes[..] else {
+        panic!("there are three nodes");
+    };
+    let mut round = || {
+        client.device.handle_packets(now, &mut packets);
+        let mut received = 0;
+        while let Some(train) = client.device.poll_transmit() {
+            run.clear();
+            run.extend_from_slice(train.contents);
+            let stride = train.segment_size;
+            gateway
+                .device
+                .handle_datagrams(now, source, None, &run, stride);
+            received += gateway.device.poll_packets().unwrap().len();
+        }
+        assert_eq!(received, 64);
+    };
+    round();
+    let allocated = allocations::count(|| (0..100).for_each(|_| round()));
+    assert_eq!(allocated, 0);
+}
+
+#[test]
+fn an_idle_peer_costs_less_than_a_kilobyte() {
+    let net = Net::new();
+    let config = DeviceConfig {
+        private_key: PrivateKey::generate(),
+        mtu: MTU,
+        worker: Worker::default(),
+    };
+    let peers: Vec<_> = (0..2_000u32)
+        .map(|i| {
+            let [.., high, low] = i.to_be_bytes();
+            let network = format!("10.77.{high}.{low}/32");
+            let mut known = peer(&PrivateKey::generate().public(), &[&network]);
+            known.endpoint = Some(([192, 0, high, low], 1).into());
+            known
+        })
+        .collect();
+    let count = peers.len() as isize;
+    let (bytes, device) = allocations::growth(|| {
+        let mut device = Device::new(config, net.now);
+        for known in &peers {
+            device.add_peer(net.now, known.clone()).unwrap();
+        }
+        device
+    });
+    assert_eq!(device.poll_timeout(), None);
+    assert!(bytes / count < 1024, "{} bytes each", bytes / count);
+}
