@@ -149,9 +149,9 @@ fn packets_cross_the_tunnel_both_ways_unchanged() {
         ping(&pair.client, "10.9.0.2");
         ping(&pair.gateway, "fd00:9::1");
         let inner: IpAddr = "10.9.0.2".parse().unwrap();
-        exchange(&pair.client, &pair.gateway, inner, 8 << 20, None);
+        exchange(&pair.client, &pair.gateway, inner, 4 << 20, None);
         let inner: IpAddr = "fd00:9::1".parse().unwrap();
-        exchange(&pair.gateway, &pair.client, inner, 8 << 20, None);
+        exchange(&pair.gateway, &pair.client, inner, 4 << 20, None);
         no_losses(&client.stop());
         no_losses(&gateway.stop());
     }
