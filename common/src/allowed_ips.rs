@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
-use crate::peer::PeerId;
+use crate::peers::PeerId;
 
 /// The inner networks of all peers; the longest prefix that holds an address owns it.
 ///

@@ -26,7 +26,6 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -36,10 +35,13 @@ use crate::clock::Now;
 pub use crate::counters::Counters;
 use crate::greeting::Greetings;
 use crate::guard::{self, Message};
-use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::key::{PrivateKey, PublicKey};
 use crate::outbox::Outbox;
+pub use crate::outbox::{Event, Handover, Transmit};
 use crate::packet::PacketBuf;
-use crate::peer::{Peer, PeerId, Peers};
+use crate::peer::Peer;
+pub use crate::peer::{PeerConfig, PeerStats};
+use crate::peers::{PeerId, Peers};
 use crate::roaming::Path;
 use crate::shared::{Indexes, Shared};
 use crate::timers::Timers;
@@ -72,25 +74,6 @@ pub struct DeviceConfig {
     pub worker: Worker,
 }
 
-/// Another end of a tunnel.
-#[derive(Clone, Debug)]
-pub struct PeerConfig {
-    /// Its key.
-    pub public_key: PublicKey,
-    /// The second secret both ends share, if any.
-    pub preshared_key: Option<PresharedKey>,
-    /// The inner addresses that belong to it; no address may belong to two peers.
-    pub allowed_ips: Vec<IpNet>,
-    /// Where it was last heard from, or is expected.
-    pub endpoint: Option<SocketAddr>,
-    /// Seconds between persistent keepalives, if any.
-    pub keepalive: Option<u16>,
-    /// Keep a session at all times: connect at once, rekey unasked, never give up.
-    pub keep_session: bool,
-    /// Index of the worker that keeps this peer's state.
-    pub owner: u8,
-}
-
 /// Why a peer was not added. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddPeerError {
@@ -110,92 +93,6 @@ pub enum AddPeerError {
         /// Who has it.
         owner: PublicKey,
     },
-}
-
-/// One train of equal-sized datagrams to one endpoint: one GSO send.
-#[derive(Clone, Copy, Debug)]
-pub struct Transmit<'a> {
-    /// Where it goes.
-    pub endpoint: SocketAddr,
-    /// The local address to send it from, if one is pinned.
-    pub source: Option<IpAddr>,
-    /// Bytes of each datagram; only the last may be shorter.
-    pub segment_size: usize,
-    /// At most 64 datagrams back to back, at most 65 000 bytes.
-    pub contents: &'a [u8],
-}
-
-/// What one worker received for another.
-pub enum Handover {
-    /// An initiation that has passed admission.
-    Initiation {
-        /// The peer whose key it shows.
-        peer: PublicKey,
-        /// Who sent it.
-        source: SocketAddr,
-        /// The local address it came to.
-        local: Option<IpAddr>,
-        /// The message.
-        datagram: Vec<u8>,
-    },
-    /// Other datagrams from one source.
-    Datagrams {
-        /// Who sent them.
-        source: SocketAddr,
-        /// The local address they came to.
-        local: Option<IpAddr>,
-        /// The datagrams back to back.
-        run: Vec<u8>,
-        /// Bytes of each; only the last may be shorter.
-        stride: usize,
-    },
-    /// One inner packet.
-    Packet(Vec<u8>),
-}
-
-/// What the owner of a device may want to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Packets can flow.
-    SessionUp {
-        /// With whom.
-        peer: PublicKey,
-    },
-    /// The peer was authentically heard from elsewhere.
-    EndpointMoved {
-        /// Who.
-        peer: PublicKey,
-        /// From where.
-        endpoint: SocketAddr,
-    },
-    /// The last session ended without a successor.
-    SessionLost {
-        /// With whom.
-        peer: PublicKey,
-    },
-    /// More than five panics within a minute: the process should end.
-    TooManyPanics,
-}
-
-/// What is known of one peer.
-#[derive(Clone, Debug)]
-pub struct PeerStats {
-    /// Its key.
-    pub public_key: PublicKey,
-    /// Where it was last heard from, or is expected.
-    pub endpoint: Option<SocketAddr>,
-    /// Start of the newest session.
-    pub last_handshake: Option<Now>,
-    /// Bytes of inner packets received from it.
-    pub rx_bytes: u64,
-    /// Bytes of inner packets sent to it.
-    pub tx_bytes: u64,
-    /// Its inner addresses.
-    pub allowed_ips: Vec<IpNet>,
-    /// Seconds between persistent keepalives.
-    pub keepalive: Option<u16>,
-    /// Round-trip time of the last handshake that we started.
-    pub rtt: Option<Duration>,
 }
 
 /// Peers, their sessions, and what goes in and out.

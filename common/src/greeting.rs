@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::clock::Now;
 use crate::guard::{GREETING_PACE, RETRY};
-use crate::peer::PeerId;
+use crate::peers::PeerId;
 
 /// Whom to greet, and when.
 ///

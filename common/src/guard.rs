@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn the_timers_rest_only_after_silence_and_in_a_young_session() {
-        let at = |seconds| Now::from_nanos(seconds * 1_000_000_000);
+        let at = |seconds: u64| Now::from_nanos(seconds * 1_000_000_000);
         assert!(!starts_hold(at(91), at(0), at(100)));
         assert!(starts_hold(at(90), at(0), at(100)));
         assert!(starts_hold(at(90), at(0), at(174)));
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn retries_slow_down_after_ten_minutes() {
-        let at = |seconds| Now::from_nanos(seconds * 1_000_000_000);
+        let at = |seconds: u64| Now::from_nanos(seconds * 1_000_000_000);
         assert_eq!(retry_wait(at(0), at(599)), RETRY);
         assert_eq!(retry_wait(at(0), at(600)), SLOW_RETRY);
     }

@@ -24,6 +24,7 @@ mod counters;
 mod greeting;
 mod outbox;
 mod peer;
+mod peers;
 mod roaming;
 mod shared;
 mod timers;

@@ -1,10 +1,11 @@
 //! What a device has to give away: datagrams, packets, events.
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::counters::Counters;
-use crate::device::{Event, Handover, Transmit};
 use crate::guard::DATA_OVERHEAD;
+use crate::key::PublicKey;
 use crate::packet::{CAPACITY, PacketBuf};
 use crate::roaming::Path;
 
@@ -20,6 +21,71 @@ const MAX_RECEIVED: usize = 128;
 /// Free bytes that every message is written into: boringtun panics on less than the
 /// packet or datagram at hand needs.
 const ROOM: usize = CAPACITY + DATA_OVERHEAD;
+
+/// One train of equal-sized datagrams to one endpoint: one GSO send.
+#[derive(Clone, Copy, Debug)]
+pub struct Transmit<'a> {
+    /// Where it goes.
+    pub endpoint: SocketAddr,
+    /// The local address to send it from, if one is pinned.
+    pub source: Option<IpAddr>,
+    /// Bytes of each datagram; only the last may be shorter.
+    pub segment_size: usize,
+    /// At most 64 datagrams back to back, at most 65 000 bytes.
+    pub contents: &'a [u8],
+}
+
+/// What one worker received for another.
+pub enum Handover {
+    /// An initiation that has passed admission.
+    Initiation {
+        /// The peer whose key it shows.
+        peer: PublicKey,
+        /// Who sent it.
+        source: SocketAddr,
+        /// The local address it came to.
+        local: Option<IpAddr>,
+        /// The message.
+        datagram: Vec<u8>,
+    },
+    /// Other datagrams from one source.
+    Datagrams {
+        /// Who sent them.
+        source: SocketAddr,
+        /// The local address they came to.
+        local: Option<IpAddr>,
+        /// The datagrams back to back.
+        run: Vec<u8>,
+        /// Bytes of each; only the last may be shorter.
+        stride: usize,
+    },
+    /// One inner packet.
+    Packet(Vec<u8>),
+}
+
+/// What the owner of a device may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Packets can flow.
+    SessionUp {
+        /// With whom.
+        peer: PublicKey,
+    },
+    /// The peer was authentically heard from elsewhere.
+    EndpointMoved {
+        /// Who.
+        peer: PublicKey,
+        /// From where.
+        endpoint: SocketAddr,
+    },
+    /// The last session ended without a successor.
+    SessionLost {
+        /// With whom.
+        peer: PublicKey,
+    },
+    /// More than five panics within a minute: the process should end.
+    TooManyPanics,
+}
 
 /// Everything that leaves the device by a `poll_*`.
 #[derive(Default)]
@@ -150,7 +216,6 @@ impl Received {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::SocketAddr;
 
     fn to(port: u16) -> Path {
         Path {

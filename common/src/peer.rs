@@ -1,23 +1,59 @@
 //! One peer: when it is spoken to, what is believed of it, and where it is.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rand_core::{OsRng, RngCore};
 
 use crate::clock::Now;
-use crate::device::{Event, PeerConfig, PeerStats};
 use crate::guard;
-use crate::key::{KEY_LEN, PublicKey};
-use crate::outbox::{MAX_TRAIN, Outbox};
+use crate::key::{PresharedKey, PublicKey};
+use crate::outbox::{Event, MAX_TRAIN, Outbox};
+use crate::peers::PeerId;
 use crate::roaming::{Path, Roaming};
 use crate::shared::Shared;
 use crate::tunnel::{Opened, Refused, Tick, Tunnel, Written};
 
-/// A peer's place in its device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct PeerId(pub(crate) u32);
+/// Another end of a tunnel.
+#[derive(Clone, Debug)]
+pub struct PeerConfig {
+    /// Its key.
+    pub public_key: PublicKey,
+    /// The second secret both ends share, if any.
+    pub preshared_key: Option<PresharedKey>,
+    /// The inner addresses that belong to it; no address may belong to two peers.
+    pub allowed_ips: Vec<IpNet>,
+    /// Where it was last heard from, or is expected.
+    pub endpoint: Option<SocketAddr>,
+    /// Seconds between persistent keepalives, if any.
+    pub keepalive: Option<u16>,
+    /// Keep a session at all times: connect at once, rekey unasked, never give up.
+    pub keep_session: bool,
+    /// Index of the worker that keeps this peer's state.
+    pub owner: u8,
+}
+
+/// What is known of one peer.
+#[derive(Clone, Debug)]
+pub struct PeerStats {
+    /// Its key.
+    pub public_key: PublicKey,
+    /// Where it was last heard from, or is expected.
+    pub endpoint: Option<SocketAddr>,
+    /// Start of the newest session.
+    pub last_handshake: Option<Now>,
+    /// Bytes of inner packets received from it.
+    pub rx_bytes: u64,
+    /// Bytes of inner packets sent to it.
+    pub tx_bytes: u64,
+    /// Its inner addresses.
+    pub allowed_ips: Vec<IpNet>,
+    /// Seconds between persistent keepalives.
+    pub keepalive: Option<u16>,
+    /// Round-trip time of the last handshake that we started.
+    pub rtt: Option<Duration>,
+}
 
 /// A response that was sent, and no data in its session yet.
 struct Answered {
@@ -484,57 +520,5 @@ fn count(refused: Refused, out: &mut Outbox) {
     match refused {
         Refused::Replayed => out.counters.replayed += 1,
         Refused::Unauthentic => out.counters.unauthentic += 1,
-    }
-}
-
-/// All peers of a device, by place and by key.
-#[derive(Default)]
-pub(crate) struct Peers {
-    places: Vec<Option<Peer>>,
-    free: Vec<PeerId>,
-    by_key: HashMap<[u8; KEY_LEN], PeerId>,
-}
-
-impl Peers {
-    /// Adds a peer whose key no other has.
-    pub(crate) fn insert(&mut self, config: PeerConfig, now: Now) -> PeerId {
-        let id = self.free.pop().unwrap_or_else(|| {
-            let id = u32::try_from(self.places.len()).expect("invariant: fewer than 2^32 peers");
-            self.places.push(None);
-            PeerId(id)
-        });
-        self.by_key.insert(*config.public_key.as_bytes(), id);
-        self.places[id.0 as usize] = Some(Peer::new(id, config, now));
-        id
-    }
-
-    pub(crate) fn remove(&mut self, key: &PublicKey) -> Option<Peer> {
-        let id = self.by_key.remove(key.as_bytes())?;
-        self.free.push(id);
-        self.places[id.0 as usize].take()
-    }
-
-    pub(crate) fn find(&self, key: &[u8; KEY_LEN]) -> Option<PeerId> {
-        self.by_key.get(key).copied()
-    }
-
-    pub(crate) fn peer(&self, id: PeerId) -> Option<&Peer> {
-        self.places.get(id.0 as usize)?.as_ref()
-    }
-
-    pub(crate) fn peer_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
-        self.places.get_mut(id.0 as usize)?.as_mut()
-    }
-
-    pub(crate) fn ids(&self) -> Vec<PeerId> {
-        self.iter().map(|peer| peer.id).collect()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
-        self.places.iter().flatten()
-    }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
-        self.places.iter_mut().flatten()
     }
 }

@@ -7,7 +7,7 @@ use rand_core::{OsRng, RngCore};
 use crate::allowed_ips::AllowedIps;
 use crate::device::Worker;
 use crate::outbox::Outbox;
-use crate::peer::PeerId;
+use crate::peers::PeerId;
 use crate::tunnel::OwnKey;
 
 /// What a peer works with besides its own state.

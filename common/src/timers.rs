@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::clock::Now;
-use crate::peer::PeerId;
+use crate::peers::PeerId;
 
 /// Peers by the time they asked for.
 ///
