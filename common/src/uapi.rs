@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use crate::key::PublicKey;
 use crate::status::Status;
 
-/// What ends a request.
+/// What ends a request: an empty line.
 pub const END: &[u8] = b"\n\n";
 
 /// Longest request in bytes that deserves reading; a `get` has seven.

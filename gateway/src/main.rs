@@ -1,2 +1,57 @@
-//! tokenvpn.
-fn main() {}
+//! The gateway that tokens connect to: it knows each identity by its key, forwards
+//! between it and the networks behind, and follows it across networks.
+
+mod cli;
+mod commands;
+mod config;
+mod control;
+mod gateway;
+mod key_file;
+mod listing;
+mod registry;
+mod state;
+mod verbs;
+mod words;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use self::cli::{Cli, Command};
+use self::words::Failure;
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => match run(cli) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => complain(&failure),
+        },
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+            _ => complain(&words::usage(&error)),
+        },
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let path = &cli.config;
+    match cli.command {
+        Command::Init(asked) => commands::init::run(path, asked),
+        Command::Run => commands::run::run(path),
+        Command::Invite(asked) => commands::invite::run(path, asked),
+        Command::Enrol => commands::enrol::run(path),
+        Command::Add(asked) => commands::add::run(path, asked),
+        Command::Revoke(asked) => commands::revoke::run(path, asked),
+        Command::Identities(output) => commands::identities::run(path, &output),
+        Command::Status(output) => commands::status::run(path, &output),
+    }
+}
+
+fn complain(failure: &Failure) -> ExitCode {
+    eprintln!("{failure}");
+    ExitCode::from(failure.code)
+}

@@ -1,0 +1,74 @@
+//! `identities`: who may come in, and who is invited.
+
+use std::path::Path;
+
+use tokenvpn_common::clock::UnixTime;
+
+use super::{print, print_json, table};
+use crate::cli::Output;
+use crate::control::{self, Answer, Request};
+use crate::listing::{InvitedKind, Listed, Listing};
+use crate::words::{self, Failure};
+
+pub(crate) fn run(path: &Path, output: &Output) -> Result<(), Failure> {
+    let Answer::Identities(listing) = control::ask(path, Request::Identities)? else {
+        return Err(words::wrong_answer());
+    };
+    match output.json {
+        true => print_json(&listing),
+        false => print(&text(&listing)),
+    }
+}
+
+fn text(listing: &Listing) -> String {
+    let mut rows = Vec::new();
+    if !listing.identities.is_empty() || !listing.invitations.is_empty() {
+        let head = [
+            "NAME",
+            "ADDRESSES",
+            "EXPIRES",
+            "LAST ENDPOINT",
+            "PUBLIC KEY",
+        ];
+        rows.push(head.map(str::to_owned).to_vec());
+    }
+    for identity in &listing.identities {
+        let name = match identity.spare {
+            true => format!("{} (spare)", identity.name),
+            false => identity.name.to_string(),
+        };
+        rows.push(vec![
+            name,
+            words::list(&identity.addresses),
+            expires(identity),
+            identity.endpoint.map_or("-".into(), |at| at.to_string()),
+            identity.public_key.to_string(),
+        ]);
+    }
+    for invited in &listing.invitations {
+        let what = match invited.kind {
+            InvitedKind::New => "invited",
+            InvitedKind::Spare => "spare invited",
+            InvitedKind::Renewal => "renewal invited",
+        };
+        rows.push(vec![
+            invited.name.to_string(),
+            words::list(&invited.addresses),
+            date(invited.expires),
+            "-".into(),
+            format!("{what}, until {}", invited.valid_until),
+        ]);
+    }
+    table(&rows)
+}
+
+fn expires(identity: &Listed) -> String {
+    match identity.expired {
+        true => format!("{} (over)", date(identity.expires)),
+        false => date(identity.expires),
+    }
+}
+
+fn date(date: Option<UnixTime>) -> String {
+    date.map_or("never".into(), |date| date.to_string())
+}

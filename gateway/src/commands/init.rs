@@ -1,0 +1,81 @@
+//! `init`: a gateway's key, configuration and registry, all or none.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tokenvpn_common::profile;
+
+use super::print;
+use crate::cli;
+use crate::config::{Config, Networks};
+use crate::key_file;
+use crate::registry::Registry;
+use crate::state;
+use crate::words::{self, Failure};
+
+/// Takes back what was made, last first, unless everything was.
+struct Undo(Vec<PathBuf>);
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        for path in self.0.iter().rev() {
+            let _ = match path.is_dir() {
+                true => fs::remove_dir(path),
+                false => fs::remove_file(path),
+            };
+        }
+    }
+}
+
+pub(crate) fn run(path: &Path, asked: cli::Init) -> Result<(), Failure> {
+    let networks = Networks::new(&asked.network)?;
+    profile::check_endpoints(std::slice::from_ref(&asked.endpoint)).map_err(words::bad_endpoint)?;
+    let mut config = Config::new(asked.interface, asked.endpoint, networks);
+    config.state_dir = absolute(&asked.state_dir)?;
+    config.runtime_dir = absolute(&asked.runtime_dir)?;
+
+    let key_file = config.private_key_file();
+    let registry_file = config.registry_file();
+    for path in [path, &key_file, &registry_file] {
+        if path.symlink_metadata().is_ok() {
+            return Err(words::exists(path));
+        }
+    }
+    let mut undo = Undo(Vec::new());
+    if state::make(&config.state_dir)? {
+        undo.0.push(config.state_dir.clone());
+    }
+    let key = key_file::create(&key_file)?;
+    undo.0.push(key_file);
+    undo.0.push(registry_file.clone());
+    drop(Registry::create(&registry_file)?);
+    write_config(path, &config).map_err(|e| Failure::io(path.display(), &e))?;
+    undo.0.push(path.to_owned());
+    print(&format!("{}\n", key.public()))?;
+    undo.0.clear();
+    Ok(())
+}
+
+/// The gateway may be started from another directory.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|e| Failure::io(path.display(), &e))
+}
+
+/// Writes the file at once or not at all.
+fn write_config(path: &Path, config: &Config) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o640);
+    let mut file = options.open(path)?;
+    let written = file
+        .write_all(config.to_toml().as_bytes())
+        .and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    written
+}

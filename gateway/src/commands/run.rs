@@ -1,0 +1,49 @@
+//! `run`: the gateway in the foreground.
+
+use std::fs;
+use std::path::Path;
+
+use tracing::level_filters::LevelFilter;
+
+use crate::config::{Config, Networks};
+use crate::gateway::Gateway;
+use crate::key_file;
+use crate::state::StateLock;
+use crate::words::{self, Failure};
+
+pub(crate) fn run(path: &Path) -> Result<(), Failure> {
+    tokenvpn_common::io::logging::init(LevelFilter::INFO);
+    let config = Config::read(path)?;
+    let private_key = key_file::read(&config.private_key_file())?;
+    let lock = StateLock::take(&config.state_dir)?
+        .ok_or_else(|| words::runs_already(&config.state_dir))?;
+    for setting in forwarding_off(&config.networks) {
+        for line in words::forwarding_is_off(setting) {
+            eprintln!("{line}");
+        }
+    }
+    let public_key = private_key.public();
+    let mut gateway = Gateway::start(config.clone(), private_key, lock)?;
+    eprintln!(
+        "{}",
+        words::started(&config, &public_key, gateway.identities())
+    );
+    gateway.run()
+}
+
+/// The settings without which the kernel keeps the tunnel's packets to itself.
+fn forwarding_off(networks: &Networks) -> Vec<&'static str> {
+    let mut settings = Vec::new();
+    if networks.iter().any(|network| network.addr().is_ipv4()) {
+        settings.push("net.ipv4.ip_forward");
+    }
+    if networks.iter().any(|network| network.addr().is_ipv6()) {
+        settings.push("net.ipv6.conf.all.forwarding");
+    }
+    // A setting that cannot be read is not known to be off.
+    settings.retain(|setting| {
+        let file = format!("/proc/sys/{}", setting.replace('.', "/"));
+        fs::read_to_string(file).is_ok_and(|text| text.trim() == "0")
+    });
+    settings
+}

@@ -1,0 +1,193 @@
+//! What commands ask of the gateway, and how it reaches the one that may write the
+//! registry: the running gateway through its control socket, or, while none runs, the
+//! command itself under the lock.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use nix::unistd::{Uid, User};
+use serde::{Deserialize, Serialize};
+use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::endpoint::Endpoint;
+use tokenvpn_common::invitation::Enrolment;
+use tokenvpn_common::io::clock;
+use tokenvpn_common::io::request_socket::Framing;
+use tokenvpn_common::key::PublicKey;
+use tokenvpn_common::name::Name;
+use tokenvpn_common::status::Status;
+use zeroize::Zeroizing;
+
+use crate::config::{Config, Network};
+use crate::key_file;
+use crate::listing::Listing;
+use crate::registry::{Act, Registry};
+use crate::state::StateLock;
+use crate::verbs::{self, Terms};
+use crate::words::{self, Failure};
+
+/// A line of JSON each way. An enrolment is the longest request.
+pub(crate) const FRAMING: Framing = Framing {
+    end: b"\n",
+    max_request: 128 * 1024,
+};
+
+/// Longest answer that a command reads: a listing of a hundred thousand identities.
+const MAX_ANSWER: u64 = 64 * 1024 * 1024;
+
+/// How long a command waits for the lock or the socket, and how long for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_millis(20);
+
+/// What a command asks.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Request {
+    Invite(Invite),
+    Enrol(Enrolment),
+    Add(Add),
+    Revoke { name: Name, key: Option<PublicKey> },
+    Identities,
+    Status,
+}
+
+/// See [`crate::cli::Invite`]; an empty list means what the configuration says.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Invite {
+    pub(crate) name: Name,
+    pub(crate) spare: bool,
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) routes: Vec<Network>,
+    pub(crate) dns: Vec<IpAddr>,
+    pub(crate) expires: Option<UnixTime>,
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// See [`crate::cli::Add`].
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Add {
+    pub(crate) name: Name,
+    pub(crate) public_key: PublicKey,
+    /// Its base64 text.
+    pub(crate) preshared_key: Option<Zeroizing<String>>,
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) expires: Option<UnixTime>,
+}
+
+/// What comes back.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    /// The invitation's TOML.
+    Invitation(Zeroizing<String>),
+    /// Somebody may come in now.
+    Admitted {
+        name: Name,
+        addresses: Vec<IpNet>,
+        gateway_public_key: PublicKey,
+    },
+    /// So many keys may no longer.
+    Revoked {
+        keys: usize,
+    },
+    Identities(Listing),
+    Status(Status),
+    Failed(Failure),
+}
+
+impl Request {
+    /// Reads a request's line.
+    pub(crate) fn from_line(line: &[u8]) -> Result<Request, Failure> {
+        serde_json::from_slice(line)
+            .map_err(|e| Failure::internal(format!("the gateway does not know this request: {e}")))
+    }
+}
+
+impl Answer {
+    /// The answer's line.
+    pub(crate) fn to_line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).expect("invariant: an answer has a JSON form");
+        line.push(b'\n');
+        line
+    }
+}
+
+/// Asks the running gateway, or does it here if none runs.
+pub(crate) fn ask(path: &Path, request: Request) -> Result<Answer, Failure> {
+    let config = Config::read(path)?;
+    let start = clock::now();
+    let answer = loop {
+        if let Some(_lock) = StateLock::take(&config.state_dir)? {
+            if matches!(request, Request::Status) {
+                return Err(words::not_running(path));
+            }
+            break answer_here(config, request)?;
+        }
+        let socket = config.control_socket();
+        match ask_running(&socket, &request) {
+            Ok(answer) => break answer,
+            // The lock's holder may be another command, or a gateway that just starts or ends.
+            Err(e) if is_absent(&e) && clock::now().since(start) < PATIENCE => {
+                thread::sleep(RETRY);
+            }
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(Failure::io(socket.display(), &e));
+            }
+            Err(e) => return Err(words::no_answer(&socket, e)),
+        }
+    };
+    match answer {
+        Answer::Failed(failure) => Err(failure),
+        answer => Ok(answer),
+    }
+}
+
+/// Who is behind a user id, for the audit.
+pub(crate) fn who(uid: Uid) -> String {
+    let user = User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| format!("uid {uid}"), |user| user.name)
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+    )
+}
+
+fn answer_here(config: Config, request: Request) -> Result<Answer, Failure> {
+    let private_key = key_file::read(&config.private_key_file())?;
+    let mut registry = Registry::open(&config.registry_file())?;
+    let terms = Terms {
+        public_key: private_key.public(),
+        config: Arc::new(config),
+    };
+    let act = Act {
+        who: who(Uid::current()),
+        now: clock::unix_time(),
+    };
+    let (answer, _) = verbs::execute(&mut registry, &terms, &act, request)?;
+    Ok(answer)
+}
+
+fn ask_running(socket: &Path, request: &Request) -> io::Result<Answer> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = Zeroizing::new(serde_json::to_vec(request)?);
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut answer = Zeroizing::new(Vec::new());
+    BufReader::new(stream.take(MAX_ANSWER)).read_until(b'\n', &mut answer)?;
+    if answer.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(serde_json::from_slice(&answer)?)
+}

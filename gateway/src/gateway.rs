@@ -1,0 +1,409 @@
+//! The running gateway: its main thread answers on the sockets, waits for signals, and
+//! ends access that has expired. It never touches a packet.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use mio::net::UnixStream;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::device::{PeerConfig, PeerStats};
+use tokenvpn_common::io::clock;
+use tokenvpn_common::io::netlink::{self, Changes, Netlink};
+use tokenvpn_common::io::request_socket::{Framing, Request as Asked, RequestSocket};
+use tokenvpn_common::io::tun::{self, TunOptions};
+use tokenvpn_common::io::udp;
+use tokenvpn_common::key::{PrivateKey, PublicKey};
+use tokenvpn_common::status::{Peer, Status};
+use tokenvpn_common::uapi;
+
+use crate::config::Config;
+use crate::control::{self, Answer, Request};
+use crate::registry::writer::Writer;
+use crate::registry::{Act, Change, Identity, Registry, addresses};
+use crate::state::StateLock;
+use crate::verbs::{self, Terms};
+use crate::words::{self, Failure};
+use crate::worker::{End, NamedPeer, Surroundings, Workers, owner_of};
+
+/// Where wg(8) looks for devices.
+const UAPI_DIRECTORY: &str = "/var/run/wireguard";
+
+const UAPI_FRAMING: Framing = Framing {
+    end: uapi::END,
+    max_request: uapi::MAX_REQUEST,
+};
+
+const SIGNAL: Token = Token(0);
+const EXPIRY: Token = Token(1);
+const NETWORK: Token = Token(2);
+const WORKER_ENDED: Token = Token(3);
+const CONTROL: std::ops::Range<usize> = 0x100..0x1_0000;
+const UAPI: std::ops::Range<usize> = 0x1_0000..0x2_0000;
+
+/// Fields are dropped in this order: nobody new is heard, packets stop, what was seen
+/// is written, and only then may another gateway take the state.
+pub(crate) struct Gateway {
+    control: RequestSocket,
+    uapi: RequestSocket,
+    workers: Workers,
+    ended: Receiver<End>,
+    writer: Writer,
+    /// Everyone who may come in now.
+    roster: HashMap<PublicKey, Identity>,
+    terms: Terms,
+    expiry: TimerFd,
+    network: Changes,
+    own_interface: u32,
+    _signals: UnixStream,
+    poll: Poll,
+    _lock: StateLock,
+}
+
+impl Gateway {
+    /// Takes the state, the port and the device, and starts to answer.
+    pub(crate) fn start(
+        config: Config,
+        private_key: PrivateKey,
+        lock: StateLock,
+    ) -> Result<Gateway, Failure> {
+        let system = |e: io::Error| Failure::io("the gateway cannot start", &e);
+        let poll = Poll::new().map_err(system)?;
+        let signals = watch_signals(&poll).map_err(system)?;
+        let registry = Registry::open(&config.registry_file())?;
+        let last_seen = registry.last_seen()?;
+        let now = clock::unix_time();
+        let mut identities = registry.identities()?;
+        identities.retain(|identity| !identity.is_expired(now));
+        let peers: Vec<NamedPeer> = identities
+            .iter()
+            .map(|identity| {
+                let seen = last_seen.get(&identity.public_key);
+                let mut peer = to_peer(identity, config.workers);
+                peer.config.endpoint = seen.map(|seen| seen.endpoint);
+                peer
+            })
+            .collect();
+
+        let sockets = udp::bind(config.listen_port, None, config.workers)?;
+        let (interface, queues) = tun::open(&TunOptions {
+            name: Some(config.interface.as_str().to_owned()),
+            queues: config.workers.into(),
+            mtu: config.mtu,
+        })?;
+        let own_interface = configure(&config, &interface)?;
+        let mut network = netlink::subscribe()?;
+        // What was done just now is no news.
+        network.drain(|_| ()).map_err(system)?;
+        register(&poll, network.as_fd().as_raw_fd(), NETWORK).map_err(system)?;
+        let expiry = TimerFd::new(
+            ClockId::CLOCK_REALTIME,
+            TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
+        )
+        .map_err(|e| system(e.into()))?;
+        register(&poll, expiry.as_fd().as_raw_fd(), EXPIRY).map_err(system)?;
+
+        let writer = Writer::spawn(registry).map_err(system)?;
+        let waker = Waker::new(poll.registry(), WORKER_ENDED).map_err(system)?;
+        let (report, ended) = mpsc::channel();
+        let surroundings = Surroundings {
+            mtu: config.mtu,
+            sightings: writer.sightings(),
+            ended: Arc::new(move |end| {
+                let _ = report.send(end);
+                let _ = waker.wake();
+            }),
+            private_key,
+        };
+        let public_key = surroundings.private_key.public();
+        let edges = sockets.into_iter().zip(queues).collect();
+        let workers = Workers::start(edges, &peers, &surroundings).map_err(system)?;
+
+        let uapi_path = PathBuf::from(UAPI_DIRECTORY).join(format!("{interface}.sock"));
+        let uapi = listen(&poll, &uapi_path, UAPI_FRAMING, UAPI)?;
+        let control = listen(&poll, &config.control_socket(), control::FRAMING, CONTROL)?;
+        let roster = identities
+            .into_iter()
+            .map(|identity| (identity.public_key, identity))
+            .collect();
+        let gateway = Gateway {
+            control,
+            uapi,
+            workers,
+            ended,
+            writer,
+            roster,
+            terms: Terms {
+                config: Arc::new(config),
+                public_key,
+            },
+            expiry,
+            network,
+            own_interface,
+            _signals: signals,
+            poll,
+            _lock: lock,
+        };
+        gateway.set_expiry();
+        Ok(gateway)
+    }
+
+    /// How many may come in.
+    pub(crate) fn identities(&self) -> usize {
+        self.roster.len()
+    }
+
+    /// Serves until a signal ends it or a worker fails.
+    pub(crate) fn run(&mut self) -> Result<(), Failure> {
+        let mut events = Events::with_capacity(64);
+        loop {
+            match self.poll.poll(&mut events, None) {
+                Err(e) if e.kind() != io::ErrorKind::Interrupted => {
+                    return Err(Failure::internal(format!("the gateway cannot wait: {e}")));
+                }
+                _ => {}
+            }
+            for event in &events {
+                match event.token() {
+                    SIGNAL => return Ok(()),
+                    EXPIRY => self.end_expired(),
+                    NETWORK => self.follow_network(),
+                    WORKER_ENDED => {
+                        if let Ok(end) = self.ended.try_recv() {
+                            return Err(words::worker_ended(&end));
+                        }
+                    }
+                    token => self.serve(token),
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, token: Token) {
+        let registry = self.poll.registry();
+        if self.control.owns(token) {
+            for asked in self.control.handle_ready(registry, token) {
+                let answer = self.answer(&asked).unwrap_or_else(Answer::Failed);
+                self.control.answer(asked.from, answer.to_line());
+            }
+        } else if self.uapi.owns(token) {
+            for asked in self.uapi.handle_ready(registry, token) {
+                let text = match uapi::parse(&asked.bytes) {
+                    uapi::Request::Get => match self.status() {
+                        Ok(status) => uapi::describe(&status),
+                        Err(_) => uapi::refusal(uapi::Request::Get),
+                    },
+                    refused => uapi::refusal(refused),
+                };
+                self.uapi.answer(asked.from, text.into_bytes());
+            }
+        }
+    }
+
+    fn answer(&mut self, asked: &Asked) -> Result<Answer, Failure> {
+        let request = Request::from_line(&asked.bytes)?;
+        if let Request::Status = request {
+            return Ok(Answer::Status(self.status()?));
+        }
+        let act = Act {
+            who: control::who(asked.uid),
+            now: clock::unix_time(),
+        };
+        let terms = self.terms.clone();
+        let executed = self
+            .writer
+            .call(move |registry| verbs::execute(registry, &terms, &act, request));
+        let (answer, change) =
+            executed.ok_or_else(|| Failure::internal("the registry's thread has ended"))??;
+        self.take_up(change)?;
+        Ok(answer)
+    }
+
+    /// Makes a change count in every worker.
+    fn take_up(&mut self, change: Change) -> Result<(), Failure> {
+        if change.removed.is_empty() && change.added.is_empty() {
+            return Ok(());
+        }
+        let workers = self.workers.count();
+        let added = change.added.iter();
+        let added = added.map(|identity| to_peer(identity, workers)).collect();
+        for key in &change.removed {
+            self.roster.remove(key);
+        }
+        let taken_up = self.workers.change(change.removed, added);
+        for identity in change.added {
+            self.roster.insert(identity.public_key, identity);
+        }
+        self.set_expiry();
+        taken_up.map_err(|error| {
+            tracing::error!(%error, "a change was stored and not taken up");
+            words::not_taken_up()
+        })
+    }
+
+    /// Ends the access of those whose time has come. They stay out even if the clock is
+    /// set back: only the registry's verbs let anyone in.
+    fn end_expired(&mut self) {
+        // The timer stays readable, and mio silent, until it is read.
+        let _ = self.expiry.wait();
+        let now = clock::unix_time();
+        let expired = self.roster.values().filter(|id| id.is_expired(now));
+        let removed: Vec<PublicKey> = expired
+            .inspect(|identity| tracing::info!(peer = %identity.name, "access expired"))
+            .map(|identity| identity.public_key)
+            .collect();
+        let change = Change {
+            removed,
+            added: Vec::new(),
+        };
+        if self.take_up(change).is_err() {
+            tracing::error!("an expired session may still be up");
+        }
+        self.set_expiry();
+    }
+
+    /// Sets the timer to the next expiry. It follows the wall clock when that is set.
+    fn set_expiry(&self) {
+        let next = self.roster.values().filter_map(|id| id.not_after).min();
+        let set = match next {
+            Some(UnixTime(seconds)) => {
+                // Zero would disarm it.
+                let at = TimeSpec::from_duration(Duration::from_secs(seconds.max(1)));
+                let absolute = TimerSetTimeFlags::TFD_TIMER_ABSTIME;
+                self.expiry.set(Expiration::OneShot(at), absolute)
+            }
+            None => self.expiry.unset(),
+        };
+        if let Err(error) = set {
+            tracing::error!(%error, "expiry cannot be watched");
+        }
+    }
+
+    fn follow_network(&mut self) {
+        let own = self.own_interface;
+        let mut changed = false;
+        let drained = self.network.drain(|change| {
+            changed |= match change {
+                netlink::Change::Address { interface } => interface != own,
+                netlink::Change::Overrun => true,
+                netlink::Change::Link { .. } | netlink::Change::Route { .. } => false,
+            };
+        });
+        if let Err(error) = drained {
+            tracing::warn!(%error, "changes of this machine's addresses cannot be followed");
+        }
+        if changed {
+            self.workers.network_changed();
+        }
+    }
+
+    fn status(&self) -> Result<Status, Failure> {
+        let (now, wall) = (clock::now(), clock::unix_time());
+        let report = self.workers.report().map_err(Failure::internal)?;
+        let config = &self.terms.config;
+        let to_peer = |stats: PeerStats| {
+            // A key that has expired between report and roster is nobody's any more.
+            let identity = self.roster.get(&stats.public_key)?;
+            let age = stats.last_handshake.map(|at| now.since(at).as_secs());
+            Some(Peer {
+                name: identity.name.to_string(),
+                public_key: stats.public_key,
+                endpoint: stats.endpoint,
+                latest_handshake: age.map(|age| UnixTime(wall.0.saturating_sub(age))),
+                rx_bytes: stats.rx_bytes,
+                tx_bytes: stats.tx_bytes,
+                allowed_ips: stats.allowed_ips,
+                persistent_keepalive: stats.keepalive,
+                expires: identity.not_after,
+            })
+        };
+        let mut peers: Vec<Peer> = report.into_iter().filter_map(to_peer).collect();
+        peers.sort_by(|a, b| (&a.name, &a.public_key).cmp(&(&b.name, &b.public_key)));
+        Ok(Status {
+            interface: Some(config.interface.as_str().to_owned()),
+            public_key: Some(self.terms.public_key),
+            listen_port: Some(config.listen_port),
+            addresses: own_addresses(config),
+            peers,
+            ..Status::new("up")
+        })
+    }
+}
+
+/// The identity as the data path knows it.
+fn to_peer(identity: &Identity, workers: u8) -> NamedPeer {
+    NamedPeer {
+        name: identity.name.clone(),
+        config: PeerConfig {
+            public_key: identity.public_key,
+            preshared_key: identity.preshared_key.clone(),
+            allowed_ips: identity
+                .addresses
+                .iter()
+                .copied()
+                .map(IpNet::from)
+                .collect(),
+            endpoint: None,
+            keepalive: None,
+            keep_session: false,
+            owner: owner_of(&identity.public_key, workers),
+        },
+    }
+}
+
+/// The gateway's address in each of its networks.
+fn own_addresses(config: &Config) -> Vec<IpNet> {
+    let networks = &config.networks;
+    let own = networks.iter().map(addresses::gateway_address);
+    own.map(|ip| addresses::with_prefix(ip, networks)).collect()
+}
+
+/// Gives the device its addresses and brings it up; gives its index.
+fn configure(config: &Config, interface: &str) -> Result<u32, Failure> {
+    let mut netlink = Netlink::open()?;
+    netlink.link_up(interface, config.mtu)?;
+    for address in own_addresses(config) {
+        netlink.add_address(interface, address)?;
+    }
+    nix::net::if_::if_nametoindex(interface)
+        .map_err(|e| Failure::io(format!("the device {interface} is gone"), &e.into()))
+}
+
+fn listen(
+    poll: &Poll,
+    path: &Path,
+    framing: Framing,
+    tokens: std::ops::Range<usize>,
+) -> Result<RequestSocket, Failure> {
+    RequestSocket::bind(path, framing, poll.registry(), tokens)
+        .map_err(|e| Failure::io(format!("cannot listen on {}", path.display()), &e))
+}
+
+fn register(poll: &Poll, fd: i32, token: Token) -> io::Result<()> {
+    let registry = poll.registry();
+    registry.register(&mut SourceFd(&fd), token, Interest::READABLE)
+}
+
+/// SIGTERM and SIGINT end the gateway; a closed terminal does not.
+fn watch_signals(poll: &Poll) -> io::Result<UnixStream> {
+    let (mut ours, theirs) = UnixStream::pair()?;
+    for signal in [SIGTERM, SIGINT] {
+        let end = std::os::fd::OwnedFd::from(theirs.as_fd().try_clone_to_owned()?);
+        signal_hook::low_level::pipe::register(signal, end)?;
+    }
+    signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
+    poll.registry()
+        .register(&mut ours, SIGNAL, Interest::READABLE)?;
+    Ok(ours)
+}

@@ -1,0 +1,140 @@
+//! The gateway's private key on the disk.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tokenvpn_common::key::{KeyError, PresharedKey, PrivateKey};
+use zeroize::Zeroizing;
+
+/// The name under which systemd hands over a key (systemd.exec(5), `LoadCredential=`).
+const CREDENTIAL: &str = "private-key";
+
+/// No key's text is longer than its 44 characters and some white space.
+const MAX_TEXT: u64 = 256;
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyFileError {
+    #[error("the key file {path} cannot be used: {cause}", path = path.display())]
+    Unusable { path: PathBuf, cause: io::Error },
+    #[error("the key file {path} is open to other users (mode {mode:04o})", path = path.display())]
+    OpenToOthers { path: PathBuf, mode: u32 },
+    #[error("the key file {path} holds no key: {cause}", path = path.display())]
+    Malformed { path: PathBuf, cause: KeyError },
+}
+
+/// Makes a key and its file, for its owner only.
+pub(crate) fn create(path: &Path) -> Result<PrivateKey, KeyFileError> {
+    let key = PrivateKey::generate();
+    let mut text = key.expose_text();
+    text.push('\n');
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let written = options.open(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|cause| unusable(path, cause))?;
+    Ok(key)
+}
+
+/// Reads the key: systemd's credential if there is one, else the file.
+pub(crate) fn read(path: &Path) -> Result<PrivateKey, KeyFileError> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let credential = credentials.map(|directory| directory.join(CREDENTIAL));
+    let (path, file) = match credential.filter(|path| path.exists()) {
+        // systemd guards its directory; its files' modes may show an access list's mask.
+        Some(path) => (path.clone(), open(&path)?),
+        None => (path.to_owned(), open_private(path)?),
+    };
+    let text = read_text(&path, file)?;
+    text.parse()
+        .map_err(|cause| KeyFileError::Malformed { path, cause })
+}
+
+/// Reads a preshared key, from a file of which only its owner can read.
+pub(crate) fn read_preshared(path: &Path) -> Result<PresharedKey, KeyFileError> {
+    let text = read_text(path, open_private(path)?)?;
+    text.parse().map_err(|cause| KeyFileError::Malformed {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+fn unusable(path: &Path, cause: io::Error) -> KeyFileError {
+    KeyFileError::Unusable {
+        path: path.to_owned(),
+        cause,
+    }
+}
+
+fn open(path: &Path) -> Result<File, KeyFileError> {
+    File::open(path).map_err(|cause| unusable(path, cause))
+}
+
+fn open_private(path: &Path) -> Result<File, KeyFileError> {
+    let file = open(path)?;
+    let metadata = file.metadata().map_err(|cause| unusable(path, cause))?;
+    let mode = metadata.mode() & 0o7777;
+    // A pipe (`<(wg genpsk)`) has a mode, but no name that others could open.
+    if metadata.is_file() && mode & 0o077 != 0 {
+        return Err(KeyFileError::OpenToOthers {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    Ok(file)
+}
+
+fn read_text(path: &Path, file: File) -> Result<Zeroizing<String>, KeyFileError> {
+    let mut text = Zeroizing::new(String::with_capacity(MAX_TEXT as usize));
+    file.take(MAX_TEXT)
+        .read_to_string(&mut text)
+        .map_err(|cause| unusable(path, cause))?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_file_is_private_and_read_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("private-key");
+        let key = create(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(read(&path).unwrap().expose(), key.expose());
+        assert!(matches!(create(&path), Err(KeyFileError::Unusable { .. })));
+    }
+
+    #[test]
+    fn a_key_file_that_others_can_read_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("private-key");
+        create(&path).unwrap();
+        for mode in [0o640, 0o604, 0o620] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let Err(KeyFileError::OpenToOthers { mode: found, .. }) = read(&path) else {
+                panic!("mode {mode:o} was accepted");
+            };
+            assert_eq!(found, mode);
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("private-key");
+        create(&path).unwrap();
+        for text in ["", "not a key", &"A".repeat(1000)] {
+            fs::write(&path, text).unwrap();
+            assert!(matches!(read(&path), Err(KeyFileError::Malformed { .. })));
+        }
+    }
+}

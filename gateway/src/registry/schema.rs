@@ -1,0 +1,163 @@
+//! The database file: its tables, its versions, and whether it is whole.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::{RegistryError, rows};
+
+/// Tells the file from other programs' databases: "tvpn".
+const APPLICATION: i64 = 0x7476_706e;
+
+/// The version of the tables that this program writes.
+pub(super) const VERSION: i64 = 1;
+
+/// Tables without which nobody is let in.
+const VITAL: [&str; 3] = ["identity", "invitation", "audit"];
+
+const TABLES: &str = "
+CREATE TABLE identity (
+    public_key BLOB PRIMARY KEY CHECK (length(public_key) = 32),
+    name TEXT NOT NULL,
+    spare INTEGER NOT NULL CHECK (spare IN (0, 1)),
+    addresses TEXT NOT NULL,        -- separated by blanks
+    preshared_key BLOB CHECK (length(preshared_key) = 32),
+    not_after INTEGER,              -- Unix seconds, as every time here
+    serial INTEGER NOT NULL,
+    added INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identity_name ON identity (name);
+CREATE TABLE invitation (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    spare INTEGER NOT NULL CHECK (spare IN (0, 1)),
+    replaces BLOB CHECK (length(replaces) = 32),
+    addresses TEXT NOT NULL,
+    preshared_key BLOB CHECK (length(preshared_key) = 32 OR ended IS NOT NULL),
+    not_after INTEGER,
+    valid_until INTEGER NOT NULL,
+    ended TEXT CHECK (ended IN ('used', 'withdrawn'))
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    action TEXT NOT NULL,
+    name TEXT NOT NULL,
+    public_key BLOB
+) STRICT;
+";
+
+const LAST_SEEN: &str = "
+CREATE TABLE IF NOT EXISTS last_seen (
+    public_key BLOB PRIMARY KEY,
+    endpoint TEXT NOT NULL,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// Makes the file, for its owner only.
+pub(super) fn create(path: &Path) -> Result<Connection, RegistryError> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    made.map_err(|cause| match cause.kind() {
+        io::ErrorKind::AlreadyExists => RegistryError::Exists(path.to_owned()),
+        _ => unusable(path, cause),
+    })?;
+    let connection = connect(path)?;
+    connection.execute_batch(&format!(
+        "BEGIN; {TABLES} {LAST_SEEN}
+         PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+    ))?;
+    Ok(connection)
+}
+
+/// Opens the file and checks it.
+pub(super) fn open(path: &Path) -> Result<Connection, RegistryError> {
+    match path.metadata() {
+        Ok(_) => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return Err(RegistryError::Missing(path.to_owned()));
+        }
+        Err(cause) => return Err(unusable(path, cause)),
+    }
+    let not_a_database = |error: RegistryError| match error {
+        RegistryError::Sql(e) if e.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            RegistryError::Foreign(path.to_owned())
+        }
+        other => other,
+    };
+    let connection = connect(path).map_err(not_a_database)?;
+    if pragma(&connection, "application_id").map_err(not_a_database)? != APPLICATION {
+        return Err(RegistryError::Foreign(path.to_owned()));
+    }
+    let version = pragma(&connection, "user_version")?;
+    if version > VERSION {
+        return Err(RegistryError::TooNew {
+            path: path.to_owned(),
+            version,
+        });
+    }
+    for table in VITAL {
+        if let Some(fault) = fault_in(&connection, table)? {
+            return Err(RegistryError::Damaged(fault));
+        }
+    }
+    mend_last_seen(&connection)?;
+    Ok(connection)
+}
+
+fn unusable(path: &Path, cause: io::Error) -> RegistryError {
+    RegistryError::Unusable {
+        path: path.to_owned(),
+        cause,
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, RegistryError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.execute_batch(
+        // What is answered is on the disk; what is deleted leaves no key behind.
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;",
+    )?;
+    Ok(connection)
+}
+
+fn pragma(connection: &Connection, name: &str) -> Result<i64, RegistryError> {
+    Ok(connection.pragma_query_value(None, name, |row| row.get(0))?)
+}
+
+/// The first thing that is wrong with a table.
+fn fault_in(connection: &Connection, table: &str) -> Result<Option<String>, RegistryError> {
+    let mut check = connection.prepare(&format!("PRAGMA quick_check('{table}')"))?;
+    let first: String = check.query_row([], |row| row.get(0))?;
+    Ok((first != "ok").then(|| first.replace('\n', " ")))
+}
+
+/// Empties the last-seen table if it cannot be read.
+fn mend_last_seen(connection: &Connection) -> Result<(), RegistryError> {
+    connection.execute_batch(LAST_SEEN)?;
+    if let (Ok(None), Ok(_)) = (
+        fault_in(connection, "last_seen"),
+        rows::last_seen(connection),
+    ) {
+        return Ok(());
+    }
+    tracing::warn!("the last-seen endpoints are damaged and were dropped");
+    if connection.execute_batch("DROP TABLE last_seen").is_err() {
+        // Dropping walks the pages of the table. Forgetting it does not; the pages are lost.
+        connection.execute_batch(
+            "PRAGMA writable_schema = ON;
+             DELETE FROM sqlite_schema WHERE tbl_name = 'last_seen';
+             PRAGMA writable_schema = RESET;",
+        )?;
+    }
+    Ok(connection.execute_batch(LAST_SEEN)?)
+}

@@ -1,0 +1,171 @@
+//! The one thread that writes the registry while the gateway runs.
+//!
+//! Verbs are called on it and waited for. Where identities were seen is noted without
+//! waiting and written once a second, so that the packet path never meets the disk.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokenvpn_common::clock::Now;
+use tokenvpn_common::io::clock;
+use tokenvpn_common::key::PublicKey;
+
+use super::{Registry, RegistryError};
+
+/// How long a sighting may wait to be written together with others.
+const BATCH: Duration = Duration::from_secs(1);
+
+enum Job {
+    Verb(Box<dyn FnOnce(&mut Registry) + Send>),
+    /// Something was noted where nothing was.
+    Seen,
+    Stop,
+}
+
+/// The writing thread. Dropping this writes what is noted and ends it.
+pub(crate) struct Writer {
+    jobs: Sender<Job>,
+    noted: Noted,
+    thread: Option<JoinHandle<()>>,
+}
+
+type Noted = Arc<Mutex<HashMap<PublicKey, SocketAddr>>>;
+
+/// Where workers note whom they saw where.
+#[derive(Clone)]
+pub(crate) struct Sightings {
+    jobs: Sender<Job>,
+    noted: Noted,
+}
+
+impl Writer {
+    /// Gives the registry to a thread of its own.
+    pub(crate) fn spawn(registry: Registry) -> io::Result<Writer> {
+        let (jobs, received) = mpsc::channel();
+        let noted = Noted::default();
+        let ours = noted.clone();
+        let thread = thread::Builder::new()
+            .name("registry".into())
+            .spawn(move || run(registry, &received, &ours))?;
+        Ok(Writer {
+            jobs,
+            noted,
+            thread: Some(thread),
+        })
+    }
+
+    /// Runs a verb and gives back what it gives; `None` if the thread has ended.
+    pub(crate) fn call<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&mut Registry) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        let job = Job::Verb(Box::new(move |registry| {
+            let _ = answer.send(verb(registry));
+        }));
+        self.jobs.send(job).ok()?;
+        answered.recv().ok()
+    }
+
+    pub(crate) fn sightings(&self) -> Sightings {
+        Sightings {
+            jobs: self.jobs.clone(),
+            noted: self.noted.clone(),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.jobs.send(Job::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Sightings {
+    /// Notes where an identity was seen; of several endpoints within a second only the
+    /// last is kept, so this holds one entry for each identity at most.
+    pub(crate) fn note(&self, key: PublicKey, endpoint: SocketAddr) {
+        let mut noted = lock(&self.noted);
+        if noted.is_empty() {
+            let _ = self.jobs.send(Job::Seen);
+        }
+        noted.insert(key, endpoint);
+    }
+}
+
+fn lock(noted: &Noted) -> MutexGuard<'_, HashMap<PublicKey, SocketAddr>> {
+    noted.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn run(mut registry: Registry, jobs: &Receiver<Job>, noted: &Noted) {
+    let mut due: Option<Now> = None;
+    let mut failing = false;
+    loop {
+        let wait = due.map_or(Duration::MAX, |due| due.since(clock::now()));
+        match jobs.recv_timeout(wait) {
+            Ok(Job::Verb(verb)) => verb(&mut registry),
+            Ok(Job::Seen) => due = Some(clock::now() + BATCH),
+            Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if due.is_some_and(|due| due <= clock::now()) {
+            due = None;
+            let written = write(&mut registry, noted);
+            if let (Err(error), false) = (&written, failing) {
+                tracing::warn!(%error, "last-seen endpoints cannot be written");
+            }
+            failing = written.is_err();
+        }
+    }
+    if let Err(error) = write(&mut registry, noted) {
+        tracing::warn!(%error, "last-seen endpoints were not written");
+    }
+}
+
+fn write(registry: &mut Registry, noted: &Noted) -> Result<(), RegistryError> {
+    let seen = std::mem::take(&mut *lock(noted));
+    if seen.is_empty() {
+        return Ok(());
+    }
+    registry.record_last_seen(&seen, clock::unix_time())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::enrolled;
+    use super::*;
+
+    #[test]
+    fn sightings_are_written_within_a_second_and_at_the_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("registry.db");
+        let mut registry = Registry::create(&path).unwrap();
+        let key = enrolled(&mut registry, "traveller");
+        let writer = Writer::spawn(registry).unwrap();
+        let seen = |writer: &Writer| {
+            let sightings = writer.call(|registry| registry.last_seen().unwrap());
+            sightings.unwrap().get(&key).map(|seen| seen.endpoint)
+        };
+        let sightings = writer.sightings();
+        let first: SocketAddr = "192.0.2.7:1".parse().unwrap();
+        let second: SocketAddr = "[2001:db8::8]:2".parse().unwrap();
+        sightings.note(key, first);
+        let start = clock::now();
+        while seen(&writer) != Some(first) {
+            assert!(clock::now().since(start) < Duration::from_secs(5));
+            thread::yield_now();
+        }
+        sightings.note(key, second);
+        drop(writer);
+        let registry = Registry::open(&path).unwrap();
+        assert_eq!(registry.last_seen().unwrap()[&key].endpoint, second);
+    }
+}

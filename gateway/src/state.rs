@@ -1,0 +1,118 @@
+//! The state directory and the lock that says who may write there.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+/// Why the state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StateError {
+    #[error("the state directory {path} cannot be used: {cause}", path = path.display())]
+    Unusable { path: PathBuf, cause: io::Error },
+    #[error("the state directory {path} is open to other users (mode {mode:04o})", path = path.display())]
+    OpenToOthers { path: PathBuf, mode: u32 },
+}
+
+/// The right to write the registry, held by the running gateway or, while none runs, by
+/// one command at a time. The kernel gives it back when its holder dies.
+pub(crate) struct StateLock {
+    _file: Flock<File>,
+}
+
+impl StateLock {
+    /// Takes the lock of a state directory, or gives `None` if somebody holds it.
+    pub(crate) fn take(directory: &Path) -> Result<Option<StateLock>, StateError> {
+        check(directory)?;
+        let path = directory.join("lock");
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|cause| StateError::Unusable { path, cause })?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => Ok(Some(StateLock { _file: file })),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, errno)) => Err(StateError::Unusable {
+                path: directory.to_owned(),
+                cause: errno.into(),
+            }),
+        }
+    }
+}
+
+/// Makes the directory for its owner only, or checks the one that is there. Says
+/// whether it was made.
+pub(crate) fn make(directory: &Path) -> Result<bool, StateError> {
+    if directory.exists() {
+        check(directory)?;
+        return Ok(false);
+    }
+    let unusable = |cause| StateError::Unusable {
+        path: directory.to_owned(),
+        cause,
+    };
+    if let Some(parent) = directory.parent() {
+        fs::create_dir_all(parent).map_err(unusable)?;
+    }
+    DirBuilder::new()
+        .mode(0o700)
+        .create(directory)
+        .map_err(unusable)?;
+    Ok(true)
+}
+
+fn check(directory: &Path) -> Result<(), StateError> {
+    let path = || directory.to_owned();
+    let metadata = fs::metadata(directory).map_err(|cause| StateError::Unusable {
+        path: path(),
+        cause,
+    })?;
+    let mode = metadata.mode() & 0o7777;
+    if !metadata.is_dir() {
+        let cause = io::ErrorKind::NotADirectory.into();
+        return Err(StateError::Unusable {
+            path: path(),
+            cause,
+        });
+    }
+    if mode & 0o077 != 0 {
+        return Err(StateError::OpenToOthers { path: path(), mode });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_holds_the_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("deep").join("state");
+        assert!(make(&state).unwrap());
+        assert!(!make(&state).unwrap());
+        let held = StateLock::take(&state).unwrap().unwrap();
+        assert!(StateLock::take(&state).unwrap().is_none());
+        drop(held);
+        assert!(StateLock::take(&state).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_directory_that_others_can_enter_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(
+            StateLock::take(directory.path()),
+            Err(StateError::OpenToOthers { mode: 0o755, .. })
+        ));
+    }
+}

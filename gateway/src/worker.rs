@@ -1,0 +1,342 @@
+//! The threads that move packets. Each drives one [`Device`] and owns its share of the
+//! peers; what lands on the wrong one is handed over.
+
+use std::collections::HashMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use mio::{Token, Waker};
+use tokenvpn_common::device::{
+    AddPeerError, Device, DeviceConfig, Event, Handover, PeerConfig, PeerStats, Worker,
+};
+use tokenvpn_common::io::clock;
+use tokenvpn_common::io::datapath::{Datapath, FIRST_FREE_TOKEN};
+use tokenvpn_common::io::tun::TunQueue;
+use tokenvpn_common::io::udp::UdpPair;
+use tokenvpn_common::key::{PrivateKey, PublicKey};
+use tokenvpn_common::name::Name;
+
+use crate::registry::writer::Sightings;
+
+/// How long the workers may take to act: what is told to a command is true by then.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Batches that may wait for a worker; more are dropped, as on any full queue.
+const HANDOVERS: usize = 1024;
+
+const WAKE: Token = FIRST_FREE_TOKEN;
+
+/// A peer as a worker takes it.
+#[derive(Clone)]
+pub(crate) struct NamedPeer {
+    pub(crate) name: Name,
+    pub(crate) config: PeerConfig,
+}
+
+/// The worker that owns a key, the same at each start with as many workers.
+pub(crate) fn owner_of(key: &PublicKey, workers: u8) -> u8 {
+    key.as_bytes()[0] % workers
+}
+
+/// Why a worker ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// It was asked to.
+    Stopped,
+    /// One after the other of its sessions failed.
+    TooManyPanics,
+    /// It failed itself.
+    Panicked,
+    /// Its device or sockets are gone.
+    Failed(io::Error),
+}
+
+/// Why an order has no effect yet.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OrderError {
+    #[error("a worker did not answer within a second")]
+    Unanswered,
+    #[error(transparent)]
+    Peer(#[from] AddPeerError),
+}
+
+type Done<T> = SyncSender<T>;
+
+enum Order {
+    Change {
+        removed: Arc<[PublicKey]>,
+        added: Arc<[NamedPeer]>,
+        done: Done<Result<(), AddPeerError>>,
+    },
+    Report(Done<Vec<PeerStats>>),
+    NetworkChanged,
+    Stop,
+}
+
+/// All workers. Dropping this ends them.
+pub(crate) struct Workers {
+    workers: Vec<Handle>,
+}
+
+struct Handle {
+    orders: Sender<Order>,
+    waker: Arc<Waker>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The other side of a worker's queue.
+#[derive(Clone)]
+struct Neighbour {
+    handovers: SyncSender<Handover>,
+    waker: Arc<Waker>,
+}
+
+/// What the workers need from outside.
+pub(crate) struct Surroundings {
+    pub(crate) private_key: PrivateKey,
+    pub(crate) mtu: u16,
+    pub(crate) sightings: Sightings,
+    /// Called by a worker that ends.
+    pub(crate) ended: Arc<dyn Fn(End) + Send + Sync>,
+}
+
+impl Workers {
+    /// Starts one worker for each pair of sockets and queue, knowing all of `peers`.
+    pub(crate) fn start(
+        edges: Vec<(UdpPair, TunQueue)>,
+        peers: &[NamedPeer],
+        surroundings: &Surroundings,
+    ) -> io::Result<Workers> {
+        let count = u8::try_from(edges.len()).expect("invariant: there are at most 64 workers");
+        let mut datapaths = Vec::new();
+        let mut neighbours = Vec::new();
+        let mut receivers = Vec::new();
+        for (index, (udp, tun)) in (0..).zip(edges) {
+            let config = DeviceConfig {
+                private_key: surroundings.private_key.clone(),
+                mtu: surroundings.mtu,
+                worker: Worker { index, count },
+            };
+            let mut datapath = Datapath::new(Device::new(config, clock::now()), udp, tun)?;
+            datapath.set_pin_source(true);
+            let waker = Arc::new(Waker::new(datapath.registry(), WAKE)?);
+            let (handovers, received) = mpsc::sync_channel(HANDOVERS);
+            neighbours.push(Neighbour { handovers, waker });
+            datapaths.push(datapath);
+            receivers.push(received);
+        }
+        let mut workers = Workers {
+            workers: Vec::new(),
+        };
+        for (index, (datapath, handovers)) in datapaths.into_iter().zip(receivers).enumerate() {
+            let (orders, received) = mpsc::channel();
+            let mut worker = Loop {
+                datapath,
+                orders: received,
+                handovers,
+                neighbours: neighbours.clone(),
+                names: HashMap::new(),
+                sightings: surroundings.sightings.clone(),
+            };
+            let peers = peers.to_vec();
+            let ended = surroundings.ended.clone();
+            let thread = thread::Builder::new()
+                .name(format!("worker {index}"))
+                .spawn(move || {
+                    let end = catch_unwind(AssertUnwindSafe(|| worker.run(&peers)));
+                    ended(end.unwrap_or(End::Panicked));
+                })?;
+            workers.workers.push(Handle {
+                orders,
+                waker: neighbours[index].waker.clone(),
+                thread: Some(thread),
+            });
+        }
+        Ok(workers)
+    }
+
+    pub(crate) fn count(&self) -> u8 {
+        u8::try_from(self.workers.len()).expect("invariant: there are at most 64 workers")
+    }
+
+    /// Removes keys, then lets in peers; returns when every worker has done so.
+    pub(crate) fn change(
+        &self,
+        removed: Vec<PublicKey>,
+        added: Vec<NamedPeer>,
+    ) -> Result<(), OrderError> {
+        let removed: Arc<[_]> = removed.into();
+        let added: Arc<[_]> = added.into();
+        let results = self.order_all(|done| Order::Change {
+            removed: removed.clone(),
+            added: added.clone(),
+            done,
+        })?;
+        Ok(results.into_iter().collect::<Result<(), _>>()?)
+    }
+
+    /// What the workers know of their peers.
+    pub(crate) fn report(&self) -> Result<Vec<PeerStats>, OrderError> {
+        Ok(self.order_all(Order::Report)?.concat())
+    }
+
+    /// Tells that this machine's addresses changed.
+    pub(crate) fn network_changed(&self) {
+        for worker in &self.workers {
+            worker.order(Order::NetworkChanged);
+        }
+    }
+
+    fn order_all<T>(&self, order: impl Fn(Done<T>) -> Order) -> Result<Vec<T>, OrderError> {
+        let (done, results) = mpsc::sync_channel(self.workers.len());
+        for worker in &self.workers {
+            worker.order(order(done.clone()));
+        }
+        drop(done);
+        let due = clock::now() + PATIENCE;
+        let one = |_: &Handle| {
+            let left = due.since(clock::now());
+            results
+                .recv_timeout(left)
+                .map_err(|_| OrderError::Unanswered)
+        };
+        self.workers.iter().map(one).collect()
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        for worker in &self.workers {
+            worker.order(Order::Stop);
+        }
+        for worker in &mut self.workers {
+            if let Some(thread) = worker.thread.take() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Handle {
+    /// Gives an order. A worker that has ended has said so; its order is lost.
+    fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
+        let _ = self.waker.wake();
+    }
+}
+
+/// One worker's thread.
+struct Loop {
+    datapath: Datapath,
+    orders: Receiver<Order>,
+    handovers: Receiver<Handover>,
+    neighbours: Vec<Neighbour>,
+    /// Of all peers, for the log.
+    names: HashMap<PublicKey, Name>,
+    sightings: Sightings,
+}
+
+impl Loop {
+    fn run(&mut self, peers: &[NamedPeer]) -> End {
+        if let Err(error) = self.admit(peers) {
+            return End::Failed(io::Error::other(error));
+        }
+        self.datapath.device_mut().greet(clock::now());
+        let mut foreign = Vec::new();
+        loop {
+            if let Some(end) = self.settle() {
+                return end;
+            }
+            if let Err(error) = self.datapath.turn(&mut foreign) {
+                return End::Failed(error);
+            }
+            if !foreign.is_empty() {
+                if let Some(end) = self.obey() {
+                    return end;
+                }
+                self.take_handovers();
+            }
+        }
+    }
+
+    /// Hands out what the device has for others than its peers.
+    fn settle(&mut self) -> Option<End> {
+        self.datapath.flush();
+        let device = self.datapath.device_mut();
+        while let Some((worker, handover)) = device.poll_handover() {
+            let neighbour = &self.neighbours[usize::from(worker)];
+            if neighbour.handovers.try_send(handover).is_ok() {
+                let _ = neighbour.waker.wake();
+            }
+        }
+        while let Some(event) = device.poll_event() {
+            match event {
+                Event::SessionUp { peer } => {
+                    tracing::info!(peer = name(&self.names, &peer), "connected");
+                }
+                Event::SessionLost { peer } => {
+                    tracing::info!(peer = name(&self.names, &peer), "session ended");
+                }
+                Event::EndpointMoved { peer, endpoint } => {
+                    tracing::debug!(peer = name(&self.names, &peer), %endpoint, "moved");
+                    self.sightings.note(peer, endpoint);
+                }
+                Event::TooManyPanics => return Some(End::TooManyPanics),
+            }
+        }
+        None
+    }
+
+    fn obey(&mut self) -> Option<End> {
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                Order::Change {
+                    removed,
+                    added,
+                    done,
+                } => {
+                    for key in &removed[..] {
+                        self.datapath.device_mut().remove_peer(key);
+                        self.names.remove(key);
+                    }
+                    let _ = done.send(self.admit(&added));
+                }
+                Order::Report(done) => {
+                    let _ = done.send(self.datapath.device().peers().collect());
+                }
+                Order::NetworkChanged => {
+                    let device = self.datapath.device_mut();
+                    device.handle_network_change(clock::now());
+                }
+                Order::Stop => return Some(End::Stopped),
+            }
+        }
+        None
+    }
+
+    fn take_handovers(&mut self) {
+        while let Ok(handover) = self.handovers.try_recv() {
+            let device = self.datapath.device_mut();
+            device.handle_handover(clock::now(), handover);
+            self.datapath.flush();
+        }
+    }
+
+    fn admit(&mut self, peers: &[NamedPeer]) -> Result<(), AddPeerError> {
+        let now = clock::now();
+        for peer in peers {
+            let device = self.datapath.device_mut();
+            device.add_peer(now, peer.config.clone())?;
+            self.names.insert(peer.config.public_key, peer.name.clone());
+        }
+        Ok(())
+    }
+}
+
+fn name<'a>(names: &'a HashMap<PublicKey, Name>, key: &PublicKey) -> &'a str {
+    names.get(key).map_or("", Name::as_str)
+}
