@@ -73,11 +73,13 @@ pub(crate) struct Peer {
     hold_until: Option<Now>,
     /// When the last initiation counts as lost.
     retry_at: Now,
+    /// The first initiation that no session has come of.
     unanswered_since: Option<Now>,
     /// Initiations sent to greet it, while that is going on.
     greetings: Option<u8>,
     /// Whether it is among those whose packets wait for a session.
     waiting: bool,
+    /// Whether there is a session that both ends have the keys of.
     up: bool,
     answered: Option<Answered>,
     last_handshake: Option<Now>,

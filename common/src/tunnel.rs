@@ -92,6 +92,7 @@ pub(crate) struct Tunnel {
     ready: bool,
     awaiting: bool,
     proven: bool,
+    rtt: Option<Duration>,
 }
 
 impl Tunnel {
@@ -120,6 +121,7 @@ impl Tunnel {
             ready: false,
             awaiting: false,
             proven: false,
+            rtt: None,
         }
     }
 
@@ -155,8 +157,7 @@ impl Tunnel {
 
     /// Round-trip time of the last handshake that we started.
     pub(crate) fn rtt(&self) -> Option<Duration> {
-        let (.., rtt) = self.tunn.stats();
-        rtt.map(|millis| Duration::from_millis(millis.into()))
+        self.rtt
     }
 
     /// Looks at the timers. Sessions end here and nowhere else.
@@ -220,10 +221,13 @@ impl Tunnel {
     ) -> Result<usize, Refused> {
         match self.tunn.decapsulate(None, datagram, room) {
             TunnResult::WriteToNetwork(keepalive) => {
+                let len = keepalive.len();
                 self.ready = true;
                 self.awaiting = false;
                 self.proven = true;
-                Ok(keepalive.len())
+                let (.., millis) = self.tunn.stats();
+                self.rtt = millis.map(|millis| Duration::from_millis(millis.into()));
+                Ok(len)
             }
             TunnResult::Err(error) => Err(error.into()),
             _ => Err(Refused::Unauthentic),
