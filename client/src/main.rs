@@ -1,2 +1,64 @@
-//! tokenvpn.
-fn main() {}
+//! tokenvpn: a VPN that you carry.
+//!
+//! Reads the command line and hands over; `up` is two processes, see [`supervisor`]
+//! and [`worker`].
+
+mod attempts;
+mod cli;
+mod commands;
+mod config;
+mod lifecycle;
+mod message;
+mod net;
+mod pin;
+mod runtime;
+mod supervisor;
+mod terminal;
+mod words;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use tokenvpn_common::io::logging;
+use tracing::level_filters::LevelFilter;
+
+use crate::cli::{Cli, Command};
+use crate::words::Failure;
+
+fn main() -> ExitCode {
+    logging::init(LevelFilter::WARN);
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == worker::ARGUMENT)
+    {
+        return worker::run();
+    }
+    match Cli::try_parse() {
+        Ok(cli) => match run(cli) {
+            Ok(code) => ExitCode::from(code),
+            Err(failure) => complain(&failure),
+        },
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+            _ => complain(&words::usage(&error)),
+        },
+    }
+}
+
+fn run(cli: Cli) -> Result<u8, Failure> {
+    match cli.command {
+        Command::Up(options) => commands::up::run(options),
+        Command::Down(options) => commands::down::run(options).map(|()| 0),
+        Command::Status(options) => commands::status::run(options),
+        Command::Token(command) => commands::token::run(command).map(|()| 0),
+    }
+}
+
+fn complain(failure: &Failure) -> ExitCode {
+    eprintln!("{failure}");
+    ExitCode::from(failure.code)
+}

@@ -1,0 +1,141 @@
+//! The command line. A contract: scripts depend on it.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use tokenvpn_common::token::Ident;
+
+use crate::commands::token::TokenCommand;
+
+/// A VPN that you carry: everything it needs comes from an OpenPGP card token.
+#[derive(Debug, Parser)]
+#[command(name = "tokenvpn", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Wait for a token, ask for its PIN and hold the tunnel until the token is pulled.
+    Up(Up),
+    /// End a running `up` and put everything back.
+    Down(Interface),
+    /// Say whether the tunnel is up.
+    Status(Status),
+    /// Look at tokens, fill and empty them.
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// Options of `up`. What is left out comes from /etc/tokenvpn/client.toml.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Up {
+    /// Use this token only, as in 0006:12345678.
+    #[arg(long, value_name = "IDENT")]
+    pub(crate) token: Option<Ident>,
+    /// Read the PIN from this open descriptor; it is tried once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(3..))]
+    pub(crate) pin_fd: Option<i32>,
+    /// Name of the tunnel device [default: tokenvpn].
+    #[arg(long, value_name = "NAME", value_parser = interface)]
+    pub(crate) interface: Option<String>,
+    /// Give up (exit 3) when no token is plugged in within this time.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) wait: Option<Duration>,
+    /// Give up (exit 9) when no gateway answers within this time.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) ready_timeout: Option<Duration>,
+    /// End with the first token: at its removal (exit 10) or at what is wrong with it.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print one event a line on stdout, as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Which tunnel.
+    #[command(flatten)]
+    pub(crate) interface: Interface,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which tunnel is meant.
+#[derive(Debug, Args)]
+pub(crate) struct Interface {
+    /// Name of the tunnel device.
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_INTERFACE, value_parser = interface)]
+    pub(crate) interface: String,
+}
+
+/// The tunnel device's name if nobody says another.
+pub(crate) const DEFAULT_INTERFACE: &str = "tokenvpn";
+
+/// A time in whole seconds, at least one.
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    let seconds: NonZeroU64 = text.parse()?;
+    Ok(Duration::from_secs(seconds.get()))
+}
+
+/// A name that Linux takes for an interface and that names our files under /run.
+///
+/// # Errors
+/// Not 1 to 15 letters, digits, `-`, `_`, `.` with a letter or digit first, or a name
+/// that the gateway's files have.
+pub(crate) fn interface(name: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty()
+        || name.len() > tokenvpn_common::io::tun::MAX_NAME
+        || !name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        || !name.chars().all(is_plain)
+    {
+        return Err("an interface name has 1 to 15 letters, digits, '-', '_' or '.'".into());
+    }
+    if name == "gateway" {
+        return Err("this name is the gateway's; choose another".into());
+    }
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_interface_name_cannot_leave_our_directory() {
+        for name in [
+            "",
+            "../x",
+            "a/b",
+            ".a",
+            "-a",
+            "gateway",
+            "sixteen-letters-",
+            "a b",
+        ] {
+            assert!(interface(name).is_err(), "{name:?}");
+        }
+        assert_eq!(interface("tokenvpn"), Ok("tokenvpn".into()));
+        assert_eq!(interface("wg0.7_a-b"), Ok("wg0.7_a-b".into()));
+    }
+
+    #[test]
+    fn a_time_is_a_whole_number_of_seconds() {
+        assert!(seconds("0").is_err() && seconds("-1").is_err() && seconds("1.5").is_err());
+        assert_eq!(seconds("90"), Ok(Duration::from_secs(90)));
+    }
+}

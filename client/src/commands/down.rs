@@ -1,0 +1,71 @@
+//! `tokenvpn down`: ends a running `up`, or puts back what a killed one left.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use tokenvpn_common::io::clock;
+
+use crate::cli::Interface;
+use crate::commands::status::ask;
+use crate::runtime::{Lock, LockError, Runtime};
+use crate::supervisor::ControlRequest;
+use crate::words::{Failure, code};
+
+/// How long a supervisor has to put everything back.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often the lock is looked at meanwhile.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Returns when nothing of the tunnel is left; also if there was none.
+///
+/// # Errors
+/// A supervisor that does not end, a journal that cannot be read, a missing permission.
+pub(crate) fn run(options: Interface) -> Result<(), Failure> {
+    let runtime = Runtime::new(&options.interface);
+    let interface = runtime.interface();
+    let (lock, was_up) = match runtime.lock() {
+        Ok(lock) => (lock, false),
+        Err(LockError::Held { .. }) => {
+            // Its answer comes when all is put back; the lock tells that it is gone.
+            match ask(&runtime, ControlRequest::Down) {
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(denied(e)),
+                Ok(_) | Err(_) => {}
+            }
+            (wait_for(&runtime)?, true)
+        }
+        Err(LockError::Open { source, .. }) => return Err(denied(source)),
+    };
+    let left = runtime.clean_up(&lock).map_err(|error| {
+        Failure::new(code::OTHER, error.to_string(), "look at it, then remove it")
+    })?;
+    match (was_up, left) {
+        (true, _) => eprintln!("{interface} is down."),
+        (false, true) => eprintln!("{interface} was not up; put back what a killed one left."),
+        (false, false) => eprintln!("{interface} was not up."),
+    }
+    Ok(())
+}
+
+fn wait_for(runtime: &Runtime) -> Result<Lock, Failure> {
+    let until = clock::now() + PATIENCE;
+    loop {
+        match runtime.lock() {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held { .. }) if clock::now() < until => thread::sleep(PAUSE),
+            Err(error) => {
+                return Err(Failure::new(
+                    code::OTHER,
+                    format!("{error} and does not end"),
+                    "kill -9 the process, then tokenvpn down again: it puts everything back",
+                ));
+            }
+        }
+    }
+}
+
+fn denied(error: io::Error) -> Failure {
+    let what = format!("no permission to end the tunnel: {error}");
+    Failure::new(code::NO_PERMISSION, what, "run it as root")
+}

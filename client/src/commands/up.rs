@@ -1,0 +1,116 @@
+//! `tokenvpn up`: waits for a token and holds the tunnel until it is pulled.
+
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+
+use crate::cli::{DEFAULT_INTERFACE, Up};
+use crate::config;
+use crate::lifecycle::Options;
+use crate::pin;
+use crate::runtime::{LockError, Runtime};
+use crate::supervisor::{Supervisor, Voice};
+use crate::terminal;
+use crate::words::{Failure, State, code};
+
+/// CAP_NET_ADMIN of linux/capability.h.
+const CAP_NET_ADMIN: u32 = 12;
+
+const TUN_DEVICE: &str = "/dev/net/tun";
+
+/// Runs until the user ends it; gives the exit code.
+///
+/// # Errors
+/// What kept it from starting.
+pub(crate) fn run(options: Up) -> Result<u8, Failure> {
+    let voice = Voice { json: options.json };
+    match start(options, voice) {
+        Err(failure) if voice.json => {
+            let code = failure.code;
+            voice.say(&State::Failed(failure));
+            Ok(code)
+        }
+        ended => ended,
+    }
+}
+
+fn start(options: Up, voice: Voice) -> Result<u8, Failure> {
+    terminal::ignore_job_control();
+    let options = config::complete(options, Path::new(config::PATH))?;
+    let pin = pin::given(options.pin_fd).map_err(|e| {
+        Failure::new(
+            code::USAGE,
+            e.to_string(),
+            "open it, as in: --pin-fd 9 9<FILE",
+        )
+    })?;
+    check_permission()?;
+    let runtime = Runtime::new(options.interface.as_deref().unwrap_or(DEFAULT_INTERFACE));
+    let lock = runtime.lock().map_err(locked)?;
+    match runtime.clean_up(&lock) {
+        Ok(false) => {}
+        Ok(true) => tracing::info!("put back what a killed predecessor left"),
+        Err(error) => {
+            let hint = "look at it, then remove it";
+            return Err(Failure::new(code::OTHER, error.to_string(), hint));
+        }
+    }
+    let lifecycle = Options {
+        token: options.token,
+        wait: options.wait,
+        ready_timeout: options.ready_timeout,
+        once: options.once,
+        // The supervisor looks for itself.
+        terminal: false,
+    };
+    let supervisor = Supervisor::new(lifecycle, runtime, voice, pin)
+        .map_err(|e| Failure::internal(format!("the supervisor does not start: {e}")))?;
+    supervisor
+        .run()
+        .map_err(|e| Failure::internal(format!("the supervisor cannot wait: {e}")))
+}
+
+/// Whether the tunnel could be made: asked before a PIN is typed in vain.
+fn check_permission() -> Result<(), Failure> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if !has_capability(&status, CAP_NET_ADMIN) {
+        let what = "no permission to make a tunnel (CAP_NET_ADMIN)".into();
+        return Err(State::NoPermission { what }.into());
+    }
+    match OpenOptions::new().read(true).write(true).open(TUN_DEVICE) {
+        Ok(_) => Ok(()),
+        Err(e) => {
+            let what = format!("{TUN_DEVICE} cannot be opened: {e}");
+            Err(State::NoPermission { what }.into())
+        }
+    }
+}
+
+/// Reads the effective set of proc_pid_status(5).
+fn has_capability(status: &str, number: u32) -> bool {
+    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    set.is_some_and(|set| set >> number & 1 == 1)
+}
+
+fn locked(error: LockError) -> Failure {
+    let hint = match &error {
+        LockError::Held { interface } => format!(
+            "end it with: tokenvpn down --interface {interface}, or choose another --interface"
+        ),
+        LockError::Open { .. } => "run it as root".into(),
+    };
+    Failure::new(code::OTHER, error.to_string(), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_effective_capabilities_decide() {
+        let status = "Name:\tx\nCapPrm:\t000001ffffffffff\nCapEff:\t0000000000001000\n";
+        assert!(has_capability(status, CAP_NET_ADMIN));
+        assert!(!has_capability(status, 13));
+        assert!(!has_capability("CapPrm:\tffff\n", CAP_NET_ADMIN));
+    }
+}

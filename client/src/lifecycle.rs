@@ -1,0 +1,700 @@
+//! What `up` does when, without doing any of it.
+//!
+//! The supervisor feeds [`Lifecycle::handle`] with what happened and does what
+//! [`Lifecycle::poll_action`] says, in that order, until there is nothing left; then it
+//! sleeps until [`Lifecycle::poll_timeout`]. Time comes in as an argument: `now` for
+//! waiting, `wall` for dates.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use tokenvpn_common::clock::{Now, UnixTime};
+use tokenvpn_common::endpoint::Endpoint;
+use tokenvpn_common::token::Ident;
+
+use crate::message::{Candidate, Order, Report, Summary};
+use crate::words::{Choice, Connection, Failure, SOON_DAYS, State, code};
+
+/// How often a busy token is asked again.
+const BUSY_RETRY: Duration = Duration::from_secs(3);
+
+/// How often host names are looked up again.
+const RESOLVE_RETRY: Duration = Duration::from_secs(5);
+
+/// How long to leave the smart-card service alone after it broke off.
+const WATCH_RETRY: Duration = Duration::from_secs(1);
+
+/// How often the wall clock is looked at: it can be set, and stands still in no sleep.
+const EXPIRY_CHECK: Duration = Duration::from_secs(60);
+
+/// What the user asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// This token only.
+    pub(crate) token: Option<Ident>,
+    /// Give up when no token comes within this time.
+    pub(crate) wait: Option<Duration>,
+    /// Give up when no gateway answers within this time.
+    pub(crate) ready_timeout: Option<Duration>,
+    /// Give up when anything is wrong with the token, and at its removal.
+    pub(crate) once: bool,
+    /// Whether somebody can be asked for a PIN.
+    pub(crate) terminal: bool,
+}
+
+/// A card in a reader.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Found {
+    /// The reader's name.
+    pub(crate) reader: String,
+    /// Which token it is, or why it cannot be used.
+    pub(crate) token: Result<Choice, State>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Input {
+    /// There is a card in a reader, from the start or newly plugged in.
+    Inserted {
+        /// The reader's name.
+        reader: String,
+    },
+    /// The card of a reader was pulled, however short.
+    Removed {
+        /// The reader's name.
+        reader: String,
+    },
+    /// The watch of the readers broke off: whatever was in them may be gone.
+    WatchLost,
+    /// [`Action::Watch`] failed.
+    WatchFailed(State),
+    /// The answer to [`Action::Survey`].
+    Surveyed(Result<Vec<Found>, State>),
+    /// The worker says something.
+    Report(Report),
+    /// The worker ended, or said something that made no sense.
+    WorkerEnded,
+    /// The answer to [`Action::Resolve`], in the order to try.
+    Resolved {
+        /// Addresses.
+        candidates: Vec<Candidate>,
+        /// Names without any.
+        unresolved: Vec<String>,
+    },
+    /// The answer to [`Action::Build`].
+    Built(Result<(), State>),
+    /// The answer to [`Action::Clear`].
+    Cleared,
+    /// Ctrl-C, SIGTERM, SIGHUP or `tokenvpn down`.
+    End,
+    /// [`Lifecycle::poll_timeout`] has come.
+    Timeout,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Action {
+    /// Tell the user.
+    Say(State),
+    /// Watch the readers; an [`Input::WatchFailed`] tells if that is impossible.
+    Watch,
+    /// Look at the tokens in all readers; ends with [`Input::Surveyed`].
+    Survey,
+    /// Start a worker on this token.
+    Start {
+        /// Its reader.
+        reader: String,
+        /// Which token it has to be.
+        token: Ident,
+    },
+    /// Tell the worker.
+    Order(Order),
+    /// Look up the host names among these endpoints; ends with [`Input::Resolved`].
+    Resolve(Vec<(usize, Endpoint)>),
+    /// Make the tunnel and hand it to the worker; ends with [`Input::Built`].
+    Build {
+        /// What the profile asks for.
+        summary: Summary,
+        /// Where the gateways are.
+        candidates: Vec<Candidate>,
+    },
+    /// Kill the worker first, then take the tunnel down; ends with [`Input::Cleared`].
+    Clear,
+    /// Everything is put back: end with this exit code.
+    Exit(u8),
+}
+
+/// Where `up` stands.
+#[derive(Debug)]
+enum Phase {
+    /// The tokens are being looked at, while some came and perhaps some went.
+    Surveying {
+        inserted: Vec<String>,
+        removed: bool,
+    },
+    /// There is no token to use.
+    Waiting,
+    /// There is one that cannot be used as it is.
+    Parked { retry: Option<Now> },
+    /// The watch broke off.
+    Blind { retry: Now },
+    /// The worker asks for the PIN and reads the profile.
+    Unlocking(Held),
+    /// The gateways' names are being looked up, or will be.
+    Resolving(Held, Box<Summary>, Option<Now>),
+    /// The tunnel is being made.
+    Building(Held, Box<Summary>, Vec<Candidate>),
+    /// The worker carries packets, or tries to.
+    Carrying(Held, Box<Summary>, Vec<Candidate>),
+    /// Worker and tunnel are being ended.
+    Clearing(After),
+    /// Nothing more happens.
+    Ended,
+}
+
+impl Phase {
+    const SURVEYING: Phase = Phase::Surveying {
+        inserted: Vec::new(),
+        removed: false,
+    };
+}
+
+/// The token in use.
+#[derive(Clone, Debug)]
+struct Held {
+    reader: String,
+    token: Ident,
+}
+
+/// What follows when worker and tunnel are gone.
+#[derive(Debug)]
+enum After {
+    Removal {
+        since: Now,
+        tunnel: bool,
+        watched: bool,
+    },
+    Problem(State),
+    End,
+}
+
+/// The state machine of one `up`.
+#[derive(Debug)]
+pub(crate) struct Lifecycle {
+    options: Options,
+    interface: String,
+    phase: Phase,
+    wait_until: Option<Now>,
+    ready_until: Option<Now>,
+    expiry_check: Option<Now>,
+    shown: State,
+    actions: VecDeque<Action>,
+}
+
+impl Lifecycle {
+    /// Begins; `interface` is the tunnel device's name.
+    pub(crate) fn new(options: Options, interface: String, now: Now) -> Lifecycle {
+        let shown = State::WaitingToken {
+            token: options.token,
+        };
+        Lifecycle {
+            wait_until: options.wait.map(|wait| now + wait),
+            ready_until: None,
+            expiry_check: None,
+            options,
+            interface,
+            phase: Phase::SURVEYING,
+            shown,
+            actions: VecDeque::from([Action::Watch, Action::Survey]),
+        }
+    }
+
+    /// What to do next.
+    pub(crate) fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Input::Timeout`] is due, if ever.
+    pub(crate) fn poll_timeout(&self) -> Option<Now> {
+        let retry = match self.phase {
+            Phase::Parked { retry } | Phase::Resolving(_, _, retry) => retry,
+            Phase::Blind { retry } => Some(retry),
+            _ => None,
+        };
+        [retry, self.wait_until, self.ready_until, self.expiry_check]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The state that lasts, for `status`.
+    pub(crate) fn shown(&self) -> &State {
+        &self.shown
+    }
+
+    /// The token in use.
+    pub(crate) fn token(&self) -> Option<Ident> {
+        self.held().map(|held| held.token)
+    }
+
+    /// What the token's profile asks for, once it was read.
+    pub(crate) fn summary(&self) -> Option<&Summary> {
+        match &self.phase {
+            Phase::Resolving(_, summary, _)
+            | Phase::Building(_, summary, _)
+            | Phase::Carrying(_, summary, _) => Some(summary),
+            _ => None,
+        }
+    }
+
+    /// Takes what happened.
+    pub(crate) fn handle(&mut self, now: Now, wall: UnixTime, input: Input) {
+        match input {
+            Input::Inserted { reader } => match &mut self.phase {
+                Phase::Surveying { inserted, .. } => inserted.push(reader),
+                _ => self.look_again(),
+            },
+            Input::Removed { reader } => {
+                if self.held().is_some_and(|held| held.reader == reader) {
+                    self.removed(now, true);
+                } else if let Phase::Surveying { removed, .. } = &mut self.phase {
+                    *removed = true;
+                } else {
+                    self.look_again();
+                }
+            }
+            Input::WatchLost => match self.held() {
+                Some(_) => self.removed(now, false),
+                None => self.go_blind(now),
+            },
+            Input::WatchFailed(state) => self.problem(now, state),
+            Input::Surveyed(found) => self.surveyed(now, found),
+            Input::Report(report) => self.reported(now, wall, report),
+            Input::WorkerEnded => {
+                if self.held().is_some() {
+                    self.abort("the worker ended unexpectedly");
+                }
+            }
+            Input::Resolved {
+                candidates,
+                unresolved,
+            } => self.resolved(now, wall, candidates, unresolved),
+            Input::Built(outcome) => self.built(outcome),
+            Input::Cleared => self.cleared(now),
+            Input::End => match self.phase {
+                Phase::Ended => {}
+                _ if self.held().is_some() => self.clear(After::End),
+                _ => self.end(),
+            },
+            Input::Timeout => self.timeout(now, wall),
+        }
+    }
+
+    /// The token that a worker is busy with.
+    fn held(&self) -> Option<&Held> {
+        match &self.phase {
+            Phase::Unlocking(held)
+            | Phase::Resolving(held, ..)
+            | Phase::Building(held, ..)
+            | Phase::Carrying(held, ..) => Some(held),
+            _ => None,
+        }
+    }
+
+    fn say(&mut self, state: State) {
+        if !matches!(state, State::ExpiresSoon { .. } | State::Roamed) {
+            self.shown = state.clone();
+        }
+        self.actions.push_back(Action::Say(state));
+    }
+
+    fn exit(&mut self, code: u8) {
+        self.phase = Phase::Ended;
+        self.wait_until = None;
+        self.ready_until = None;
+        self.expiry_check = None;
+        self.actions.push_back(Action::Exit(code));
+    }
+
+    fn end(&mut self) {
+        self.say(State::Down);
+        self.exit(0);
+    }
+
+    fn clear(&mut self, after: After) {
+        self.phase = Phase::Clearing(after);
+        self.ready_until = None;
+        self.expiry_check = None;
+        self.actions.push_back(Action::Clear);
+    }
+
+    /// Our own mistake, or a worker that was killed.
+    fn abort(&mut self, what: &str) {
+        self.clear(After::Problem(Failure::internal(what).into()));
+    }
+
+    fn removed(&mut self, now: Now, watched: bool) {
+        let tunnel = matches!(self.phase, Phase::Carrying(..) | Phase::Building(..));
+        self.clear(After::Removal {
+            since: now,
+            tunnel,
+            watched,
+        });
+    }
+
+    fn go_blind(&mut self, now: Now) {
+        if !matches!(self.phase, Phase::Ended | Phase::Clearing(_)) {
+            self.phase = Phase::Blind {
+                retry: now + WATCH_RETRY,
+            };
+        }
+    }
+
+    fn survey(&mut self) {
+        self.phase = Phase::SURVEYING;
+        self.actions.push_back(Action::Survey);
+    }
+
+    fn look_again(&mut self) {
+        if matches!(self.phase, Phase::Waiting | Phase::Parked { .. }) {
+            self.survey();
+        }
+    }
+
+    fn surveyed(&mut self, now: Now, found: Result<Vec<Found>, State>) {
+        let Phase::Surveying { inserted, removed } = &self.phase else {
+            return;
+        };
+        match found {
+            Err(state) => self.problem(now, state),
+            Ok(found) => {
+                let is_found = |reader: &String| found.iter().any(|found| found.reader == *reader);
+                if *removed || !inserted.iter().all(is_found) {
+                    self.survey();
+                } else {
+                    self.choose(now, found);
+                }
+            }
+        }
+    }
+
+    fn choose(&mut self, now: Now, found: Vec<Found>) {
+        let wanted = self.options.token;
+        let (mut usable, mut problems) = (Vec::new(), Vec::new());
+        for Found { reader, token } in found {
+            match token {
+                Ok(choice) if wanted.is_none_or(|wanted| wanted == choice.token) => {
+                    usable.push((reader, choice));
+                }
+                Ok(_) => {}
+                Err(state) => problems.push(state),
+            }
+        }
+        // The one asked for may be the one that another program holds, but a card that
+        // is no token of ours is not.
+        let is_busy = |state: &State| matches!(state, State::TokenBusy { .. });
+        problems.sort_by_key(|state| !is_busy(state));
+        problems.retain(|state| wanted.is_none() || is_busy(state));
+
+        if usable.len() > 1 {
+            let tokens = usable.into_iter().map(|(_, choice)| choice).collect();
+            return self.problem(now, State::PickToken { tokens });
+        }
+        if let Some((reader, Choice { token, .. })) = usable.pop() {
+            self.wait_until = None;
+            self.actions.push_back(Action::Start {
+                reader: reader.clone(),
+                token,
+            });
+            self.phase = Phase::Unlocking(Held { reader, token });
+        } else if let Some(state) = problems.into_iter().next() {
+            self.problem(now, state);
+        } else {
+            self.wait();
+        }
+    }
+
+    fn wait(&mut self) {
+        let token = self.options.token;
+        self.say(State::WaitingToken { token });
+        self.phase = Phase::Waiting;
+    }
+
+    /// Something is wrong, and no worker is left.
+    fn problem(&mut self, now: Now, state: State) {
+        let code = state
+            .exit_code()
+            .expect("invariant: only states with an exit code are problems");
+        let can_wait = state.is_about_the_token() && !self.unattended();
+        let is_busy = matches!(state, State::TokenBusy { .. });
+        if self.shown != state {
+            self.say(state);
+        }
+        if can_wait {
+            let retry = is_busy.then(|| now + BUSY_RETRY);
+            self.phase = Phase::Parked { retry };
+        } else {
+            self.exit(code);
+        }
+    }
+
+    /// Whether nobody is there to change the token, or to be asked again.
+    fn unattended(&self) -> bool {
+        self.options.once || !self.options.terminal
+    }
+
+    fn reported(&mut self, now: Now, wall: UnixTime, report: Report) {
+        if self.held().is_none() {
+            return;
+        }
+        match (&self.phase, report) {
+            (_, Report::TokenGone) => self.removed(now, true),
+            (_, Report::Failed(state)) => self.clear(After::Problem(state)),
+            (_, Report::Peers(_)) => {}
+            (
+                Phase::Unlocking(held),
+                Report::PinNeeded {
+                    tries_left,
+                    refused,
+                },
+            ) => {
+                let token = held.token;
+                self.pin_needed(token, tries_left, refused);
+            }
+            (Phase::Unlocking(held), Report::Unlocked(summary)) => {
+                let held = held.clone();
+                self.unlocked(now, wall, held, summary);
+            }
+            (Phase::Carrying(_, _, candidates), Report::Connecting { candidate }) => {
+                let count = candidates.len();
+                match candidates.get(candidate).cloned() {
+                    Some(Candidate {
+                        endpoint, address, ..
+                    }) => self.say(State::Connecting {
+                        endpoint,
+                        address,
+                        index: candidate + 1,
+                        count,
+                    }),
+                    None => self.abort("the worker named a gateway that does not exist"),
+                }
+            }
+            (Phase::Carrying(..), Report::Unreachable) => self.say(State::Unreachable {
+                now: wall,
+                unresolved: Vec::new(),
+            }),
+            (
+                Phase::Carrying(_, summary, candidates),
+                Report::Connected {
+                    candidate,
+                    round_trip_ms,
+                },
+            ) => {
+                let Some(found) = candidates.get(candidate).cloned() else {
+                    return self.abort("the worker named a gateway that does not exist");
+                };
+                let up = State::Up(Box::new(Connection {
+                    name: summary.name.clone(),
+                    interface: self.interface.clone(),
+                    endpoint: found.endpoint,
+                    address: found.address,
+                    round_trip_ms,
+                    addresses: summary.addresses.clone(),
+                    routes: summary.allowed_ips.clone(),
+                    dns: summary.dns.clone(),
+                }));
+                self.ready_until = None;
+                self.say(up);
+            }
+            (Phase::Carrying(..), Report::Lost) => self.say(State::Lost),
+            (Phase::Carrying(..), Report::Roamed) => self.say(State::Roamed),
+            (_, _) => self.abort("the worker spoke out of turn"),
+        }
+    }
+
+    fn pin_needed(&mut self, token: Ident, tries_left: u8, refused: bool) {
+        if tries_left == 0 {
+            return self.clear(After::Problem(State::PinBlocked));
+        }
+        if refused && self.unattended() {
+            return self.clear(After::Problem(State::PinWrong { tries_left }));
+        }
+        if !self.options.terminal {
+            return self.clear(After::Problem(State::PinMissing));
+        }
+        if refused {
+            self.say(State::PinWrong { tries_left });
+        }
+        self.say(State::Pin { token, tries_left });
+        if tries_left == 1 {
+            self.say(State::PinLast);
+        }
+        self.actions.push_back(Action::Order(Order::AskPin));
+    }
+
+    fn unlocked(&mut self, now: Now, wall: UnixTime, held: Held, summary: Box<Summary>) {
+        if let Some(not_after) = summary.not_after {
+            if not_after < wall {
+                let expired = State::Expired {
+                    not_after,
+                    now: wall,
+                };
+                return self.clear(After::Problem(expired));
+            }
+            if not_after.days_since(wall) < SOON_DAYS {
+                self.say(State::ExpiresSoon {
+                    not_after,
+                    now: wall,
+                });
+            }
+            self.expiry_check = Some(next_check(now, wall, not_after));
+        }
+        self.ready_until = self.options.ready_timeout.map(|timeout| now + timeout);
+        self.resolve(held, summary, true);
+    }
+
+    fn resolve(&mut self, held: Held, summary: Box<Summary>, first: bool) {
+        let endpoints: Vec<_> = summary
+            .gateways
+            .iter()
+            .enumerate()
+            .flat_map(|(at, gateway)| gateway.endpoints.iter().map(move |e| (at, e.clone())))
+            .collect();
+        let hosts = hosts(&endpoints);
+        self.phase = Phase::Resolving(held, summary, None);
+        if first && !hosts.is_empty() {
+            self.say(State::Resolving { hosts });
+        }
+        self.actions.push_back(Action::Resolve(endpoints));
+    }
+
+    fn resolved(
+        &mut self,
+        now: Now,
+        wall: UnixTime,
+        candidates: Vec<Candidate>,
+        unresolved: Vec<String>,
+    ) {
+        let Phase::Resolving(held, summary, None) = &self.phase else {
+            return;
+        };
+        let (held, summary) = (held.clone(), summary.clone());
+        if candidates.is_empty() {
+            let known = matches!(self.shown, State::Unreachable { .. });
+            self.phase = Phase::Resolving(held, summary, Some(now + RESOLVE_RETRY));
+            if !known {
+                self.say(State::Unreachable {
+                    now: wall,
+                    unresolved,
+                });
+            }
+            return;
+        }
+        self.actions.push_back(Action::Build {
+            summary: (*summary).clone(),
+            candidates: candidates.clone(),
+        });
+        self.phase = Phase::Building(held, summary, candidates);
+    }
+
+    fn built(&mut self, outcome: Result<(), State>) {
+        match (outcome, std::mem::replace(&mut self.phase, Phase::Waiting)) {
+            (Ok(()), Phase::Building(held, summary, candidates)) => {
+                self.phase = Phase::Carrying(held, summary, candidates);
+            }
+            (Err(state), Phase::Building(..)) => self.clear(After::Problem(state)),
+            (_, phase) => self.phase = phase,
+        }
+    }
+
+    fn cleared(&mut self, now: Now) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Waiting);
+        let Phase::Clearing(after) = phase else {
+            self.phase = phase;
+            return;
+        };
+        match after {
+            After::End => self.end(),
+            After::Problem(state) => self.problem(now, state),
+            After::Removal {
+                since,
+                tunnel,
+                watched,
+            } => {
+                self.say(State::TokenRemoved {
+                    seconds: now.since(since).as_secs_f64(),
+                    tunnel,
+                });
+                if self.options.once {
+                    self.exit(code::REMOVED);
+                } else if watched {
+                    // Another token in another reader is not taken for this one's
+                    // successor: only an insertion is.
+                    self.wait();
+                } else {
+                    self.go_blind(now);
+                }
+            }
+        }
+    }
+
+    fn timeout(&mut self, now: Now, wall: UnixTime) {
+        let is_due = |at: Option<Now>| at.is_some_and(|at| at <= now);
+        if is_due(self.wait_until) {
+            self.wait_until = None;
+            let seconds = self.options.wait.unwrap_or_default().as_secs();
+            if matches!(
+                self.phase,
+                Phase::Waiting | Phase::Surveying { .. } | Phase::Blind { .. }
+            ) {
+                return self.problem(now, State::NoToken { seconds });
+            }
+        }
+        if is_due(self.ready_until) {
+            let seconds = self.options.ready_timeout.unwrap_or_default().as_secs();
+            return self.clear(After::Problem(State::NoGateway { seconds }));
+        }
+        if is_due(self.expiry_check)
+            && let Some(not_after) = self.summary().and_then(|summary| summary.not_after)
+        {
+            if not_after < wall {
+                let expired = State::Expired {
+                    not_after,
+                    now: wall,
+                };
+                return self.clear(After::Problem(expired));
+            }
+            self.expiry_check = Some(next_check(now, wall, not_after));
+        }
+        match &self.phase {
+            Phase::Parked { retry } if is_due(*retry) => self.survey(),
+            Phase::Blind { retry } if is_due(Some(*retry)) => {
+                self.actions.push_back(Action::Watch);
+                self.survey();
+            }
+            Phase::Resolving(held, summary, retry) if is_due(*retry) => {
+                let (held, summary) = (held.clone(), summary.clone());
+                self.resolve(held, summary, false);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// When to look at the wall clock again for a profile that ends at `not_after`.
+fn next_check(now: Now, wall: UnixTime, not_after: UnixTime) -> Now {
+    // The profile is valid through its last second.
+    let left = Duration::from_secs(not_after.0.saturating_sub(wall.0).saturating_add(1));
+    now + left.min(EXPIRY_CHECK)
+}
+
+fn hosts(endpoints: &[(usize, Endpoint)]) -> Vec<String> {
+    let hosts: BTreeSet<_> = endpoints
+        .iter()
+        .filter_map(|(_, endpoint)| match endpoint {
+            Endpoint::Host { name, .. } => Some(name.to_string()),
+            Endpoint::Address(_) => None,
+        })
+        .collect();
+    hosts.into_iter().collect()
+}

@@ -1,0 +1,466 @@
+//! What supervisor and worker say to each other, over a socket pair that keeps
+//! messages apart (SOCK_SEQPACKET, unix(7)).
+//!
+//! The worker reads a token and the network, so the supervisor trusts none of its
+//! messages: they are bounded, they carry no descriptors, and each is checked whole.
+//! No message holds a secret.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+
+use ipnet::IpNet;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, socketpair,
+};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::endpoint::Endpoint;
+use tokenvpn_common::io::tun::Offload;
+use tokenvpn_common::key::PublicKey;
+use tokenvpn_common::name::Name;
+use tokenvpn_common::profile::{KEEPALIVE_RANGE, MAX_ENDPOINTS, MTU_RANGE};
+use tokenvpn_common::status::Peer;
+use tokenvpn_common::token::Ident;
+
+use crate::words::State;
+
+/// Longest message in bytes.
+const MAX_MESSAGE: usize = 64 * 1024;
+
+/// Most descriptors in one message: a TUN queue and two sockets.
+const MAX_DESCRIPTORS: usize = 3;
+
+/// Most entries of any list in a [`Summary`]: more than a token has room for.
+const MAX_ENTRIES: usize = 256;
+
+/// What the supervisor tells the worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Order {
+    /// Open this token. A descriptor that comes along holds the PIN.
+    Open {
+        /// Its reader, as PC/SC names it.
+        reader: String,
+        /// Which token it has to be.
+        token: Ident,
+    },
+    /// Ask for the PIN on the terminal.
+    AskPin,
+    /// Carry packets between the descriptors that come along: a TUN queue, the IPv4
+    /// socket and, if there is one, the IPv6 socket.
+    Carry {
+        /// What the kernel does for the TUN queue.
+        offload: Offload,
+        /// Where gateways listen, in the order to try them; at least one.
+        candidates: Vec<Candidate>,
+    },
+    /// This computer's addresses or routes changed.
+    NetworkChanged,
+    /// Report the gateway's counters.
+    ReportPeers,
+}
+
+/// What the worker tells the supervisor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Report {
+    /// The card wants a PIN; the worker waits for [`Order::AskPin`].
+    PinNeeded {
+        /// What the card's counter says.
+        tries_left: u8,
+        /// Whether it just refused one.
+        refused: bool,
+    },
+    /// The token's profile can be used; it and the card are no longer needed.
+    Unlocked(Box<Summary>),
+    /// It cannot go on, and ends.
+    Failed(State),
+    /// The token is gone, and the worker ends.
+    TokenGone,
+    /// A candidate is being tried.
+    Connecting {
+        /// Its place in the list.
+        candidate: usize,
+    },
+    /// All candidates were tried in vain; it goes on trying.
+    Unreachable,
+    /// A session with a candidate's gateway is up.
+    Connected {
+        /// Its place in the list.
+        candidate: usize,
+        /// How long the gateway took to answer, in milliseconds.
+        round_trip_ms: Option<u64>,
+    },
+    /// The session was lost; the candidates are tried again.
+    Lost,
+    /// The gateway was heard from after [`Order::NetworkChanged`].
+    Roamed,
+    /// The answer to [`Order::ReportPeers`].
+    Peers(Vec<Peer>),
+}
+
+/// One address of one endpoint of one gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Candidate {
+    /// The gateway's place in the profile.
+    pub(crate) gateway: usize,
+    /// The endpoint as the profile has it.
+    pub(crate) endpoint: Endpoint,
+    /// Its address.
+    pub(crate) address: SocketAddr,
+}
+
+/// What the supervisor has to know of a profile: everything but the secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Summary {
+    /// Whose it is.
+    pub(crate) name: Name,
+    /// The public half of its key.
+    pub(crate) public_key: PublicKey,
+    /// When it expires.
+    pub(crate) not_after: Option<UnixTime>,
+    /// The gateways, best first.
+    pub(crate) gateways: Vec<GatewaySummary>,
+    /// The tunnel addresses, with their network's prefix.
+    pub(crate) addresses: Vec<IpNet>,
+    /// The networks behind the gateways.
+    pub(crate) allowed_ips: Vec<IpNet>,
+    /// Name servers to use.
+    pub(crate) dns: Vec<IpAddr>,
+    /// Inner MTU in bytes.
+    pub(crate) mtu: u16,
+    /// Seconds between keepalives; 0 turns them off.
+    pub(crate) keepalive: u16,
+}
+
+/// A gateway without its preshared key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GatewaySummary {
+    /// Its static key.
+    pub(crate) public_key: PublicKey,
+    /// Where it listens, best first.
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// Why a message is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MessageError {
+    /// The other process ended.
+    #[error("the other process is gone")]
+    Ended,
+    /// Nothing to read now.
+    #[error("no message waits")]
+    Nothing,
+    /// Longer than a message can be, or with descriptors where none belong.
+    #[error("a message breaks the bounds")]
+    OutOfBounds,
+    /// Not one of ours.
+    #[error("a message cannot be understood")]
+    Malformed(#[source] serde_json::Error),
+    /// A value that no token can hold.
+    #[error("a message holds an impossible {what}")]
+    Impossible {
+        /// Which value.
+        what: &'static str,
+    },
+    /// The system refused.
+    #[error("the socket failed")]
+    Io(#[from] io::Error),
+}
+
+/// Whether a call may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Until there is a message.
+    Forever,
+    /// Not at all.
+    Never,
+}
+
+/// One end of the socket pair.
+#[derive(Debug)]
+pub(crate) struct Channel(OwnedFd);
+
+impl Channel {
+    /// Makes both ends: ours, and the one to start the worker with.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn pair() -> io::Result<(Channel, OwnedFd)> {
+        let (ours, theirs) = socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )?;
+        Ok((Channel(ours), theirs))
+    }
+
+    /// Sends a message and copies of descriptors; never waits.
+    ///
+    /// # Errors
+    /// `WouldBlock` if the other side has not read for long, `BrokenPipe` if it is gone.
+    pub(crate) fn send<T: Serialize>(
+        &self,
+        message: &T,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
+        let bytes = serde_json::to_vec(message)?;
+        let numbers: Vec<RawFd> = descriptors.iter().map(|fd| fd.as_raw_fd()).collect();
+        let rights = [ControlMessage::ScmRights(&numbers)];
+        let rights = match descriptors {
+            [] => &[],
+            _ => &rights[..],
+        };
+        sendmsg::<UnixAddr>(
+            self.0.as_raw_fd(),
+            &[IoSlice::new(&bytes)],
+            rights,
+            MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
+            None,
+        )?;
+        Ok(())
+    }
+
+    /// Receives an order and the descriptors that came along.
+    ///
+    /// # Errors
+    /// [`MessageError`]
+    pub(crate) fn receive_order(&self, wait: Wait) -> Result<(Order, Vec<OwnedFd>), MessageError> {
+        let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        self.receive(wait, &mut room)
+    }
+
+    /// Receives a report, if one waits, and checks it.
+    ///
+    /// # Errors
+    /// [`MessageError`]; [`MessageError::Nothing`] when all were read.
+    pub(crate) fn receive_report(&self) -> Result<Report, MessageError> {
+        // Without room for descriptors the kernel closes them and says so.
+        let (report, _) = self.receive(Wait::Never, &mut [])?;
+        check(&report)?;
+        Ok(report)
+    }
+
+    fn receive<T: DeserializeOwned>(
+        &self,
+        wait: Wait,
+        room: &mut [MaybeUninit<u8>],
+    ) -> Result<(T, Vec<OwnedFd>), MessageError> {
+        let mut bytes = vec![0; MAX_MESSAGE];
+        let mut control = RecvAncillaryBuffer::new(room);
+        let flags = match wait {
+            Wait::Forever => RecvFlags::CMSG_CLOEXEC,
+            Wait::Never => RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT,
+        };
+        let received = loop {
+            match recvmsg(
+                &self.0,
+                &mut [IoSliceMut::new(&mut bytes)],
+                &mut control,
+                flags,
+            ) {
+                Ok(received) => break received,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Err(MessageError::Nothing),
+                // The other end was closed with a message of ours unread.
+                Err(rustix::io::Errno::CONNRESET) => return Err(MessageError::Ended),
+                Err(e) => return Err(MessageError::Io(e.into())),
+            }
+        };
+        let mut descriptors = Vec::new();
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(received) = message {
+                descriptors.extend(received);
+            }
+        }
+        if received.bytes == 0 {
+            return Err(MessageError::Ended);
+        }
+        if received
+            .flags
+            .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)
+        {
+            return Err(MessageError::OutOfBounds);
+        }
+        let message =
+            serde_json::from_slice(&bytes[..received.bytes]).map_err(MessageError::Malformed)?;
+        Ok((message, descriptors))
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<OwnedFd> for Channel {
+    fn from(fd: OwnedFd) -> Channel {
+        Channel(fd)
+    }
+}
+
+/// Refuses what serde lets through but no token can hold.
+fn check(report: &Report) -> Result<(), MessageError> {
+    let impossible = |what| Err(MessageError::Impossible { what });
+    match report {
+        Report::Unlocked(summary) => {
+            let entries = 1..=MAX_ENTRIES;
+            if !entries.contains(&summary.gateways.len())
+                || summary
+                    .gateways
+                    .iter()
+                    .any(|gateway| !(1..=MAX_ENDPOINTS).contains(&gateway.endpoints.len()))
+            {
+                return impossible("number of gateways or endpoints");
+            }
+            if !entries.contains(&summary.addresses.len()) {
+                return impossible("number of addresses");
+            }
+            if !entries.contains(&summary.allowed_ips.len()) {
+                return impossible("number of allowed IPs");
+            }
+            if summary.dns.len() > MAX_ENTRIES {
+                return impossible("number of name servers");
+            }
+            if !MTU_RANGE.contains(&summary.mtu) {
+                return impossible("MTU");
+            }
+            if summary.keepalive != 0 && !KEEPALIVE_RANGE.contains(&summary.keepalive) {
+                return impossible("keepalive");
+            }
+            Ok(())
+        }
+        Report::Failed(state) if state.exit_code().is_none() => impossible("failure"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use tokenvpn_common::key::PrivateKey;
+
+    use super::*;
+
+    pub(crate) fn summary() -> Summary {
+        Summary {
+            name: "traveller".parse().unwrap(),
+            public_key: PrivateKey::from_bytes([1; 32]).public(),
+            not_after: None,
+            gateways: vec![GatewaySummary {
+                public_key: PrivateKey::from_bytes([2; 32]).public(),
+                endpoints: vec!["203.0.113.5:51820".parse().unwrap()],
+            }],
+            addresses: vec!["10.77.0.7/24".parse().unwrap()],
+            allowed_ips: vec!["10.0.0.0/8".parse().unwrap()],
+            dns: vec![],
+            mtu: 1420,
+            keepalive: 25,
+        }
+    }
+
+    fn channels() -> (Channel, Channel) {
+        let (supervisor, worker) = Channel::pair().unwrap();
+        (supervisor, Channel::from(worker))
+    }
+
+    #[test]
+    fn messages_stay_apart_and_arrive_as_they_were() {
+        let (supervisor, worker) = channels();
+        let reports = [
+            Report::PinNeeded {
+                tries_left: 2,
+                refused: true,
+            },
+            Report::Unlocked(Box::new(summary())),
+            Report::Failed(State::PinBlocked),
+            Report::Failed(State::Failed(crate::words::Failure::internal("x"))),
+            Report::TokenGone,
+        ];
+        for report in &reports {
+            worker.send(report, &[]).unwrap();
+        }
+        for report in reports {
+            assert_eq!(supervisor.receive_report().unwrap(), report);
+        }
+        assert!(matches!(
+            supervisor.receive_report(),
+            Err(MessageError::Nothing)
+        ));
+        drop(worker);
+        assert!(matches!(
+            supervisor.receive_report(),
+            Err(MessageError::Ended)
+        ));
+    }
+
+    #[test]
+    fn a_descriptor_arrives_with_its_order() {
+        let (supervisor, worker) = channels();
+        let (mut reader, mut writer) = std::io::pipe().unwrap();
+        supervisor.send(&Order::AskPin, &[writer.as_fd()]).unwrap();
+        let (order, descriptors) = worker.receive_order(Wait::Forever).unwrap();
+        assert_eq!(order, Order::AskPin);
+        let [descriptor] = <[OwnedFd; 1]>::try_from(descriptors).unwrap();
+        writer.write_all(b"a").unwrap();
+        drop(writer);
+        std::fs::File::from(descriptor).write_all(b"b").unwrap();
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "ab");
+    }
+
+    #[test]
+    fn a_worker_that_breaks_the_rules_is_found_out() {
+        let (supervisor, worker) = channels();
+        let broken = |report: Report, descriptors: &[BorrowedFd<'_>]| {
+            worker.send(&report, descriptors).unwrap();
+            supervisor.receive_report().unwrap_err()
+        };
+        assert!(matches!(
+            broken(Report::TokenGone, &[supervisor.as_fd()]),
+            MessageError::OutOfBounds
+        ));
+        let long = "x".repeat(MAX_MESSAGE);
+        assert!(matches!(
+            broken(
+                Report::Failed(State::Failed(crate::words::Failure::internal(long))),
+                &[]
+            ),
+            MessageError::OutOfBounds
+        ));
+        assert!(matches!(
+            broken(Report::Failed(State::Roamed), &[]),
+            MessageError::Impossible { what: "failure" }
+        ));
+        let absurd = |change: fn(&mut Summary)| {
+            let mut summary = summary();
+            change(&mut summary);
+            matches!(
+                broken(Report::Unlocked(Box::new(summary)), &[]),
+                MessageError::Impossible { .. }
+            )
+        };
+        assert!(absurd(|s| s.gateways.clear()));
+        assert!(absurd(|s| s.gateways[0].endpoints.clear()));
+        assert!(absurd(|s| s.addresses.clear()));
+        assert!(absurd(|s| s.allowed_ips = vec![s.allowed_ips[0]; 257]));
+        assert!(absurd(|s| s.mtu = 68));
+        assert!(absurd(|s| s.keepalive = 1));
+        worker.send(&"surprise", &[]).unwrap();
+        assert!(matches!(
+            supervisor.receive_report(),
+            Err(MessageError::Malformed(_))
+        ));
+    }
+}

@@ -1,0 +1,279 @@
+//! What has to be undone when the tunnel ends, in a file that outlives a killed
+//! supervisor: `/run/tokenvpn/IF.journal`.
+//!
+//! A step is written down before it is done. The device, its addresses and its routes
+//! are not in it: they vanish with the last process that holds the device.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tokenvpn_common::io::netlink::{Netlink, NetlinkError, Rule};
+
+use crate::net::dns;
+
+/// The version of the file.
+const VERSION: u32 = 1;
+
+/// One change that does not vanish by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Step {
+    /// A policy rule was added.
+    Rule(Rule),
+    /// A kernel parameter was changed.
+    Parameter {
+        /// Its file under /proc/sys.
+        path: PathBuf,
+        /// What it was.
+        before: String,
+        /// What it was set to.
+        after: String,
+    },
+    /// A file was mounted over another.
+    Mount {
+        /// The file under /run.
+        file: PathBuf,
+        /// The file it hides.
+        target: PathBuf,
+    },
+}
+
+/// Why the journal cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JournalError {
+    /// Reading failed.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Writing failed.
+    #[error("cannot write {path}")]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not one of ours, or of another version.
+    #[error("{path} is no journal of this version: {reason}")]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    version: u32,
+    steps: Vec<Step>,
+}
+
+/// The steps done so far, first to last.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    steps: Vec<Step>,
+}
+
+impl Journal {
+    /// Reads what a predecessor left at `path`; empty if it left nothing.
+    ///
+    /// # Errors
+    /// [`JournalError`]
+    pub(crate) fn open(path: &Path) -> Result<Journal, JournalError> {
+        let steps = match fs::read(path) {
+            Ok(bytes) => parse(&bytes).map_err(|reason| JournalError::Malformed {
+                path: path.to_owned(),
+                reason,
+            })?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => {
+                return Err(JournalError::Read {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        };
+        Ok(Journal {
+            path: path.to_owned(),
+            steps,
+        })
+    }
+
+    /// Whether there is nothing to undo.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Writes a step down; do it only after this.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`]: then do not do it.
+    pub(crate) fn add(&mut self, step: Step) -> Result<(), JournalError> {
+        self.steps.push(step);
+        self.write().inspect_err(|_| {
+            self.steps.pop();
+        })
+    }
+
+    /// Undoes every step, last to first, and removes the file.
+    ///
+    /// What cannot be undone is logged, kept in the file and tried again the next time.
+    pub(crate) fn undo(&mut self) {
+        let mut kept = Vec::new();
+        while let Some(step) = self.steps.pop() {
+            if let Err(error) = undo(&step) {
+                tracing::warn!(?step, reason = %error, "cannot be undone");
+                kept.push(step);
+            }
+        }
+        kept.reverse();
+        self.steps = kept;
+        let outcome = match self.steps.is_empty() {
+            true => remove(&self.path),
+            false => self.write(),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(reason = %error, "the journal stays as it is");
+        }
+    }
+
+    /// Replaces the file in one step, so that a crash leaves the old or the new one.
+    fn write(&self) -> Result<(), JournalError> {
+        let failed = |source| JournalError::Write {
+            path: self.path.clone(),
+            source,
+        };
+        let content = Content {
+            version: VERSION,
+            steps: self.steps.clone(),
+        };
+        let bytes = serde_json::to_vec(&content).map_err(|e| failed(e.into()))?;
+        let new = self.path.with_extension("journal.new");
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)
+            .map_err(failed)?;
+        file.write_all(&bytes).map_err(failed)?;
+        fs::rename(&new, &self.path).map_err(failed)
+    }
+}
+
+fn remove(path: &Path) -> Result<(), JournalError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(JournalError::Write {
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Vec<Step>, String> {
+    let content: Content = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    match content.version {
+        VERSION => Ok(content.steps),
+        other => Err(format!("version {other}")),
+    }
+}
+
+/// Undoes a step, also one that was written down and never done.
+fn undo(step: &Step) -> io::Result<()> {
+    match step {
+        Step::Rule(rule) => match Netlink::open().and_then(|mut netlink| netlink.del_rule(rule)) {
+            Ok(()) | Err(NetlinkError::Missing { .. }) => Ok(()),
+            Err(error) => Err(io::Error::other(error)),
+        },
+        Step::Parameter {
+            path,
+            before,
+            after,
+        } => match fs::read_to_string(path)?.trim() == after {
+            true => fs::write(path, before),
+            // Somebody else has set it since.
+            false => Ok(()),
+        },
+        Step::Mount { file, target } => dns::unmount(file, target),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameter(path: &Path) -> Step {
+        Step::Parameter {
+            path: path.to_owned(),
+            before: "1".into(),
+            after: "2".into(),
+        }
+    }
+
+    #[test]
+    fn what_a_killed_supervisor_did_is_undone_by_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, value) = (
+            directory.path().join("t.journal"),
+            directory.path().join("rp_filter"),
+        );
+        fs::write(&value, "1").unwrap();
+        let mut journal = Journal::open(&path).unwrap();
+        assert!(journal.is_empty());
+        journal.add(parameter(&value)).unwrap();
+        fs::write(&value, "2\n").unwrap();
+        drop(journal);
+
+        let mut journal = Journal::open(&path).unwrap();
+        assert!(!journal.is_empty());
+        journal.undo();
+        assert_eq!(fs::read_to_string(&value).unwrap(), "1");
+        assert!(!path.exists());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_parameter_that_somebody_else_changed_since_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let value = directory.path().join("rp_filter");
+        fs::write(&value, "0").unwrap();
+        undo(&parameter(&value)).unwrap();
+        assert_eq!(fs::read_to_string(&value).unwrap(), "0");
+    }
+
+    #[test]
+    fn what_cannot_be_undone_stays_in_the_journal() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.journal");
+        let gone = directory.path().join("gone");
+        let mut journal = Journal::open(&path).unwrap();
+        journal.add(parameter(&gone)).unwrap();
+        journal.undo();
+        assert_eq!(Journal::open(&path).unwrap().steps, [parameter(&gone)]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_journal_is_an_error_and_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.journal");
+        for content in ["", "{", r#"{"version":2,"steps":[]}"#, "[]"] {
+            fs::write(&path, content).unwrap();
+            assert!(matches!(
+                Journal::open(&path),
+                Err(JournalError::Malformed { .. })
+            ));
+        }
+        assert!(path.exists());
+    }
+}

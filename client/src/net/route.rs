@@ -1,0 +1,191 @@
+//! Which routes and rules lead the allowed IPs into the tunnel, and its own datagrams past it.
+//!
+//! As wg-quick(8) does: what cannot catch the gateway's own address goes into the
+//! main table. The rest, a default route above all, gets tables of its own, which
+//! only packets without the tunnel's mark look into.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use tokenvpn_common::io::netlink::{Family, MAIN_TABLE, Rule};
+
+/// Our rules come before the main table's (32766, ip-rule(8)) and after those of
+/// programs that know nothing of us, which use the low numbers.
+const FIRST_PRIORITY: u32 = 29_800;
+
+/// Marks and tables begin with these bits, so that they can be told from others'.
+const OURS: u32 = 0x7400_0000;
+
+/// The mark of the tunnel's own datagrams; each interface has another.
+pub(crate) fn mark(interface_index: u32) -> u32 {
+    OURS | (interface_index & 0xffff)
+}
+
+/// The routes and rules for one tunnel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Networks and the table each belongs into.
+    pub(crate) routes: Vec<(IpNet, u32)>,
+    /// The rules, each before it is needed.
+    pub(crate) rules: Vec<Rule>,
+}
+
+impl Plan {
+    /// Plans for `allowed` networks, gateways at `endpoints`, and the tunnel's `mark`.
+    pub(crate) fn new(allowed: &[IpNet], endpoints: &[IpAddr], mark: u32) -> Plan {
+        let allowed: BTreeSet<IpNet> = allowed.iter().map(IpNet::trunc).collect();
+        let catches = |network: &IpNet| {
+            network.prefix_len() == 0 || endpoints.iter().any(|address| network.contains(address))
+        };
+        let (own, main): (Vec<IpNet>, Vec<IpNet>) = allowed.into_iter().partition(catches);
+        let mut plan = Plan {
+            routes: main
+                .into_iter()
+                .map(|network| (network, MAIN_TABLE))
+                .collect(),
+            rules: Vec::new(),
+        };
+        for family in [Family::V4, Family::V6] {
+            plan.add_own(&own, family, mark);
+        }
+        plan
+    }
+
+    /// One table for each prefix length, the longest asked first, so that a route of
+    /// the main table still wins where it is the more specific one.
+    fn add_own(&mut self, own: &[IpNet], family: Family, mark: u32) {
+        let of_family = own.iter().filter(|network| family_of(network) == family);
+        let lengths: BTreeSet<u8> = of_family.clone().map(IpNet::prefix_len).collect();
+        for (at, length) in (0u32..).zip(lengths.into_iter().rev()) {
+            let table = mark | (at << 16);
+            let priority = FIRST_PRIORITY + 2 * at;
+            self.rules.push(Rule {
+                family,
+                priority,
+                table: MAIN_TABLE,
+                not_mark: None,
+                suppress_prefix_length: Some(length.into()),
+            });
+            self.rules.push(Rule {
+                family,
+                priority: priority + 1,
+                table,
+                not_mark: Some(mark),
+                suppress_prefix_length: None,
+            });
+            let routes = of_family.clone().filter(|net| net.prefix_len() == length);
+            self.routes.extend(routes.map(|network| (*network, table)));
+        }
+    }
+
+    /// Whether answers of the gateway come in where the routes would not lead out: a
+    /// strict reverse path filter would drop them.
+    pub(crate) fn needs_loose_reverse_path(&self) -> bool {
+        self.rules.iter().any(|rule| rule.family == Family::V4)
+    }
+}
+
+fn family_of(network: &IpNet) -> Family {
+    match network {
+        IpNet::V4(_) => Family::V4,
+        IpNet::V6(_) => Family::V6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARK: u32 = OURS | 7;
+
+    fn plan(allowed: &[&str], endpoints: &[&str]) -> Plan {
+        let allowed: Vec<IpNet> = allowed.iter().map(|text| text.parse().unwrap()).collect();
+        let endpoints: Vec<IpAddr> = endpoints.iter().map(|text| text.parse().unwrap()).collect();
+        Plan::new(&allowed, &endpoints, MARK)
+    }
+
+    fn routes(plan: &Plan) -> Vec<String> {
+        let table = |table| match table {
+            MAIN_TABLE => "main".to_owned(),
+            other => format!("own {}", (other >> 16) & 0xff),
+        };
+        let routes = plan.routes.iter();
+        routes
+            .map(|(net, number)| format!("{net} {}", table(*number)))
+            .collect()
+    }
+
+    fn rules(plan: &Plan) -> Vec<String> {
+        let text = |rule: &Rule| match (rule.suppress_prefix_length, rule.not_mark) {
+            (Some(length), None) => format!("{:?} main without /{length}", rule.family),
+            (None, Some(MARK)) => format!("{:?} own {}", rule.family, (rule.table >> 16) & 0xff),
+            _ => panic!("{rule:?}"),
+        };
+        plan.rules.iter().map(text).collect()
+    }
+
+    #[test]
+    fn networks_without_the_gateway_go_into_the_main_table_and_need_no_rule() {
+        let plan = plan(&["10.0.0.0/8", "fd00::/64"], &["203.0.113.5"]);
+        assert_eq!(routes(&plan), ["10.0.0.0/8 main", "fd00::/64 main"]);
+        assert_eq!(plan.rules, []);
+        assert!(!plan.needs_loose_reverse_path());
+    }
+
+    #[test]
+    fn a_default_route_leaves_the_local_network_reachable() {
+        let plan = plan(&["0.0.0.0/0", "::/0"], &["203.0.113.5"]);
+        assert_eq!(routes(&plan), ["0.0.0.0/0 own 0", "::/0 own 0"]);
+        assert_eq!(
+            rules(&plan),
+            [
+                "V4 main without /0",
+                "V4 own 0",
+                "V6 main without /0",
+                "V6 own 0"
+            ]
+        );
+        assert!(plan.needs_loose_reverse_path());
+    }
+
+    #[test]
+    fn a_network_that_contains_its_gateway_never_swallows_the_tunnel_itself() {
+        let plan = plan(
+            &["203.0.113.0/24", "10.0.0.0/8", "2001:db8::/32"],
+            &["203.0.113.5", "2001:db8::5"],
+        );
+        assert_eq!(
+            routes(&plan),
+            [
+                "10.0.0.0/8 main",
+                "203.0.113.0/24 own 0",
+                "2001:db8::/32 own 0"
+            ]
+        );
+        assert_eq!(rules(&plan)[..2], ["V4 main without /24", "V4 own 0"]);
+    }
+
+    #[test]
+    fn the_more_specific_table_is_asked_first() {
+        let plan = plan(&["0.0.0.0/0", "203.0.113.0/24"], &["203.0.113.5"]);
+        assert_eq!(routes(&plan), ["203.0.113.0/24 own 0", "0.0.0.0/0 own 1"]);
+        assert_eq!(
+            rules(&plan),
+            [
+                "V4 main without /24",
+                "V4 own 0",
+                "V4 main without /0",
+                "V4 own 1"
+            ]
+        );
+        let priorities: Vec<_> = plan.rules.iter().map(|rule| rule.priority).collect();
+        assert_eq!(priorities, [29800, 29801, 29802, 29803]);
+    }
+
+    #[test]
+    fn the_same_network_twice_is_one_route() {
+        let plan = plan(&["10.1.2.3/8", "10.0.0.0/8"], &[]);
+        assert_eq!(routes(&plan), ["10.0.0.0/8 main"]);
+    }
+}

@@ -1,0 +1,289 @@
+//! The tunnel as this computer sees it: device, sockets, addresses, routes, DNS.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use nix::net::if_::if_nametoindex;
+use tokenvpn_common::io::netlink::{Netlink, NetlinkError};
+use tokenvpn_common::io::tun::{self, Offload, TunError, TunOptions};
+use tokenvpn_common::io::udp::{self, BindError, UdpPair};
+
+use crate::message::Summary;
+use crate::net::dns::{self, DnsError, Resolver};
+use crate::net::journal::{Journal, JournalError, Step};
+use crate::net::route::{self, Plan};
+use crate::words::{Failure, State, code};
+
+/// Why the tunnel was not made. Everything done so far was undone.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TunnelError {
+    /// The device.
+    #[error(transparent)]
+    Tun(#[from] TunError),
+    /// The sockets.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Addresses, routes, rules.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// Name servers.
+    #[error(transparent)]
+    Dns(#[from] DnsError),
+    /// The list of what to undo.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Anything else.
+    #[error("the tunnel's descriptors cannot be kept")]
+    Descriptor(#[from] io::Error),
+}
+
+/// A tunnel that stands. [`Tunnel::clear`] takes it down.
+pub(crate) struct Tunnel {
+    /// Keeps the device there until the worker is dead, so that nothing meant for
+    /// the tunnel leaves in clear while it dies.
+    device: OwnedFd,
+    journal: Journal,
+    mark: u32,
+    port: u16,
+}
+
+/// What the worker needs to carry packets.
+pub(crate) struct Ends {
+    /// What the kernel does for the TUN queue.
+    pub(crate) offload: Offload,
+    queue: OwnedFd,
+    v4: OwnedFd,
+    v6: Option<OwnedFd>,
+}
+
+impl Ends {
+    /// The queue, the IPv4 socket and, if there is one, the IPv6 socket.
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        let v6 = self.v6.iter();
+        [&self.queue, &self.v4]
+            .into_iter()
+            .chain(v6)
+            .map(OwnedFd::as_fd)
+            .collect()
+    }
+}
+
+impl Tunnel {
+    /// Makes the device `interface` with all that the profile asks for, to gateways at
+    /// `endpoints`. `directory` is ours, under /run.
+    ///
+    /// # Errors
+    /// [`TunnelError`]
+    pub(crate) fn build(
+        interface: &str,
+        directory: &Path,
+        summary: &Summary,
+        endpoints: &BTreeSet<IpAddr>,
+    ) -> Result<(Tunnel, Ends), TunnelError> {
+        let mut journal = Journal::open(&journal_path(directory, interface))?;
+        let built = Tunnel::build_with(&mut journal, interface, directory, summary, endpoints);
+        match built {
+            Ok((device, mark, port, ends)) => Ok((
+                Tunnel {
+                    device,
+                    journal,
+                    mark,
+                    port,
+                },
+                ends,
+            )),
+            Err(error) => {
+                journal.undo();
+                Err(error)
+            }
+        }
+    }
+
+    fn build_with(
+        journal: &mut Journal,
+        interface: &str,
+        directory: &Path,
+        summary: &Summary,
+        endpoints: &BTreeSet<IpAddr>,
+    ) -> Result<(OwnedFd, u32, u16, Ends), TunnelError> {
+        let (_, mut queues) = tun::open(&TunOptions {
+            name: Some(interface.to_owned()),
+            queues: 1,
+            mtu: summary.mtu,
+        })?;
+        let queue = queues.pop().expect("invariant: one queue was asked for");
+        let offload = queue.offload();
+        let queue = OwnedFd::from(queue);
+        let device = queue.try_clone()?;
+        let index = if_nametoindex(interface).map_err(io::Error::from)?;
+        let mark = route::mark(index);
+
+        let udp = udp::bind(0, Some(mark), 1)?
+            .pop()
+            .expect("invariant: one pair was asked for");
+        let port = udp.port()?;
+        let (v4, v6) = UdpPair::into_fds(udp);
+
+        let mut netlink = Netlink::open()?;
+        netlink.link_up(interface, summary.mtu)?;
+        let has_ipv6 = has_ipv6(interface);
+        let usable = |network: &&IpNet| has_ipv6 || matches!(network, IpNet::V4(_));
+        for address in summary.addresses.iter().filter(usable) {
+            // Only what the profile allows is routed: the address brings no network along.
+            netlink.add_address(interface, IpNet::from(address.addr()))?;
+        }
+        let allowed: Vec<_> = summary.allowed_ips.iter().filter(usable).copied().collect();
+        let left_out = summary.allowed_ips.len() - allowed.len();
+        if left_out > 0 {
+            tracing::warn!(
+                left_out,
+                "IPv6 is off on this computer; its routes are left out"
+            );
+        }
+        let endpoints: Vec<_> = endpoints.iter().copied().collect();
+        let plan = Plan::new(&allowed, &endpoints, mark);
+        for (network, table) in &plan.routes {
+            netlink.add_route(interface, *network, *table)?;
+        }
+        if plan.needs_loose_reverse_path() {
+            loosen_reverse_path(journal)?;
+        }
+        for rule in &plan.rules {
+            journal.add(Step::Rule(*rule))?;
+            netlink.add_rule(rule)?;
+        }
+        if !summary.dns.is_empty() {
+            set_dns(journal, interface, directory, &summary.dns)?;
+        }
+        Ok((
+            device,
+            mark,
+            port,
+            Ends {
+                offload,
+                queue,
+                v4,
+                v6,
+            },
+        ))
+    }
+
+    /// The mark of the tunnel's own datagrams.
+    pub(crate) fn mark(&self) -> u32 {
+        self.mark
+    }
+
+    /// The UDP port of both sockets.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Puts everything back. The worker has to be dead.
+    pub(crate) fn clear(mut self) {
+        self.journal.undo();
+        drop(self.device);
+    }
+}
+
+/// Where the journal of an interface's tunnel lies.
+pub(crate) fn journal_path(directory: &Path, interface: &str) -> PathBuf {
+    directory.join(format!("{interface}.journal"))
+}
+
+/// Whether the interface takes IPv6 addresses; it can be off for all of them or not be
+/// in the kernel (ip-sysctl of the kernel's documentation, `disable_ipv6`).
+fn has_ipv6(interface: &str) -> bool {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
+    fs::read_to_string(path).is_ok_and(|value| value.trim() == "0")
+}
+
+/// Lets answers of the gateway pass where the reverse path filter is strict.
+///
+/// The filter looks its source up without our mark, finds the tunnel, and drops what
+/// came in through another interface. The loose mode (RFC 3704 §2.4) asks only for some
+/// route. The highest of `all` and the interface's own value counts.
+fn loosen_reverse_path(journal: &mut Journal) -> Result<(), TunnelError> {
+    const LOOSE: &str = "2";
+    const STRICT: &str = "1";
+    let directory = Path::new("/proc/sys/net/ipv4/conf");
+    let value = |interface: &Path| {
+        let text = fs::read_to_string(interface.join("rp_filter")).unwrap_or_default();
+        text.trim().to_owned()
+    };
+    let all = directory.join("all");
+    let before = value(&all);
+    let mut interfaces = fs::read_dir(directory)?.flatten();
+    if before == LOOSE || !interfaces.any(|entry| value(&entry.path()) == STRICT) {
+        return Ok(());
+    }
+    let path = all.join("rp_filter");
+    tracing::info!(path = %path.display(), "set to loose while the tunnel is up");
+    journal.add(Step::Parameter {
+        path: path.clone(),
+        before,
+        after: LOOSE.into(),
+    })?;
+    fs::write(&path, LOOSE)?;
+    Ok(())
+}
+
+fn set_dns(
+    journal: &mut Journal,
+    interface: &str,
+    directory: &Path,
+    servers: &[IpAddr],
+) -> Result<(), TunnelError> {
+    match dns::resolver() {
+        Resolver::Resolved => dns::tell_resolved(interface, servers)?,
+        Resolver::File => {
+            let file = directory.join(format!("{interface}.resolv.conf"));
+            let target = PathBuf::from(dns::RESOLV_CONF);
+            journal.add(Step::Mount {
+                file: file.clone(),
+                target: target.clone(),
+            })?;
+            dns::mount_over(&file, &target, servers)?;
+        }
+    }
+    Ok(())
+}
+
+impl From<TunnelError> for State {
+    fn from(error: TunnelError) -> State {
+        let what = chain(&error);
+        let failed = |hint: &str| Failure::new(code::OTHER, &what, hint).into();
+        match &error {
+            TunnelError::Tun(TunError::NoPermission | TunError::NoDevice)
+            | TunnelError::Bind(BindError::NoPermission { .. })
+            | TunnelError::Netlink(NetlinkError::NoPermission { .. }) => {
+                State::NoPermission { what }
+            }
+            TunnelError::Tun(TunError::NameTaken { .. }) => {
+                failed("choose another name with --interface")
+            }
+            TunnelError::Netlink(NetlinkError::Exists { .. }) => failed(
+                "this computer's own network has the same addresses; use another network, or \
+                 ask for narrower routes",
+            ),
+            TunnelError::Dns(DnsError::Resolved(_)) => {
+                failed("is systemd-resolved running? see: resolvectl status")
+            }
+            TunnelError::Dns(DnsError::Mount { .. }) => {
+                failed("is there an /etc/resolv.conf? if not: touch /etc/resolv.conf")
+            }
+            _ => failed("RUST_LOG=debug tells more"),
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<_> = causes.map(|error| error.to_string()).collect();
+    texts.join(": ")
+}

@@ -1,0 +1,560 @@
+//! The process without secrets: it watches the readers, starts and kills the worker,
+//! makes the tunnel and takes it down, and is the only one who speaks.
+//!
+//! One thread does all of it in the order that [`Lifecycle`] says. What can take long
+//! runs on threads that send [`News`].
+
+mod control;
+mod process;
+mod survey;
+
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use nix::net::if_::if_nametoindex;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tokenvpn_common::clock::Now;
+use tokenvpn_common::io::clock;
+use tokenvpn_common::io::netlink::{self, Change, Changes};
+use tokenvpn_common::io::watcher::{Presence, Watcher};
+use tokenvpn_common::status::{Peer, Status};
+
+pub(crate) use self::control::ControlRequest;
+use self::control::{Asked, Control};
+use self::process::WorkerProcess;
+use crate::lifecycle::{Action, Found, Input, Lifecycle, Options};
+use crate::message::{Candidate, MessageError, Order, Report, Summary};
+use crate::net::tunnel::Tunnel;
+use crate::pin;
+use crate::runtime::Runtime;
+use crate::terminal::Terminal;
+use crate::words::{Failure, State, code};
+
+/// What ends `up` like `down` does.
+const ENDING: [Signal; 4] = [
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+];
+
+/// How long the network must have been quiet before the gateway hears of a change: one
+/// change of network is a dozen changes of addresses and routes.
+const SETTLING: Duration = Duration::from_millis(100);
+
+const SIGNALS: Token = Token(0);
+const NEWS: Token = Token(1);
+const TIMER: Token = Token(2);
+const WORKER: Token = Token(3);
+const CHANGES: Token = Token(4);
+
+/// What other threads found out.
+enum News {
+    Presence(Presence),
+    Surveyed(Result<Vec<Found>, State>),
+    Resolved {
+        /// For which worker's profile it was looked up.
+        worker: u64,
+        candidates: Vec<Candidate>,
+        unresolved: Vec<String>,
+    },
+}
+
+/// Sends news to the main thread and wakes it.
+#[derive(Clone)]
+struct Messenger {
+    sender: Sender<News>,
+    waker: Arc<Waker>,
+}
+
+impl Messenger {
+    fn send(&self, news: News) {
+        // Nobody listens any more when the program ends.
+        if self.sender.send(news).is_ok() {
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+/// How `up` speaks: people's text on stderr, or JSON on stdout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Voice {
+    /// One event a line on stdout.
+    pub(crate) json: bool,
+}
+
+impl Voice {
+    /// Tells the user. A closed stdout or stderr ends nothing.
+    pub(crate) fn say(self, state: &State) {
+        let text = match self.json {
+            true => state.to_json(),
+            false => state.text(),
+        };
+        if text.is_empty() {
+            return;
+        }
+        let _ = match self.json {
+            true => writeln!(io::stdout(), "{text}"),
+            false => writeln!(io::stderr(), "{text}"),
+        };
+    }
+}
+
+/// What `up` works with.
+pub(crate) struct Supervisor {
+    voice: Voice,
+    runtime: Runtime,
+    lifecycle: Lifecycle,
+    /// A PIN that nobody has to type, for the first token.
+    pin: Option<OwnedFd>,
+    terminal: Option<Terminal>,
+    /// Whether a PIN may be half typed just now, or was when the token went.
+    prompting: bool,
+    half_typed: bool,
+    poll: Poll,
+    signals: SignalFd,
+    timer: TimerFd,
+    news: Receiver<News>,
+    messenger: Messenger,
+    control: Control,
+    watcher: Option<Watcher>,
+    worker: Option<WorkerProcess>,
+    /// Counts the workers, so that no late answer is taken for another's.
+    workers: u64,
+    tunnel: Option<Tunnel>,
+    changes: Option<(Changes, u32)>,
+    /// When the changes of the network will have settled.
+    settled: Option<Now>,
+}
+
+impl Supervisor {
+    /// Gets ready: signals, sockets, terminal. The lock of `runtime` must be held, and
+    /// no thread have been started.
+    ///
+    /// # Errors
+    /// The system refuses one of them.
+    pub(crate) fn new(
+        mut options: Options,
+        runtime: Runtime,
+        voice: Voice,
+        pin: Option<OwnedFd>,
+    ) -> io::Result<Supervisor> {
+        let ending: SigSet = ENDING.into_iter().collect();
+        ending.thread_block()?;
+        let signals =
+            SignalFd::with_flags(&ending, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        let timer = TimerFd::new(
+            ClockId::CLOCK_BOOTTIME,
+            TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
+        )?;
+        let poll = Poll::new()?;
+        let register = |fd, token| {
+            poll.registry()
+                .register(&mut SourceFd(&fd), token, Interest::READABLE)
+        };
+        register(signals.as_fd().as_raw_fd(), SIGNALS)?;
+        register(timer.as_fd().as_raw_fd(), TIMER)?;
+        let (sender, news) = channel();
+        let waker = Arc::new(Waker::new(poll.registry(), NEWS)?);
+        let control = Control::bind(&runtime.socket(), poll.registry())?;
+        let terminal = Terminal::open();
+        options.terminal = terminal.is_some();
+        Ok(Supervisor {
+            voice,
+            lifecycle: Lifecycle::new(options, runtime.interface().to_owned(), clock::now()),
+            runtime,
+            pin,
+            terminal,
+            prompting: false,
+            half_typed: false,
+            poll,
+            signals,
+            timer,
+            news,
+            messenger: Messenger { sender, waker },
+            control,
+            watcher: None,
+            worker: None,
+            workers: 0,
+            tunnel: None,
+            changes: None,
+            settled: None,
+        })
+    }
+
+    /// Runs until the end; gives the exit code.
+    ///
+    /// # Errors
+    /// Waiting itself fails. Worker and tunnel are gone then too.
+    pub(crate) fn run(mut self) -> io::Result<u8> {
+        let mut events = Events::with_capacity(64);
+        loop {
+            while let Some(action) = self.lifecycle.poll_action() {
+                if let Action::Exit(code) = action {
+                    self.control.answer_down();
+                    return Ok(code);
+                }
+                if let Some(outcome) = self.perform(action) {
+                    self.feed(outcome);
+                }
+            }
+            self.set_timer()?;
+            match self.poll.poll(&mut events, None) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                polled => polled?,
+            }
+            for event in &events {
+                self.handle_ready(event.token())?;
+            }
+            self.handle_due();
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        self.lifecycle
+            .handle(clock::now(), clock::unix_time(), input);
+    }
+
+    /// Does one thing; gives its outcome if that is known at once.
+    fn perform(&mut self, action: Action) -> Option<Input> {
+        match action {
+            Action::Say(state) => {
+                self.voice.say(&state);
+                None
+            }
+            Action::Watch => self.watch().err().map(Input::WatchFailed),
+            Action::Survey => {
+                let messenger = self.messenger.clone();
+                thread::spawn(move || messenger.send(News::Surveyed(survey::tokens())));
+                None
+            }
+            Action::Start { reader, token } => {
+                let started = self.pin().and_then(|pin| {
+                    WorkerProcess::start(reader, token, pin.as_ref())
+                        .and_then(|worker| self.adopt(worker))
+                        .map_err(|e| Failure::internal(format!("the worker does not start: {e}")))
+                });
+                let failed = |failure: Failure| Input::Report(Report::Failed(failure.into()));
+                started.err().map(failed)
+            }
+            Action::Order(order) => {
+                self.prompting = order == Order::AskPin;
+                let worker = self.worker.as_ref()?;
+                worker.send(&order, &[]).err().map(|_| Input::WorkerEnded)
+            }
+            Action::Resolve(endpoints) => {
+                let (messenger, worker) = (self.messenger.clone(), self.workers);
+                thread::spawn(move || {
+                    let (candidates, unresolved) = survey::candidates(&endpoints);
+                    messenger.send(News::Resolved {
+                        worker,
+                        candidates,
+                        unresolved,
+                    });
+                });
+                None
+            }
+            Action::Build {
+                summary,
+                candidates,
+            } => Some(Input::Built(self.build(&summary, candidates))),
+            Action::Clear => {
+                self.clear();
+                Some(Input::Cleared)
+            }
+            Action::Exit(_) => unreachable!("invariant: run() ends with it"),
+        }
+    }
+
+    fn watch(&mut self) -> Result<(), State> {
+        let messenger = self.messenger.clone();
+        let sink = move |presence| messenger.send(News::Presence(presence));
+        self.watcher = None;
+        self.watcher = Some(Watcher::start(sink)?);
+        Ok(())
+    }
+
+    /// The PIN that nobody types, if there is one for this token.
+    fn pin(&mut self) -> Result<Option<OwnedFd>, Failure> {
+        if let Some(pin) = self.pin.take() {
+            return Ok(Some(pin));
+        }
+        pin::given(None).map_err(|e| {
+            Failure::new(
+                code::PIN,
+                e.to_string(),
+                "correct the unit's LoadCredential=, or leave it out",
+            )
+        })
+    }
+
+    fn adopt(&mut self, worker: WorkerProcess) -> io::Result<()> {
+        self.poll.registry().register(
+            &mut SourceFd(&worker.descriptor()),
+            WORKER,
+            Interest::READABLE,
+        )?;
+        self.workers += 1;
+        self.worker = Some(worker);
+        Ok(())
+    }
+
+    fn build(&mut self, summary: &Summary, candidates: Vec<Candidate>) -> Result<(), State> {
+        let endpoints: BTreeSet<_> = candidates.iter().map(|c| c.address.ip()).collect();
+        let interface = self.runtime.interface();
+        let directory = self.runtime.directory();
+        let (tunnel, ends) = Tunnel::build(interface, directory, summary, &endpoints)?;
+        self.tunnel = Some(tunnel);
+        let uapi = self.runtime.uapi_socket();
+        if let Err(error) = self.control.open_uapi(&uapi, self.poll.registry()) {
+            tracing::warn!(path = %uapi.display(), reason = %error, "wg show will not work");
+        }
+        if let Err(error) = self.follow_changes() {
+            tracing::warn!(reason = %error, "changes of the network will be noticed late");
+        }
+        let order = Order::Carry {
+            offload: ends.offload,
+            candidates,
+        };
+        let worker = self.worker.as_ref();
+        let worker = worker.expect("invariant: a tunnel is made for a worker");
+        worker
+            .send(&order, &ends.descriptors())
+            .map_err(|_| Failure::internal("the worker does not listen").into())
+    }
+
+    fn follow_changes(&mut self) -> io::Result<()> {
+        let changes = netlink::subscribe().map_err(io::Error::other)?;
+        let index = if_nametoindex(self.runtime.interface())?;
+        self.poll.registry().register(
+            &mut SourceFd(&changes.as_fd().as_raw_fd()),
+            CHANGES,
+            Interest::READABLE,
+        )?;
+        self.changes = Some((changes, index));
+        Ok(())
+    }
+
+    /// The worker first: when it is dead no key is left.
+    fn clear(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            let _ = self
+                .poll
+                .registry()
+                .deregister(&mut SourceFd(&worker.descriptor()));
+        }
+        self.restore_terminal();
+        self.changes = None;
+        self.settled = None;
+        self.control.close_uapi();
+        if let Some(tunnel) = self.tunnel.take() {
+            tunnel.clear();
+        }
+    }
+
+    /// A worker that was killed at its prompt could not do it.
+    fn restore_terminal(&mut self) {
+        if self.prompting {
+            self.prompting = false;
+            self.half_typed = true;
+            if let Some(terminal) = &self.terminal {
+                terminal.restore();
+            }
+        }
+    }
+
+    fn set_timer(&mut self) -> io::Result<()> {
+        let due = [
+            self.lifecycle.poll_timeout(),
+            self.control.poll_timeout(),
+            self.settled,
+        ];
+        match due.into_iter().flatten().min() {
+            // Zero would disarm it.
+            Some(at) => self.timer.set(
+                Expiration::OneShot(TimeSpec::from(Duration::from_nanos(at.as_nanos().max(1)))),
+                TimerSetTimeFlags::TFD_TIMER_ABSTIME,
+            )?,
+            None => self.timer.unset()?,
+        }
+        Ok(())
+    }
+
+    fn handle_ready(&mut self, token: Token) -> io::Result<()> {
+        match token {
+            SIGNALS => {
+                while self.signals.read_signal()?.is_some() {
+                    self.feed(Input::End);
+                }
+            }
+            NEWS => {
+                while let Ok(news) = self.news.try_recv() {
+                    self.handle_news(news);
+                }
+            }
+            // Setting it again takes back that it has fired.
+            TIMER => {}
+            WORKER => self.handle_worker(),
+            CHANGES => self.handle_changes(),
+            token => {
+                let registry = self.poll.registry();
+                for asked in self.control.handle_ready(clock::now(), registry, token) {
+                    match asked {
+                        Asked::Down => self.feed(Input::End),
+                        Asked::Status => self.ask_worker(),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_news(&mut self, news: News) {
+        let input = match news {
+            News::Presence(Presence::Inserted { reader }) => Input::Inserted { reader },
+            News::Presence(Presence::Removed { reader }) => Input::Removed { reader },
+            News::Presence(Presence::Lost(error)) => {
+                tracing::debug!(reason = %error, "the watch of the readers broke off");
+                Input::WatchLost
+            }
+            News::Surveyed(found) => Input::Surveyed(found),
+            News::Resolved { worker, .. } if worker != self.workers => return,
+            News::Resolved {
+                candidates,
+                unresolved,
+                ..
+            } => Input::Resolved {
+                candidates,
+                unresolved,
+            },
+        };
+        self.feed(input);
+    }
+
+    fn handle_worker(&mut self) {
+        while let Some(worker) = &self.worker {
+            match worker.receive() {
+                Ok(Report::Peers(peers)) => {
+                    let status = self.status(peers);
+                    self.control.answer_status(&status);
+                }
+                Ok(report) => {
+                    self.prompting = false;
+                    self.feed(Input::Report(report));
+                }
+                Err(MessageError::Nothing) => return,
+                Err(error) => {
+                    tracing::debug!(reason = %error, "the worker is given up");
+                    self.feed(Input::WorkerEnded);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes note of what is not our own doing. The state of links is left out: what
+    /// matters of it shows in addresses and routes.
+    fn handle_changes(&mut self) {
+        let Some((changes, own)) = &mut self.changes else {
+            return;
+        };
+        let mut changed = false;
+        let drained = changes.drain(|change| {
+            changed |= match change {
+                Change::Link { .. } => false,
+                Change::Address { interface } => interface != *own,
+                Change::Route { interface } => interface != Some(*own),
+                Change::Overrun => true,
+            };
+        });
+        if let Err(error) = drained {
+            tracing::warn!(reason = %error, "changes of the network will be noticed late");
+            self.changes = None;
+        }
+        if changed {
+            self.settled = Some(clock::now() + SETTLING);
+        }
+    }
+
+    fn ask_worker(&mut self) {
+        let is_carrying = self.tunnel.is_some();
+        let worker = self.worker.as_ref().filter(|_| is_carrying);
+        let asked = worker.is_some_and(|worker| worker.send(&Order::ReportPeers, &[]).is_ok());
+        if !asked {
+            let status = self.status(Vec::new());
+            self.control.answer_status(&status);
+        }
+    }
+
+    fn handle_due(&mut self) {
+        let now = clock::now();
+        let is_due = |at: Option<Now>| at.is_some_and(|at| at <= now);
+        if is_due(self.lifecycle.poll_timeout()) {
+            self.feed(Input::Timeout);
+        }
+        if is_due(self.control.poll_timeout()) {
+            let status = self.status(Vec::new());
+            self.control.answer_status(&status);
+        }
+        if is_due(self.settled) {
+            self.settled = None;
+            if let Some(worker) = &self.worker {
+                // One that is gone says so itself.
+                let _ = worker.send(&Order::NetworkChanged, &[]);
+            }
+        }
+    }
+
+    /// What is known, with the counters the worker reported, if it did.
+    fn status(&self, peers: Vec<Peer>) -> Status {
+        let mut status = Status::new(self.lifecycle.shown().name());
+        status.token = self.lifecycle.token().map(|token| token.to_string());
+        if let Some(tunnel) = &self.tunnel {
+            status.interface = Some(self.runtime.interface().to_owned());
+            status.listen_port = Some(tunnel.port());
+            status.fwmark = Some(tunnel.mark());
+        }
+        let Some(summary) = self.lifecycle.summary() else {
+            return status;
+        };
+        status.public_key = Some(summary.public_key);
+        status.addresses = summary.addresses.clone();
+        status.identity = Some(summary.name.to_string());
+        status.expires = summary.not_after;
+        let known = peers.into_iter().filter_map(|peer| {
+            let has_key = |gateway: &&_| -> bool {
+                let gateway: &crate::message::GatewaySummary = gateway;
+                gateway.public_key == peer.public_key
+            };
+            let gateway = summary.gateways.iter().find(has_key)?;
+            // The name is printed, so it is not the worker's to choose.
+            let name = gateway.endpoints.first()?.to_string();
+            Some(Peer { name, ..peer })
+        });
+        status.peers = known.collect();
+        status
+    }
+}
+
+/// Nothing stays behind, whatever ended the program.
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.clear();
+        if self.half_typed
+            && let Some(terminal) = &self.terminal
+        {
+            // What was typed after the token was pulled was meant for its prompt.
+            terminal.restore();
+        }
+    }
+}

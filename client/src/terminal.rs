@@ -1,0 +1,70 @@
+//! The terminal that the PIN is typed on, and the signals of its job control.
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+
+use nix::libc;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
+use nix::unistd::{getpgrp, tcgetpgrp};
+
+/// What the terminal sends to stop its jobs: Ctrl-Z, and reading or setting it
+/// from the background.
+const STOPPING: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
+
+/// `/dev/tty` as it was before anybody asked for a PIN on it.
+pub(crate) struct Terminal {
+    tty: File,
+    saved: Termios,
+}
+
+impl Terminal {
+    /// Opens this process's terminal and remembers its settings; `None` without one,
+    /// or in its background.
+    pub(crate) fn open() -> Option<Terminal> {
+        let tty = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOCTTY)
+            .open("/dev/tty")
+            .ok()?;
+        let saved = tcgetattr(&tty).ok()?;
+        let terminal = Terminal { tty, saved };
+        terminal.is_ours().then_some(terminal)
+    }
+
+    fn is_ours(&self) -> bool {
+        tcgetpgrp(&self.tty) == Ok(getpgrp())
+    }
+
+    /// What is written here is seen by the person, whatever stdout and stderr are.
+    pub(crate) fn writer(&self) -> &File {
+        &self.tty
+    }
+
+    /// Puts the settings back and throws away what was typed and not read, so that
+    /// half a PIN reaches neither the screen nor the shell.
+    pub(crate) fn restore(&self) {
+        // There is nobody to tell when this fails: the terminal has hung up.
+        let _ = tcsetattr(&self.tty, SetArg::TCSANOW, &self.saved);
+        let _ = tcflush(&self.tty, FlushArg::TCIFLUSH);
+    }
+}
+
+impl AsFd for Terminal {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.tty.as_fd()
+    }
+}
+
+/// Keeps the terminal's job control from stopping this process: a stopped supervisor
+/// could not end the worker, and a stopped worker could not restore the echo.
+///
+/// To be called before any thread is started. A blocked SIGTTOU also lets
+/// [`Terminal::restore`] work from the background (termios(3)).
+pub(crate) fn ignore_job_control() {
+    let set: SigSet = STOPPING.into_iter().collect();
+    set.thread_block()
+        .expect("invariant: these signals can be blocked");
+}

@@ -1,0 +1,153 @@
+//! The process that holds the secrets: it asks for the PIN, reads the token, carries
+//! packets, and dies when the token goes. It is this very program, started by the
+//! supervisor with the message socket as its standard input.
+
+mod carrier;
+mod unlock;
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::{Pid, dup2_stdin, getppid};
+use tokenvpn_common::io::hardening;
+use tokenvpn_common::io::watcher::{Presence, Watcher};
+
+use self::carrier::Carrier;
+use self::unlock::{Unlocked, unlock};
+use crate::message::{Channel, MessageError, Order, Report, Wait};
+use crate::terminal;
+use crate::words::{Failure, State, code};
+
+/// The hidden first argument.
+pub(crate) const ARGUMENT: &str = "worker-of-up";
+
+/// Why the worker ends before it is killed.
+#[derive(Debug)]
+enum End {
+    /// The supervisor is told.
+    Failed(State),
+    /// The supervisor is told; it knows or will soon.
+    TokenGone,
+    /// The supervisor is gone, or wants it so: there is nobody to tell.
+    Unwanted,
+}
+
+impl From<MessageError> for End {
+    fn from(error: MessageError) -> End {
+        match error {
+            MessageError::Ended => End::Unwanted,
+            other => Failure::internal(format!("the supervisor cannot be heard: {other}")).into(),
+        }
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> End {
+        End::Failed(failure.into())
+    }
+}
+
+impl From<hardening::Orphaned> for End {
+    fn from(error: hardening::Orphaned) -> End {
+        match error {
+            hardening::Orphaned::ParentGone => End::Unwanted,
+            hardening::Orphaned::Refused(error) => End::from(error),
+        }
+    }
+}
+
+impl From<hardening::HardeningError> for End {
+    fn from(error: hardening::HardeningError) -> End {
+        let what = format!("memory cannot be protected: {error} ({})", error.errno);
+        Failure::new(
+            code::NO_PERMISSION,
+            what,
+            "run it as root, or allow CAP_IPC_LOCK",
+        )
+        .into()
+    }
+}
+
+/// What happens in a worker process from beginning to end.
+pub(crate) fn run() -> ExitCode {
+    let Ok(channel) = take_channel() else {
+        eprintln!("error: this is how tokenvpn starts itself\nhint: see tokenvpn --help");
+        return ExitCode::from(code::USAGE);
+    };
+    let channel = Arc::new(channel);
+    let end = match work(&channel) {
+        Err(end) => end,
+        Ok(never) => match never {},
+    };
+    let report = match end {
+        End::Failed(state) => Report::Failed(state),
+        End::TokenGone => Report::TokenGone,
+        End::Unwanted => return ExitCode::SUCCESS,
+    };
+    // If that fails the supervisor hears the end itself.
+    let _ = channel.send(&report, &[]);
+    ExitCode::SUCCESS
+}
+
+/// Takes the socket away from standard input, so that nothing reads it by accident.
+fn take_channel() -> io::Result<Channel> {
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    let null = std::fs::File::open("/dev/null")?;
+    dup2_stdin(&null)?;
+    Ok(Channel::from(socket))
+}
+
+fn work(channel: &Arc<Channel>) -> Result<std::convert::Infallible, End> {
+    let parent = getppid();
+    protect()?;
+    let (order, mut descriptors) = channel.receive_order(Wait::Forever)?;
+    let Order::Open { reader, token } = order else {
+        return Err(Failure::internal("the worker was told to begin in the middle").into());
+    };
+    // Before the card is opened, so that no moment goes unwatched.
+    let _watcher = watch(&reader, channel)?;
+    let Unlocked { profile, summary } = unlock(channel, parent, &reader, token, descriptors.pop())?;
+    channel
+        .send(&Report::Unlocked(Box::new(summary)), &[])
+        .map_err(|_| End::Unwanted)?;
+    match channel.receive_order(Wait::Forever)? {
+        (
+            Order::Carry {
+                offload,
+                candidates,
+            },
+            descriptors,
+        ) => Carrier::new(channel, profile, candidates, offload, descriptors)?.run(),
+        _ => Err(Failure::internal("the worker was told something else than to carry").into()),
+    }
+}
+
+/// Stage 1, before any input: memory, signals.
+fn protect() -> Result<(), End> {
+    hardening::harden()?;
+    // The name in /proc, which would be "exe".
+    let _ = prctl::set_name(c"tokenvpn");
+    terminal::ignore_job_control();
+    // Ctrl-C reaches the whole group; what it means is the supervisor's to decide.
+    let left_to_supervisor: SigSet = [Signal::SIGINT, Signal::SIGQUIT].into_iter().collect();
+    left_to_supervisor
+        .thread_block()
+        .expect("invariant: these signals can be blocked");
+    Ok(())
+}
+
+/// Ends this process the moment the token is gone, or cannot be seen any more, whatever
+/// it is doing.
+fn watch(reader: &str, channel: &Arc<Channel>) -> Result<Watcher, End> {
+    let channel = Arc::clone(channel);
+    let sink = move |_: Presence| {
+        // Never waits. The supervisor has a watch of its own.
+        let _ = channel.send(&Report::TokenGone, &[]);
+        let _ = kill(Pid::this(), Signal::SIGKILL);
+    };
+    Watcher::watch_one(reader, sink).map_err(unlock::card_end)
+}

@@ -1,0 +1,261 @@
+//! From a token in a reader to its profile in memory.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use nix::unistd::Pid;
+use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::io::card::{CardError, FULL_TRIES, Pin, Token};
+use tokenvpn_common::io::{clock, hardening};
+use tokenvpn_common::profile::Profile;
+use tokenvpn_common::token::{Content, Ident};
+use zeroize::Zeroizing;
+
+use super::End;
+use crate::message::{Channel, GatewaySummary, Order, Report, Summary, Wait};
+use crate::pin::{self, PinError};
+use crate::words::{self, Failure, State, code};
+
+/// How far a clock may be behind the one of the computer that wrote the profile: a day,
+/// so that a wrong time zone is no wrong clock.
+const CLOCK_TOLERANCE: u64 = 86_400;
+
+/// A profile that may be used now.
+pub(super) struct Unlocked {
+    pub(super) profile: Profile,
+    pub(super) summary: Summary,
+}
+
+/// Opens the token, gets its PIN, reads the profile and lets go of the card.
+pub(super) fn unlock(
+    channel: &Channel,
+    parent: Pid,
+    reader: &str,
+    ident: Ident,
+    given: Option<OwnedFd>,
+) -> Result<Unlocked, End> {
+    let mut token = Token::open(reader).map_err(card_end)?;
+    if token.ident() != ident {
+        return Err(End::TokenGone);
+    }
+    check_label(&mut token)?;
+    let bytes = match given {
+        Some(descriptor) => read_with_given(&mut token, parent, descriptor)?,
+        None => read_with_asked(&mut token, channel, parent)?,
+    };
+    // The reset takes back what the PIN allowed.
+    drop(token);
+    let profile = match Content::from(Profile::decode(&bytes)) {
+        Content::Holds(profile) => profile,
+        other => return Err(End::Failed(unusable(other, "profile"))),
+    };
+    check_dates(&profile, clock::unix_time()).map_err(End::Failed)?;
+    let summary = summary(&profile);
+    Ok(Unlocked { profile, summary })
+}
+
+/// What the label can tell without a PIN. It is a hint: what it does not tell, or tells
+/// wrongly, the profile decides.
+fn check_label(token: &mut Token) -> Result<(), End> {
+    let now = clock::unix_time();
+    match token.label().map_err(card_end)? {
+        Content::Holds(label) => match label.not_after {
+            Some(not_after) if not_after < now => {
+                Err(End::Failed(State::Expired { not_after, now }))
+            }
+            _ => Ok(()),
+        },
+        Content::TooNew { .. } => Err(End::Failed(unusable(
+            token.label().map_err(card_end)?,
+            "label",
+        ))),
+        Content::Empty | Content::Foreign | Content::Damaged { .. } => Ok(()),
+    }
+}
+
+/// A PIN that nobody typed: one try, and only if no try was lost before.
+fn read_with_given(
+    token: &mut Token,
+    parent: Pid,
+    descriptor: OwnedFd,
+) -> Result<Zeroizing<Vec<u8>>, End> {
+    match token.tries_left().map_err(card_end)? {
+        0 => return Err(End::Failed(State::PinBlocked)),
+        tries_left if tries_left < FULL_TRIES => {
+            return Err(End::Failed(State::PinUntried { tries_left }));
+        }
+        _ => {}
+    }
+    hardening::die_with_parent(parent)?;
+    let pin = pin::read(descriptor).map_err(|e| {
+        let hint = "give the PIN and nothing else, without asking it of a person";
+        End::from(Failure::new(code::PIN, e.to_string(), hint))
+    })?;
+    token.read_profile(pin).map_err(card_end)
+}
+
+/// Asks until the card accepts, each typed PIN tried once. Whether to ask at all is the
+/// supervisor's to say.
+fn read_with_asked(
+    token: &mut Token,
+    channel: &Channel,
+    parent: Pid,
+) -> Result<Zeroizing<Vec<u8>>, End> {
+    let mut refused = false;
+    loop {
+        let tries_left = token.tries_left().map_err(card_end)?;
+        channel
+            .send(
+                &Report::PinNeeded {
+                    tries_left,
+                    refused,
+                },
+                &[],
+            )
+            .map_err(|_| End::Unwanted)?;
+        match channel.receive_order(Wait::Forever)? {
+            (Order::AskPin, _) => {}
+            _ => return Err(Failure::internal("the worker waits for its PIN").into()),
+        }
+        // At the prompt the end of the supervisor must not kill: the echo has to come back.
+        hardening::outlive_parent()?;
+        let pin = ask(channel, token.ident(), tries_left)?;
+        hardening::die_with_parent(parent)?;
+        match token.read_profile(pin) {
+            Err(CardError::PinWrong { .. }) => refused = true,
+            Err(CardError::PinTooLong { .. }) => refused = false,
+            read => return read.map_err(card_end),
+        }
+    }
+}
+
+fn ask(channel: &Channel, ident: Ident, tries_left: u8) -> Result<Pin, End> {
+    // The supervisor says nothing meanwhile, so what comes is its end.
+    let interrupt = Some(channel.as_fd());
+    let outcome = match tries_left {
+        1 => match pin::confirm(words::LAST_TRY_PROMPT, words::LAST_TRY_ANSWER, interrupt) {
+            Ok(true) => pin::ask(&words::pin_prompt(ident, tries_left), interrupt),
+            Ok(false) => Err(PinError::Cancelled),
+            Err(error) => Err(error),
+        },
+        _ => pin::ask(&words::pin_prompt(ident, tries_left), interrupt),
+    };
+    outcome.map_err(|error| match error {
+        PinError::Interrupted => End::Unwanted,
+        PinError::Cancelled => End::Failed(State::PinCancelled),
+        PinError::NoTerminal => End::Failed(State::PinMissing),
+        error => Failure::internal(error.to_string()).into(),
+    })
+}
+
+fn check_dates(profile: &Profile, now: UnixTime) -> Result<(), State> {
+    if now.0.saturating_add(CLOCK_TOLERANCE) < profile.issued.0 {
+        return Err(State::Clock { now });
+    }
+    if let Some(not_before) = profile.not_before
+        && now < not_before
+    {
+        return Err(State::NotYetValid { not_before, now });
+    }
+    match profile.not_after {
+        Some(not_after) if not_after < now => Err(State::Expired { not_after, now }),
+        _ => Ok(()),
+    }
+}
+
+fn summary(profile: &Profile) -> Summary {
+    let gateways = profile.gateways.iter().map(|gateway| GatewaySummary {
+        public_key: gateway.public_key,
+        endpoints: gateway.endpoints.clone(),
+    });
+    Summary {
+        name: profile.name.clone(),
+        public_key: profile.private_key.public(),
+        not_after: profile.not_after,
+        gateways: gateways.collect(),
+        addresses: profile.addresses.clone(),
+        allowed_ips: profile.allowed_ips.clone(),
+        dns: profile.dns.clone(),
+        mtu: profile.mtu,
+        keepalive: profile.keepalive,
+    }
+}
+
+fn unusable<T>(content: Content<T>, object: &str) -> State {
+    let object = object.to_owned();
+    match content {
+        Content::Empty => State::Empty,
+        Content::Foreign => State::Foreign,
+        Content::TooNew { what } => State::TooNew {
+            object,
+            what: what.to_string(),
+        },
+        Content::Damaged { check } => State::Damaged {
+            object,
+            check: check.to_string(),
+        },
+        Content::Holds(_) => unreachable!("invariant: what it holds is used"),
+    }
+}
+
+pub(super) fn card_end(error: CardError) -> End {
+    match error {
+        CardError::NoReader | CardError::NoToken | CardError::Removed => End::TokenGone,
+        other => End::Failed(other.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokenvpn_common::key::PrivateKey;
+    use tokenvpn_common::profile::Gateway;
+
+    use super::*;
+
+    fn profile() -> Profile {
+        Profile {
+            name: "traveller".parse().unwrap(),
+            serial: 1,
+            issued: "2026-11-20T12:00:00Z".parse().unwrap(),
+            not_before: Some("2026-12-01T00:00:00Z".parse().unwrap()),
+            not_after: Some("2026-12-31".parse().unwrap()),
+            private_key: PrivateKey::from_bytes([1; 32]),
+            gateways: vec![Gateway {
+                public_key: PrivateKey::from_bytes([2; 32]).public(),
+                preshared_key: None,
+                endpoints: vec!["203.0.113.5:51820".parse().unwrap()],
+            }],
+            addresses: vec!["10.77.0.7/24".parse().unwrap()],
+            allowed_ips: vec!["10.0.0.0/8".parse().unwrap()],
+            dns: Vec::new(),
+            mtu: 1420,
+            keepalive: 25,
+        }
+    }
+
+    #[test]
+    fn a_profile_is_valid_from_its_first_to_its_last_second() {
+        let check = |now: &str| check_dates(&profile(), now.parse().unwrap());
+        assert_eq!(check("2026-12-01T00:00:00Z"), Ok(()));
+        assert_eq!(check("2026-12-31T23:59:59Z"), Ok(()));
+        assert!(matches!(
+            check("2026-11-30T23:59:59Z"),
+            Err(State::NotYetValid { .. })
+        ));
+        assert!(matches!(
+            check("2027-01-01T00:00:00Z"),
+            Err(State::Expired { .. })
+        ));
+    }
+
+    #[test]
+    fn a_clock_behind_the_day_of_issue_is_wrong() {
+        let check = |now: &str| check_dates(&profile(), now.parse().unwrap());
+        for now in ["1970-01-01T00:00:00Z", "2026-11-19T11:59:59Z"] {
+            assert!(matches!(check(now), Err(State::Clock { .. })), "{now}");
+        }
+        assert!(matches!(
+            check("2026-11-19T12:00:00Z"),
+            Err(State::NotYetValid { .. })
+        ));
+    }
+}

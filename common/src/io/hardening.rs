@@ -1,0 +1,83 @@
+//! What a process does to itself before it may hold secrets.
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::mman::{MlockAllFlags, mlockall};
+use nix::sys::prctl;
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getppid};
+
+/// A measure that the kernel refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{measure} failed")]
+pub struct HardeningError {
+    /// The call that failed.
+    pub measure: &'static str,
+    /// Why.
+    #[source]
+    pub errno: Errno,
+}
+
+fn failed(measure: &'static str) -> impl FnOnce(Errno) -> HardeningError {
+    move |errno| HardeningError { measure, errno }
+}
+
+/// Keeps this process's memory out of core dumps, debuggers and swap, and its
+/// descendants from gaining privileges. To be called before any input is read.
+///
+/// # Errors
+/// The measure that failed. Locking memory needs CAP_IPC_LOCK or a high
+/// RLIMIT_MEMLOCK (mlockall(2)).
+pub fn harden() -> Result<(), HardeningError> {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(failed("setrlimit(RLIMIT_CORE)"))?;
+    prctl::set_dumpable(false).map_err(failed("prctl(PR_SET_DUMPABLE)"))?;
+    prctl::set_no_new_privs().map_err(failed("prctl(PR_SET_NO_NEW_PRIVS)"))?;
+
+    // Under a low limit every later thread would fail to get its stack. Raising
+    // the hard limit needs privileges; without them take what there is.
+    if setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY).is_err()
+        && let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK)
+    {
+        let _ = setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard);
+    }
+    // On fault: a page is locked when it is first touched. Locking whole mappings
+    // would make every thread's stack and every spare buffer resident.
+    let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
+    mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault)
+        .map_err(failed("mlockall"))
+}
+
+/// The parent was gone before its death could be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum Orphaned {
+    /// Another process is the parent now.
+    #[error("the supervisor is gone")]
+    ParentGone,
+    /// The kernel refused.
+    #[error(transparent)]
+    Refused(#[from] HardeningError),
+}
+
+/// Takes [`die_with_parent`] back, for as long as there is something to put right after
+/// the parent's death.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn outlive_parent() -> Result<(), HardeningError> {
+    prctl::set_pdeathsig(None).map_err(failed("prctl(PR_SET_PDEATHSIG)"))
+}
+
+/// Has the kernel SIGKILL this process when the thread that started it ends
+/// (PR_SET_PDEATHSIG, prctl(2)). A change of uid undoes it.
+///
+/// # Errors
+/// [`Orphaned::ParentGone`] if `parent` died before; then nobody would be told.
+pub fn die_with_parent(parent: Pid) -> Result<(), Orphaned> {
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("prctl(PR_SET_PDEATHSIG)"))?;
+    if getppid() == parent {
+        Ok(())
+    } else {
+        Err(Orphaned::ParentGone)
+    }
+}
