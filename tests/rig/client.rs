@@ -33,14 +33,14 @@ impl Host {
             .tokenvpn(&["up", "--json", "--pin-fd", &number])
             .args(options)
             .text_on(PIN_FD, pin);
-        Up::new(self, up.spawn())
+        Up::started(self, up)
     }
 
     /// `tokenvpn up` on a terminal.
     #[track_caller]
     pub fn up_on(&self, pty: &Pty, options: &[&str]) -> Up {
         let up = self.tokenvpn(&["up"]).args(options).on(pty);
-        Up::new(self, up.spawn())
+        Up::started(self, up)
     }
 
     /// `tokenvpn token issue` with an invitation on stdin; the PIN is typed on a terminal, as in
@@ -90,7 +90,13 @@ pub struct Up {
 }
 
 impl Up {
-    fn new(host: &Host, process: Process) -> Up {
+    /// Starts an `up` that was prepared otherwise; with `--json` its events can be read.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[track_caller]
+    pub fn started(host: &Host, up: Invocation) -> Up {
+        let process = up.spawn();
         Up {
             host: host.clone(),
             process,

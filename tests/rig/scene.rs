@@ -2,6 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use tokenvpn_common::{
+    io::clock::unix_time,
+    key::{PrivateKey, PublicKey},
+    profile::{self, Profile},
+};
+
 use crate::{card::Card, client::Up, gateway::Gateway, host::Host, web::Web, world::World};
 
 /// Two computers on different networks, the internet, and a gateway with a network behind it.
@@ -137,6 +143,34 @@ impl Scene {
     #[track_caller]
     pub fn serve(&self) -> Web {
         Web::serve(&self.server, (SERVER, 80).into(), GREETING)
+    }
+}
+
+/// A profile that was never issued: a fresh key, this endpoint, and the public key of the gateway
+/// there, or of nobody.
+///
+/// # Panics
+/// If the endpoint is none.
+#[track_caller]
+pub fn profile(endpoint: &str, gateway: Option<PublicKey>) -> Profile {
+    let public_key = gateway.unwrap_or_else(|| PrivateKey::generate().public());
+    Profile {
+        name: "traveller".parse().expect("a name"),
+        serial: 1,
+        issued: unix_time(),
+        not_before: None,
+        not_after: None,
+        private_key: PrivateKey::generate(),
+        gateways: vec![profile::Gateway {
+            public_key,
+            preshared_key: None,
+            endpoints: vec![endpoint.parse().expect("an endpoint")],
+        }],
+        addresses: vec!["10.77.0.2/24".parse().expect("an address")],
+        allowed_ips: vec![INNER_NETWORK.parse().expect("a network")],
+        dns: Vec::new(),
+        mtu: 1420,
+        keepalive: 25,
     }
 }
 

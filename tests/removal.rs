@@ -1,0 +1,350 @@
+//! What is left when the token is pulled: nothing, within a second, whatever else has happened.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use rig::{
+    Card, Gateway, Pty, Scene, Tap, Up,
+    card::{GET_DATA, PIN, Slot, VERIFY},
+    client::TUNNEL,
+    memory::{Quarry, hunt, hunt_all},
+    process::{is_alive, state},
+    programs,
+    scene::{ENDPOINT, GREETING, INNER_NETWORK, PAGE, SERVER, TUNNEL_NETWORK},
+    wait::{self, Now, SOON, now},
+};
+
+const A_SECOND: Duration = Duration::from_secs(1);
+
+/// A scene with a session, and what the network was before.
+struct Session {
+    card: Card,
+    up: Up,
+    worker: i32,
+    before: String,
+    scene: Scene,
+}
+
+impl Session {
+    #[track_caller]
+    fn new() -> Session {
+        Session::with(&["--route", INNER_NETWORK], &[])
+    }
+
+    /// A session with these options of `invite` and of `up`.
+    #[track_caller]
+    fn with(invite: &[&str], options: &[&str]) -> Session {
+        let scene = Scene::new();
+        let gateway = Gateway::init(&scene.gateway, ENDPOINT, TUNNEL_NETWORK);
+        gateway.start();
+        let card = Card::new(&scene.world, "traveller");
+        scene.one.start_pcscd();
+        card.connect(&scene.one);
+        card.insert();
+        gateway.enrol(
+            &scene
+                .one
+                .issue(&gateway.invite("traveller", invite), card.pin()),
+        );
+        card.remove();
+        let before = scene.one.network_state();
+        let up = scene.one.up(card.pin(), options);
+        up.await_state("waiting_token");
+        card.insert();
+        up.await_state("up");
+        let worker = up.worker().expect("a worker holds the session");
+        assert!(scene.one.pings(SERVER));
+        Session {
+            card,
+            up,
+            worker,
+            before,
+            scene,
+        }
+    }
+
+    /// Pulls the card; returns when that was.
+    #[track_caller]
+    fn pull(&self) -> Now {
+        self.card.remove();
+        now()
+    }
+
+    /// Waits until the worker, the tunnel and all traces in the network are gone.
+    #[track_caller]
+    fn gone_within_a_second_of(&self, pulled: Now) {
+        let one = &self.scene.one;
+        wait::until_true("the worker is gone", SOON, || !is_alive(self.worker));
+        let worker_gone = now().since(pulled);
+        wait::until_true("the tunnel is gone", SOON, || !one.has_link(TUNNEL));
+        let tunnel_gone = now().since(pulled);
+        wait::until("the network is as it was", SOON, || {
+            (one.network_state() == self.before).then_some(())
+        });
+        assert!(
+            worker_gone < A_SECOND && tunnel_gone < A_SECOND,
+            "the worker went after {worker_gone:?}, the tunnel after {tunnel_gone:?}"
+        );
+        assert!(!one.pings(SERVER));
+    }
+}
+
+#[test]
+fn a_pull_leaves_the_computer_as_it_was_within_a_second() {
+    let session = Session::with(&["--route", "0.0.0.0/0", "--dns", "10.20.0.80"], &[]);
+    let pulled = session.pull();
+    session.gone_within_a_second_of(pulled);
+    let event = session.up.await_state("token_removed");
+    assert!(event["seconds"].as_f64() < Some(1.0), "{event}");
+    // It waits for the next token.
+    assert!(session.up.process().is_running());
+    assert_eq!(session.up.pids(), [session.up.process().pid()]);
+}
+
+#[test]
+fn the_key_is_in_the_worker_alone_and_after_a_pull_nowhere() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    card.insert();
+    let profile = card.profile(&scene.one);
+    card.remove();
+    let key = Quarry::key(profile.private_key.expose());
+    let psk = profile.gateways[0].preshared_key.as_ref();
+    let psk = Quarry::key(psk.expect("the gateway gives everybody one").expose());
+
+    let up = scene.connect(&scene.one, &card);
+    assert!(scene.one.pings(SERVER));
+    let worker = up.worker().expect("a worker");
+    for secret in [&key, &psk] {
+        let found = hunt(worker, secret);
+        assert!(!found.sightings.is_empty(), "the scan is blind");
+        let supervisor = hunt(up.process().pid(), secret);
+        assert!(supervisor.bytes > 1 << 16);
+        assert!(
+            supervisor.sightings.is_empty(),
+            "{:?}",
+            supervisor.sightings
+        );
+    }
+    let of_gateway = scene.gateway.processes_of(&programs::gateway());
+    let at_gateway = hunt_all(of_gateway, &key);
+    assert!(at_gateway.bytes > 1 << 16);
+    assert!(
+        at_gateway.sightings.is_empty(),
+        "{:?}",
+        at_gateway.sightings
+    );
+
+    card.remove();
+    up.await_state("token_removed");
+    for secret in [&key, &psk] {
+        let after = hunt_all(up.pids(), secret);
+        assert!(after.bytes > 1 << 16);
+        assert!(after.sightings.is_empty(), "{:?}", after.sightings);
+    }
+}
+
+#[test]
+fn no_datagram_leaves_later_than_a_second_after_the_pull() {
+    let session = Session::new();
+    let one = &session.scene.one;
+    let tap = Tap::on(one, "eth0");
+    let address = SERVER.to_string();
+    let stream = one.run("ping").args(["-n", "-q", "-i", "0.01", &address]);
+    let _stream = stream.spawn();
+    wait::until_true("the stream flows", SOON, || {
+        tap.datagrams()
+            .iter()
+            .filter(|one| one.carries_packet())
+            .count()
+            > 50
+    });
+    let pulled = session.pull();
+    session.up.await_state("token_removed");
+    let quiet = pulled + 3 * A_SECOND;
+    wait::until_true("three seconds have passed", SOON, || now() >= quiet);
+    let late = tap
+        .datagrams()
+        .into_iter()
+        .filter(|one| one.outgoing && one.at > pulled + A_SECOND)
+        .count();
+    assert_eq!(late, 0);
+}
+
+#[test]
+fn a_pull_is_seen_while_the_supervisor_is_stopped() {
+    let session = Session::new();
+    let one = &session.scene.one;
+    let supervisor = session.up.process();
+    let tap = Tap::on(one, "eth0");
+    supervisor.signal(Signal::SIGSTOP);
+    wait::until_true("it is stopped", SOON, || {
+        state(supervisor.pid()) == Some('T')
+    });
+    let pulled = session.pull();
+    wait::until_true("the worker is gone", SOON, || !is_alive(session.worker));
+    let gone = now().since(pulled);
+    assert!(gone < A_SECOND, "the worker went after {gone:?}");
+    assert!(!one.pings(SERVER));
+    let late = tap
+        .datagrams()
+        .into_iter()
+        .filter(|one| one.outgoing && one.at > pulled + A_SECOND)
+        .count();
+    assert_eq!(late, 0);
+    supervisor.signal(Signal::SIGCONT);
+    session.up.await_state("token_removed");
+    assert_eq!(one.network_state(), session.before);
+}
+
+#[test]
+fn a_pull_is_seen_while_the_worker_is_stopped() {
+    let session = Session::new();
+    let pid = nix::unistd::Pid::from_raw(session.worker);
+    nix::sys::signal::kill(pid, Signal::SIGSTOP).unwrap();
+    wait::until_true("it is stopped", SOON, || state(session.worker) == Some('T'));
+    let pulled = session.pull();
+    session.gone_within_a_second_of(pulled);
+    session.up.await_state("token_removed");
+}
+
+#[test]
+fn the_death_of_pcscd_counts_as_a_removal() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    let before = scene.one.network_state();
+    let up = scene.connect(&scene.one, &card);
+    let worker = up.worker().expect("a worker");
+    let pcscd = scene.one.processes_named("pcscd")[0];
+    let killed = now();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pcscd), Signal::SIGKILL).unwrap();
+    wait::until_true("the worker is gone", SOON, || !is_alive(worker));
+    let gone = now().since(killed);
+    assert!(gone < A_SECOND, "the worker went after {gone:?}");
+    wait::until_true("the network is as it was", SOON, || {
+        scene.one.network_state() == before
+    });
+}
+
+#[test]
+fn the_death_of_the_worker_takes_the_tunnel_down() {
+    let session = Session::with(&["--route", "0.0.0.0/0", "--dns", "10.20.0.80"], &[]);
+    let pid = nix::unistd::Pid::from_raw(session.worker);
+    nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
+    let killed = now();
+    session.gone_within_a_second_of(killed);
+}
+
+#[test]
+fn the_death_of_the_supervisor_takes_the_worker_along_and_down_puts_the_rest_back() {
+    let session = Session::with(&["--route", "0.0.0.0/0", "--dns", "10.20.0.80"], &[]);
+    let one = &session.scene.one;
+    session.up.process().kill();
+    let killed = now();
+    wait::until_true("the worker is gone", SOON, || !is_alive(session.worker));
+    let gone = now().since(killed);
+    assert!(gone < A_SECOND, "the worker went after {gone:?}");
+    wait::until_true("the tunnel is gone", SOON, || !one.has_link(TUNNEL));
+    one.tokenvpn(&["down"]).finish();
+    assert_eq!(one.network_state(), session.before);
+}
+
+#[test]
+fn the_next_up_puts_back_what_a_killed_one_left() {
+    let session = Session::with(&["--route", "0.0.0.0/0", "--dns", "10.20.0.80"], &[]);
+    let one = &session.scene.one;
+    session.up.process().kill();
+    wait::until_true("the worker is gone", SOON, || !is_alive(session.worker));
+    session.card.remove();
+    let up = one.up(PIN, &[]);
+    up.await_state("waiting_token");
+    assert_eq!(one.network_state(), session.before);
+    session.card.insert();
+    up.await_state("up");
+    assert!(one.pings(SERVER));
+    one.tokenvpn(&["down"]).ok();
+    assert_eq!(one.network_state(), session.before);
+}
+
+#[test]
+fn the_same_token_may_come_back() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    let _web = scene.serve();
+    let before = scene.one.network_state();
+    let pty = Pty::open();
+    let up = scene.one.up_on(&pty, &[]);
+    for _ in 0..3 {
+        pty.expect("Waiting for a token");
+        card.insert();
+        scene.one.type_pin(&pty, card.pin());
+        pty.expect("Connected as traveller");
+        assert_eq!(scene.one.fetch(PAGE).as_deref(), Some(GREETING));
+        card.remove();
+        pty.expect("Token removed");
+        assert_eq!(scene.one.network_state(), before);
+    }
+    assert!(up.process().is_running());
+}
+
+#[test]
+fn with_once_a_pull_ends_it() {
+    let session = Session::with(&["--route", INNER_NETWORK], &["--once"]);
+    session.pull();
+    assert_eq!(session.up.process().exit_code(SOON), 10);
+    assert_eq!(session.scene.one.network_state(), session.before);
+    assert!(session.up.pids().is_empty());
+}
+
+#[test]
+fn a_token_that_is_back_before_anybody_could_see_it_gone_was_removed_all_the_same() {
+    let session = Session::new();
+    session.card.remove();
+    session.card.insert();
+    session.up.await_state("token_removed");
+    wait::until_true("the worker is gone", SOON, || !is_alive(session.worker));
+}
+
+#[test]
+fn another_card_in_another_slot_does_not_matter() {
+    let session = Session::new();
+    let one = &session.scene.one;
+    let other = Card::new(&session.scene.world, "other");
+    other.connect_to(one, Slot::Second);
+    for act in [Card::insert, Card::remove] {
+        act(&other);
+        wait::holds_for("the session is up", 2 * A_SECOND, || {
+            is_alive(session.worker) && one.has_link(TUNNEL)
+        });
+    }
+    assert!(one.pings(SERVER));
+    assert_eq!(other.counts().pins, 0);
+}
+
+#[test]
+fn a_token_pulled_while_it_is_being_read_opens_nothing() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    let before = scene.one.network_state();
+    // At the PIN, and at each of the reads behind it.
+    for (instruction, nth) in [(VERIFY, 1), (GET_DATA, 2), (GET_DATA, 4), (GET_DATA, 6)] {
+        let up = scene.one.up(card.pin(), &["--once"]);
+        up.await_state("waiting_token");
+        card.remove_at(instruction, nth);
+        card.insert();
+        wait::until_true("it is pulled out", SOON, || !card.is_inserted());
+        let code = up.process().exit_code(SOON);
+        assert!(
+            matches!(code, 10 | 3 | 1),
+            "{instruction:#x} {nth}: exit code {code}\n{}",
+            up.process().report()
+        );
+        assert_eq!(scene.one.network_state(), before);
+        assert!(up.pids().is_empty());
+        assert!(!up.events().iter().any(|event| event["state"] == "up"));
+    }
+}
