@@ -13,9 +13,9 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use super::clock;
 use super::tun::{TunCounters, TunQueue};
 use super::udp::{Batch, Family, Sent, UdpCounters, UdpPair};
+use super::{clock, netlink};
 use crate::clock::Now;
 use crate::device::Device;
 use crate::packet::PacketBuf;
@@ -32,13 +32,15 @@ pub const FIRST_FREE_TOKEN: Token = Token(4);
 /// from one side leaves room for the other side, the ticks and the owner's sources.
 const RECEIVES_PER_ROUND: usize = 4;
 
-/// TUN reads per round, each of up to 64 KiB.
-const READS_PER_ROUND: usize = 16;
+/// TUN bursts per round, each of up to [`PACKETS_PER_BURST`].
+const BURSTS_PER_ROUND: usize = 8;
 
-/// Packets that one TUN read can become. The kernel is told not to make more
-/// (`netlink::GSO_MAX_SEGMENTS`); with less than it may send, connections of a small
-/// segment size would stall.
-const PACKETS_PER_READ: usize = 128;
+/// Packets given to the device at once. Small ones come one a read, so several reads
+/// make a burst: what goes to one peer then leaves in few trains.
+const PACKETS_PER_BURST: usize = 192;
+
+/// Packets that one TUN read can become, see [`netlink::GSO_MAX_SEGMENTS`].
+const PACKETS_PER_READ: usize = netlink::GSO_MAX_SEGMENTS as usize;
 
 /// Events taken from one `poll`: our four and an owner's few.
 const EVENTS: usize = 32;
@@ -137,7 +139,7 @@ impl Datapath {
             ready: Ready::default(),
             batch: Batch::new(),
             packets: std::iter::repeat_with(PacketBuf::new)
-                .take(PACKETS_PER_READ)
+                .take(PACKETS_PER_BURST)
                 .collect(),
         })
     }
@@ -216,19 +218,23 @@ impl Datapath {
     }
 
     fn read_tun(&mut self) -> io::Result<()> {
-        for _ in 0..READS_PER_ROUND {
+        for _ in 0..BURSTS_PER_ROUND {
             if !self.ready.tun {
                 break;
             }
-            match self.edges.tun.read(&mut self.packets) {
-                Ok(count) => {
-                    let packets = &mut self.packets[..count];
-                    self.device.handle_packets(clock::now(), packets);
-                    self.edges.drain(&mut self.device);
+            let mut filled = 0;
+            while self.ready.tun && filled + PACKETS_PER_READ <= PACKETS_PER_BURST {
+                match self.edges.tun.read(&mut self.packets[filled..]) {
+                    // Nothing readable: others have their turn first.
+                    Ok(0) => break,
+                    Ok(count) => filled += count,
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.ready.tun = false,
+                    Err(e) => return Err(e),
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.ready.tun = false,
-                Err(e) => return Err(e),
             }
+            let packets = &mut self.packets[..filled];
+            self.device.handle_packets(clock::now(), packets);
+            self.edges.drain(&mut self.device);
         }
         Ok(())
     }
