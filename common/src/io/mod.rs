@@ -8,7 +8,7 @@ pub mod holder;
 pub mod logging;
 pub mod netlink;
 pub mod request_socket;
-pub mod tun;
 mod steering;
+pub mod tun;
 pub mod udp;
 pub mod watcher;
