@@ -357,3 +357,216 @@ mod preshared_key_text {
         text.parse().map(Some).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn invitation() -> Invitation {
+        Invitation {
+            version: VERSION,
+            id: InvitationId::generate(),
+            name: "traveller".parse().unwrap(),
+            valid_until: "2026-11-30T12:00:00Z".parse().unwrap(),
+            expires: Some("2027-11-23".parse().unwrap()),
+            gateway_public_key: PrivateKey::from_bytes([2; 32]).public(),
+            preshared_key: Some(PresharedKey::from_bytes([3; 32])),
+            endpoints: vec!["tokyo.example:51820".parse().unwrap()],
+            addresses: vec!["10.77.0.7/24".parse().unwrap()],
+            allowed_ips: vec!["10.0.0.0/8".parse().unwrap()],
+            dns: vec!["10.77.0.1".parse().unwrap()],
+            mtu: DEFAULT_MTU,
+            keepalive: DEFAULT_KEEPALIVE,
+        }
+    }
+
+    fn text() -> String {
+        invitation().to_toml().unwrap().to_string()
+    }
+
+    /// The error in a text that is the invitation with one line changed, and where it is.
+    fn refused(from: &str, to: &str) -> String {
+        let text = text();
+        assert!(text.contains(from), "{from} in:\n{text}");
+        let error = Invitation::from_toml(&text.replacen(from, to, 1)).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn an_invitation_survives_its_text() {
+        let text = text();
+        let again = Invitation::from_toml(&text).unwrap();
+        assert_eq!(*again.to_toml().unwrap(), text);
+        assert_eq!(again.preshared_key.unwrap().expose(), &[3; 32]);
+        assert!(
+            text.contains("valid_until = \"2026-11-30T12:00:00Z\"\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("expires = \"2027-11-23T23:59:59Z\"\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_may_be_left_out_has_its_usual_value() {
+        let text: String = text()
+            .lines()
+            .filter(|line| {
+                let optional = ["expires", "preshared_key", "dns", "mtu", "keepalive"];
+                !optional.iter().any(|key| line.starts_with(key))
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let invitation = Invitation::from_toml(&text).unwrap();
+        assert!(invitation.expires.is_none() && invitation.preshared_key.is_none());
+        assert!(invitation.dns.is_empty());
+        assert_eq!((invitation.mtu, invitation.keepalive), (1420, 25));
+    }
+
+    #[test]
+    fn an_enrolment_survives_its_text() {
+        let enrolment = Enrolment {
+            version: VERSION,
+            id: InvitationId::generate(),
+            name: "traveller".parse().unwrap(),
+            public_key: PrivateKey::generate().public(),
+            serial: 3,
+        };
+        assert_eq!(Enrolment::from_toml(&enrolment.to_toml()), Ok(enrolment));
+    }
+
+    #[test]
+    fn a_mistake_is_shown_with_its_line_and_column() {
+        for (from, to, told) in [
+            ("10.77.0.7/24", "10.77.0.7/33", "column"),
+            ("10.77.0.7/24", "10.77.0.7", "column"),
+            ("mtu", "mut", "unknown field `mut`"),
+            ("name = \"traveller\"", "name = 5", "line 3, column 8"),
+            (
+                "name = \"traveller\"",
+                "name = \"\"",
+                "line 3, column 8: a name cannot be empty",
+            ),
+            ("name = ", "name ", "line 3"),
+            (
+                "2026-11-30T12:00:00Z",
+                "next week",
+                "line 4, column 15: a date is a day",
+            ),
+            (
+                "tokyo.example:51820",
+                "tokyo.example",
+                "an endpoint is HOST:PORT",
+            ),
+            ("name = \"traveller\"\n", "", "missing field `name`"),
+            (
+                "version = 1",
+                "version = 1\nversion = 1",
+                "line 2, column 1: duplicate key",
+            ),
+        ] {
+            let error = refused(from, to);
+            assert!(error.contains(told), "{to}: {error}");
+            assert!(error.starts_with("this is no invitation: line "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_the_preshared_key_does_not_show_it() {
+        let key = invitation().preshared_key.unwrap().expose_text();
+        for spoilt in [
+            format!("{}A", *key),
+            format!("\\u0007{}", *key),
+            "\\q".into(),
+        ] {
+            let error = refused(&key, &format!("{}{spoilt}", &key[..20]));
+            assert!(
+                error.contains("column") && !error.contains(&key[..10]),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_no_profile_may_hold_no_invitation_may() {
+        for (from, to, told) in [
+            (
+                "10.77.0.7/24",
+                "127.0.0.1/8",
+                "127.0.0.1/8 cannot be among the tunnel addresses",
+            ),
+            (
+                "10.0.0.0/8",
+                "10.0.0.1/8",
+                "10.0.0.1/8 cannot be among the allowed IPs",
+            ),
+            (
+                "tokyo.example:51820",
+                "127.0.0.1:51820",
+                "cannot be a gateway's endpoint",
+            ),
+            (
+                "tokyo.example:51820",
+                "localhost:51820",
+                "cannot be a gateway's endpoint",
+            ),
+            (
+                "mtu = 1420",
+                "mtu = 100",
+                "MTU 100 is not from 1280 to 9000",
+            ),
+            (
+                "keepalive = 25",
+                "keepalive = 5",
+                "keepalive 5 is neither 0 nor",
+            ),
+            ("[\"10.0.0.0/8\"]", "[]", "there is no allowed IPs"),
+        ] {
+            let error = refused(from, to);
+            assert!(error.contains(told), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn nothing_newer_and_too_long_are_said_to_be_that() {
+        let error = |text: &str| Invitation::from_toml(text).unwrap_err();
+        let what = "invitation";
+        assert_eq!(error(""), InvitationError::Empty { what });
+        assert_eq!(error(" \n\t\n"), InvitationError::Empty { what });
+        let newer = "version = 2\nsomething_new = 1\n";
+        assert_eq!(error(newer), InvitationError::Version { what, version: 2 });
+        let long = "#".repeat(MAX_TEXT + 1);
+        assert_eq!(error(&long), InvitationError::TooLong { what });
+    }
+
+    #[test]
+    fn a_profile_is_made_only_as_long_as_the_invitation_is_valid() {
+        let make = |now: &str| {
+            let now = now.parse().unwrap();
+            invitation().into_profile(PrivateKey::from_bytes([1; 32]), now, 4)
+        };
+        let profile = make("2026-11-30T12:00:00Z").unwrap();
+        assert_eq!((profile.serial, profile.name.as_str()), (4, "traveller"));
+        assert_eq!(profile.not_after, invitation().expires);
+        assert_eq!(profile.issued, "2026-11-30T12:00:00Z".parse().unwrap());
+        let until = invitation().valid_until;
+        assert_eq!(
+            make("2026-11-30T12:00:01Z").err(),
+            Some(InvitationError::OutOfDate { until })
+        );
+        let expired: UnixTime = "2026-11-01".parse().unwrap();
+        let late = Invitation {
+            expires: Some(expired),
+            ..invitation()
+        };
+        let made = late.into_profile(PrivateKey::generate(), until, 1);
+        assert_eq!(made.err(), Some(InvitationError::Expired { expired }));
+    }
+
+    #[test]
+    fn an_identity_cannot_have_its_gateways_key() {
+        let made = invitation().into_profile(PrivateKey::from_bytes([2; 32]), UnixTime(0), 1);
+        assert_eq!(made.err(), Some(ProfileError::OwnKey.into()));
+    }
+}

@@ -2,6 +2,8 @@
 //!
 //! Byte by byte in `contrib/spec/token-profile.md`.
 
+#[cfg(test)]
+mod tests;
 pub(crate) mod wire;
 
 use std::net::IpAddr;

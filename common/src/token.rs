@@ -98,7 +98,7 @@ impl Label {
         }
     }
 
-    /// Writes the label as an object's bytes, its checksum included: at most 61 bytes.
+    /// Writes the label as an object's bytes, its checksum included: at most 55 bytes.
     ///
     /// # Errors
     /// The label breaks a rule of profiles (serial number, dates).
