@@ -698,3 +698,6 @@ fn hosts(endpoints: &[(usize, Endpoint)]) -> Vec<String> {
         .collect();
     hosts.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,9 +35,8 @@ fn subscriber<W>(asked: &str, default: LevelFilter, writer: W) -> impl Subscribe
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let asked = EnvFilter::builder()
-        .with_default_directive(default.into())
-        .parse_lossy(asked);
+    // A later directive replaces an earlier one for the same target.
+    let asked = EnvFilter::builder().parse_lossy(format!("{default},{asked}"));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(writer)
         .with_ansi(false)

@@ -1,0 +1,648 @@
+//! A lifecycle, with the world played by the tests.
+
+use tokenvpn_common::key::PrivateKey;
+
+use super::*;
+use crate::message::GatewaySummary;
+
+const READER: &str = "Reader 0";
+const DAY: u64 = 86_400;
+/// 2026-11-20T09:12:00Z
+const TODAY: u64 = 1_795_165_920;
+
+/// A lifecycle with its clocks, which the tests move.
+struct Scene {
+    lifecycle: Lifecycle,
+    now: Now,
+    wall: u64,
+}
+
+impl Scene {
+    fn new(options: Options) -> Scene {
+        let now = Now::from_nanos(1_000_000_000);
+        let mut scene = Scene {
+            lifecycle: Lifecycle::new(options, "tokenvpn".into(), now),
+            now,
+            wall: TODAY,
+        };
+        assert_eq!(scene.actions(), [Action::Watch, Action::Survey]);
+        scene
+    }
+
+    /// One on a terminal, with nothing special asked for.
+    fn attended() -> Scene {
+        Scene::new(Options {
+            terminal: true,
+            ..Options::default()
+        })
+    }
+
+    fn actions(&mut self) -> Vec<Action> {
+        std::iter::from_fn(|| self.lifecycle.poll_action()).collect()
+    }
+
+    fn feed(&mut self, input: Input) -> Vec<Action> {
+        let wall = UnixTime(self.wall);
+        self.lifecycle.handle(self.now, wall, input);
+        self.actions()
+    }
+
+    fn after(&mut self, time: Duration) -> Vec<Action> {
+        self.now = self.now + time;
+        self.wall += time.as_secs();
+        self.feed(Input::Timeout)
+    }
+
+    fn report(&mut self, report: Report) -> Vec<Action> {
+        self.feed(Input::Report(report))
+    }
+
+    fn cleared(&mut self) -> Vec<Action> {
+        self.feed(Input::Cleared)
+    }
+
+    /// Up to the worker's start.
+    fn start(&mut self) {
+        let actions = self.feed(Input::Surveyed(Ok(vec![token(READER, 1)])));
+        let started = Action::Start {
+            reader: READER.into(),
+            token: ident(1),
+        };
+        assert_eq!(actions, [started]);
+    }
+
+    /// Up to the packets.
+    fn carry(&mut self, summary: Summary) {
+        let found = candidates(&summary);
+        let actions = self.report(Report::Unlocked(Box::new(summary)));
+        assert!(matches!(actions.last(), Some(Action::Resolve(_))));
+        let actions = self.feed(Input::Resolved {
+            candidates: found,
+            unresolved: Vec::new(),
+        });
+        assert!(matches!(actions[..], [Action::Build { .. }]));
+        assert_eq!(self.feed(Input::Built(Ok(()))), []);
+    }
+
+    /// Up to the session.
+    fn connect(&mut self) {
+        self.carry(summary());
+        let actions = self.report(connected());
+        assert!(matches!(actions[..], [Action::Say(State::Up(_))]));
+    }
+}
+
+fn ident(serial: u32) -> Ident {
+    Ident {
+        manufacturer: 6,
+        serial,
+    }
+}
+
+fn token(reader: &str, serial: u32) -> Found {
+    Found {
+        reader: reader.into(),
+        token: Ok(Choice {
+            token: ident(serial),
+            name: None,
+        }),
+    }
+}
+
+fn busy() -> State {
+    State::TokenBusy {
+        holders: vec!["scdaemon, pid 6790".into()],
+    }
+}
+
+fn summary() -> Summary {
+    Summary {
+        name: "traveller".parse().unwrap(),
+        public_key: PrivateKey::from_bytes([1; 32]).public(),
+        not_after: None,
+        gateways: vec![GatewaySummary {
+            public_key: PrivateKey::from_bytes([2; 32]).public(),
+            endpoints: vec![
+                "vpn.example.com:51820".parse().unwrap(),
+                "203.0.113.5:51820".parse().unwrap(),
+            ],
+        }],
+        addresses: vec!["10.77.0.7/24".parse().unwrap()],
+        allowed_ips: vec!["10.0.0.0/8".parse().unwrap()],
+        dns: vec![],
+        mtu: 1420,
+        keepalive: 25,
+    }
+}
+
+fn candidates(summary: &Summary) -> Vec<Candidate> {
+    vec![Candidate {
+        gateway: 0,
+        endpoint: summary.gateways[0].endpoints[1].clone(),
+        address: "203.0.113.5:51820".parse().unwrap(),
+    }]
+}
+
+fn connected() -> Report {
+    Report::Connected {
+        candidate: 0,
+        round_trip_ms: Some(41),
+    }
+}
+
+fn removed() -> Input {
+    Input::Removed {
+        reader: READER.into(),
+    }
+}
+
+fn say(state: State) -> Action {
+    Action::Say(state)
+}
+
+fn waiting() -> Action {
+    say(State::WaitingToken { token: None })
+}
+
+fn pin_needed(tries_left: u8, refused: bool) -> Report {
+    Report::PinNeeded {
+        tries_left,
+        refused,
+    }
+}
+
+#[test]
+fn up_waits_for_an_insertion_and_starts_a_worker_on_it() {
+    let mut scene = Scene::attended();
+    assert_eq!(scene.feed(Input::Surveyed(Ok(vec![]))), [waiting()]);
+    let reader = READER.to_owned();
+    assert_eq!(scene.feed(Input::Inserted { reader }), [Action::Survey]);
+    scene.start();
+}
+
+#[test]
+fn a_token_that_is_in_from_the_start_is_looked_at_once() {
+    let mut scene = Scene::attended();
+    let reader = READER.to_owned();
+    assert_eq!(scene.feed(Input::Inserted { reader }), []);
+    scene.start();
+}
+
+#[test]
+fn what_changes_during_a_look_is_looked_at_again() {
+    for change in [
+        removed(),
+        Input::Inserted {
+            reader: "Reader 1".into(),
+        },
+    ] {
+        let mut scene = Scene::attended();
+        assert_eq!(scene.feed(change), []);
+        let seen = Input::Surveyed(Ok(vec![token(READER, 1)]));
+        assert_eq!(scene.feed(seen), [Action::Survey]);
+        scene.start();
+    }
+}
+
+#[test]
+fn the_way_from_pin_to_session() {
+    let mut scene = Scene::attended();
+    scene.start();
+    let pin = say(State::Pin {
+        token: ident(1),
+        tries_left: 3,
+    });
+    assert_eq!(
+        scene.report(pin_needed(3, false)),
+        [pin, Action::Order(Order::AskPin)]
+    );
+    let actions = scene.report(Report::Unlocked(Box::new(summary())));
+    let hosts = vec!["vpn.example.com".into()];
+    assert_eq!(actions[0], say(State::Resolving { hosts }));
+    assert!(matches!(&actions[1], Action::Resolve(endpoints) if endpoints.len() == 2));
+    let found = candidates(&summary());
+    let actions = scene.feed(Input::Resolved {
+        candidates: found.clone(),
+        unresolved: vec![],
+    });
+    assert!(matches!(&actions[..], [Action::Build { candidates, .. }] if *candidates == found));
+    assert_eq!(scene.feed(Input::Built(Ok(()))), []);
+    let actions = scene.report(Report::Connecting { candidate: 0 });
+    assert!(matches!(
+        actions[..],
+        [Action::Say(State::Connecting {
+            index: 1,
+            count: 1,
+            ..
+        })]
+    ));
+    let actions = scene.report(connected());
+    let [Action::Say(State::Up(up))] = &actions[..] else {
+        panic!("{actions:?}");
+    };
+    assert_eq!(up.round_trip_ms, Some(41));
+    assert_eq!(scene.report(Report::Roamed), [say(State::Roamed)]);
+    assert_eq!(scene.lifecycle.shown().name(), "up");
+    assert_eq!(scene.lifecycle.poll_timeout(), None);
+}
+
+#[test]
+fn a_pull_clears_first_speaks_after_and_waits_for_the_next_insertion() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.connect();
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    scene.now = scene.now + Duration::from_millis(400);
+    let gone = say(State::TokenRemoved {
+        seconds: 0.4,
+        tunnel: true,
+    });
+    assert_eq!(scene.cleared(), [gone, waiting()]);
+    assert_eq!(scene.lifecycle.token(), None);
+    let reader = READER.to_owned();
+    assert_eq!(scene.feed(Input::Inserted { reader }), [Action::Survey]);
+}
+
+#[test]
+fn a_pull_ends_whatever_is_going_on() {
+    let until: [fn(&mut Scene); 4] = [
+        |_| {},
+        |scene| {
+            scene.report(pin_needed(3, false));
+        },
+        |scene| {
+            scene.report(Report::Unlocked(Box::new(summary())));
+        },
+        Scene::connect,
+    ];
+    for go in until {
+        for news in [
+            removed(),
+            Input::Report(Report::TokenGone),
+            Input::WatchLost,
+        ] {
+            let mut scene = Scene::attended();
+            scene.start();
+            go(&mut scene);
+            assert_eq!(scene.feed(news), [Action::Clear]);
+            let said = scene.cleared();
+            assert!(matches!(said[0], Action::Say(State::TokenRemoved { .. })));
+        }
+    }
+}
+
+#[test]
+fn another_reader_s_card_is_none_of_its_business() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.connect();
+    let reader = "Reader 1".to_owned();
+    assert_eq!(
+        scene.feed(Input::Inserted {
+            reader: reader.clone()
+        }),
+        []
+    );
+    assert_eq!(scene.feed(Input::Removed { reader }), []);
+}
+
+#[test]
+fn with_once_a_pull_is_the_end() {
+    let mut scene = Scene::new(Options {
+        once: true,
+        terminal: true,
+        ..Options::default()
+    });
+    scene.start();
+    scene.connect();
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    assert_eq!(scene.cleared()[1..], [Action::Exit(code::REMOVED)]);
+}
+
+#[test]
+fn a_lost_watch_is_a_removal_and_is_begun_again() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.connect();
+    assert_eq!(scene.feed(Input::WatchLost), [Action::Clear]);
+    assert_eq!(scene.cleared().len(), 1);
+    assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
+    assert_eq!(
+        scene.feed(Input::WatchFailed(State::NoService)),
+        [say(State::NoService), Action::Exit(code::NO_SERVICE)]
+    );
+    assert_eq!(
+        scene.feed(Input::Surveyed(Err(State::NoService))),
+        [],
+        "said once"
+    );
+}
+
+#[test]
+fn on_a_terminal_a_wrong_pin_is_asked_again_and_the_last_try_warned_of() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.report(pin_needed(3, false));
+    let actions = scene.report(pin_needed(1, true));
+    let pin = State::Pin {
+        token: ident(1),
+        tries_left: 1,
+    };
+    assert_eq!(
+        actions,
+        [
+            say(State::PinWrong { tries_left: 1 }),
+            say(pin),
+            say(State::PinLast),
+            Action::Order(Order::AskPin)
+        ]
+    );
+    assert_eq!(scene.report(pin_needed(0, true)), [Action::Clear]);
+    assert_eq!(scene.cleared(), [say(State::PinBlocked)]);
+    assert_eq!(scene.feed(removed()), [Action::Survey]);
+}
+
+#[test]
+fn without_a_terminal_or_with_once_nobody_is_asked_a_second_time() {
+    for options in [
+        Options::default(),
+        Options {
+            once: true,
+            terminal: true,
+            ..Options::default()
+        },
+    ] {
+        let mut scene = Scene::new(options);
+        scene.start();
+        assert_eq!(scene.report(pin_needed(2, true)), [Action::Clear]);
+        let wrong = say(State::PinWrong { tries_left: 2 });
+        assert_eq!(scene.cleared(), [wrong, Action::Exit(code::PIN)]);
+    }
+}
+
+#[test]
+fn without_a_terminal_nobody_is_asked_at_all() {
+    let mut scene = Scene::new(Options::default());
+    scene.start();
+    assert_eq!(scene.report(pin_needed(3, false)), [Action::Clear]);
+    assert_eq!(
+        scene.cleared(),
+        [say(State::PinMissing), Action::Exit(code::PIN)]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_token_ends_up_only_when_nobody_can_change_it() {
+    let (not_after, now) = (UnixTime(TODAY - DAY), UnixTime(TODAY));
+    for (state, code) in [
+        (State::PinBlocked, 5),
+        (State::Expired { not_after, now }, 6),
+        (
+            State::Damaged {
+                object: "profile".into(),
+                check: "the checksum is wrong".into(),
+            },
+            7,
+        ),
+        (State::Empty, 8),
+        (busy(), 11),
+        (State::Clock { now }, 14),
+        (State::UnsupportedCard, 15),
+    ] {
+        let failed = || Input::Report(Report::Failed(state.clone()));
+        let mut scene = Scene::new(Options::default());
+        scene.start();
+        assert_eq!(scene.feed(failed()), [Action::Clear]);
+        assert_eq!(scene.cleared(), [say(state.clone()), Action::Exit(code)]);
+
+        let mut scene = Scene::attended();
+        scene.start();
+        assert_eq!(scene.feed(failed()), [Action::Clear]);
+        assert_eq!(scene.cleared(), [say(state.clone())]);
+        assert_eq!(scene.feed(removed()), [Action::Survey]);
+        assert_eq!(scene.feed(Input::Surveyed(Ok(vec![]))), [waiting()]);
+    }
+}
+
+#[test]
+fn a_given_pin_that_is_refused_is_the_end_even_on_a_terminal() {
+    for state in [
+        State::PinWrong { tries_left: 2 },
+        State::PinUntried { tries_left: 2 },
+    ] {
+        let mut scene = Scene::attended();
+        scene.start();
+        scene.report(Report::Failed(state.clone()));
+        assert_eq!(scene.cleared(), [say(state), Action::Exit(code::PIN)]);
+    }
+}
+
+#[test]
+fn a_busy_token_is_asked_again_without_being_told_again() {
+    let found = || {
+        let reader = READER.into();
+        let token = Err(busy());
+        Input::Surveyed(Ok(vec![Found { reader, token }]))
+    };
+    let mut scene = Scene::attended();
+    assert_eq!(scene.feed(found()), [say(busy())]);
+    assert_eq!(scene.after(BUSY_RETRY), [Action::Survey]);
+    assert_eq!(scene.feed(found()), []);
+    assert_eq!(scene.after(BUSY_RETRY), [Action::Survey]);
+    scene.start();
+}
+
+#[test]
+fn of_two_tokens_the_user_picks_one() {
+    let two = || Input::Surveyed(Ok(vec![token(READER, 1), token("Reader 1", 2)]));
+    let mut scene = Scene::attended();
+    let said = scene.feed(two());
+    assert!(matches!(&said[..], [Action::Say(State::PickToken { tokens })] if tokens.len() == 2));
+    assert_eq!(scene.feed(removed()), [Action::Survey]);
+
+    let mut scene = Scene::new(Options {
+        token: Some(ident(2)),
+        ..Options::default()
+    });
+    let started = Action::Start {
+        reader: "Reader 1".into(),
+        token: ident(2),
+    };
+    assert_eq!(scene.feed(two()), [started]);
+}
+
+#[test]
+fn a_card_that_is_no_token_does_not_stand_in_the_way_of_one() {
+    let mut scene = Scene::new(Options::default());
+    let card = Found {
+        reader: "Reader 1".into(),
+        token: Err(State::UnsupportedCard),
+    };
+    let actions = scene.feed(Input::Surveyed(Ok(vec![card, token(READER, 1)])));
+    assert!(matches!(actions[..], [Action::Start { .. }]));
+}
+
+#[test]
+fn a_token_that_was_not_asked_for_is_left_alone() {
+    let wanted = Some(ident(2));
+    let mut scene = Scene::new(Options {
+        token: wanted,
+        ..Options::default()
+    });
+    let card = Found {
+        reader: "Reader 1".into(),
+        token: Err(State::UnsupportedCard),
+    };
+    let actions = scene.feed(Input::Surveyed(Ok(vec![card, token(READER, 1)])));
+    assert_eq!(actions, [say(State::WaitingToken { token: wanted })]);
+}
+
+#[test]
+fn wait_ends_when_no_token_comes_and_not_when_one_came() {
+    let options = || Options {
+        wait: Some(Duration::from_secs(30)),
+        terminal: true,
+        ..Options::default()
+    };
+    let mut scene = Scene::new(options());
+    scene.feed(Input::Surveyed(Ok(vec![])));
+    assert_eq!(scene.after(Duration::from_secs(29)), []);
+    assert_eq!(
+        scene.after(Duration::from_secs(1)),
+        [
+            say(State::NoToken { seconds: 30 }),
+            Action::Exit(code::NO_TOKEN)
+        ]
+    );
+
+    let mut scene = Scene::new(options());
+    scene.start();
+    assert_eq!(scene.after(Duration::from_secs(31)), []);
+}
+
+#[test]
+fn ready_timeout_ends_the_search_for_a_gateway() {
+    let mut scene = Scene::new(Options {
+        ready_timeout: Some(Duration::from_secs(10)),
+        terminal: true,
+        ..Options::default()
+    });
+    scene.start();
+    scene.carry(summary());
+    let said = scene.report(Report::Unreachable);
+    assert!(matches!(said[..], [Action::Say(State::Unreachable { .. })]));
+    assert_eq!(scene.after(Duration::from_secs(10)), [Action::Clear]);
+    assert_eq!(
+        scene.cleared(),
+        [
+            say(State::NoGateway { seconds: 10 }),
+            Action::Exit(code::NO_GATEWAY)
+        ]
+    );
+}
+
+#[test]
+fn names_without_an_address_are_looked_up_again() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.report(Report::Unlocked(Box::new(summary())));
+    let nothing = || Input::Resolved {
+        candidates: vec![],
+        unresolved: vec!["vpn.example.com".into()],
+    };
+    let said = scene.feed(nothing());
+    assert!(matches!(
+        &said[..],
+        [Action::Say(State::Unreachable { unresolved, .. })] if unresolved.len() == 1
+    ));
+    let again = scene.after(RESOLVE_RETRY);
+    assert!(matches!(again[..], [Action::Resolve(_)]));
+    assert_eq!(scene.feed(nothing()), [], "told once");
+}
+
+#[test]
+fn a_profile_ends_with_its_last_second_also_while_it_is_in_use() {
+    let mut scene = Scene::attended();
+    scene.start();
+    let not_after = UnixTime(TODAY + 90);
+    scene.carry(Summary {
+        not_after: Some(not_after),
+        ..summary()
+    });
+    scene.report(connected());
+    assert_eq!(scene.after(EXPIRY_CHECK), []);
+    assert_eq!(scene.after(Duration::from_secs(30)), []);
+    assert_eq!(scene.after(Duration::from_secs(1)), [Action::Clear]);
+    let now = UnixTime(TODAY + 91);
+    assert_eq!(scene.cleared(), [say(State::Expired { not_after, now })]);
+}
+
+#[test]
+fn the_last_two_weeks_are_announced() {
+    for (days, is_soon) in [(13, true), (14, false)] {
+        let mut scene = Scene::attended();
+        scene.start();
+        let actions = scene.report(Report::Unlocked(Box::new(Summary {
+            not_after: Some(UnixTime(TODAY + days * DAY)),
+            ..summary()
+        })));
+        let announced = matches!(actions[0], Action::Say(State::ExpiresSoon { .. }));
+        assert_eq!(announced, is_soon, "{days} days");
+    }
+}
+
+#[test]
+fn the_end_comes_at_once_when_nothing_runs_and_after_clearing_otherwise() {
+    let mut scene = Scene::attended();
+    scene.feed(Input::Surveyed(Ok(vec![])));
+    assert_eq!(scene.feed(Input::End), [say(State::Down), Action::Exit(0)]);
+    assert_eq!(scene.feed(Input::End), []);
+
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.connect();
+    assert_eq!(scene.feed(Input::End), [Action::Clear]);
+    assert_eq!(scene.cleared(), [say(State::Down), Action::Exit(0)]);
+}
+
+#[test]
+fn a_worker_that_dies_or_talks_nonsense_is_the_end() {
+    let endings: [Input; 4] = [
+        Input::WorkerEnded,
+        Input::Report(pin_needed(3, false)),
+        Input::Report(Report::Unlocked(Box::new(summary()))),
+        Input::Report(Report::Connecting { candidate: 7 }),
+    ];
+    for ending in endings {
+        let mut scene = Scene::attended();
+        scene.start();
+        scene.connect();
+        assert_eq!(scene.feed(ending), [Action::Clear]);
+        let said = scene.cleared();
+        assert!(matches!(
+            said[..],
+            [Action::Say(State::Failed(_)), Action::Exit(code::INTERNAL)]
+        ));
+    }
+}
+
+#[test]
+fn a_tunnel_that_cannot_be_made_is_the_end() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.report(Report::Unlocked(Box::new(summary())));
+    scene.feed(Input::Resolved {
+        candidates: candidates(&summary()),
+        unresolved: vec![],
+    });
+    let what = "no permission to create a TUN device".to_owned();
+    let state = State::NoPermission { what };
+    assert_eq!(
+        scene.feed(Input::Built(Err(state.clone()))),
+        [Action::Clear]
+    );
+    assert_eq!(
+        scene.cleared(),
+        [say(state), Action::Exit(code::NO_PERMISSION)]
+    );
+}
