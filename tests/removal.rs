@@ -66,8 +66,9 @@ impl Session {
     /// Pulls the card; returns when that was.
     #[track_caller]
     fn pull(&self) -> Now {
+        let pulled = now();
         self.card.remove();
-        now()
+        pulled
     }
 
     /// Waits until the worker, the tunnel and all traces in the network are gone.

@@ -297,7 +297,7 @@ fn a_blocked_pin() {
     let desk = Desk::new();
     desk.card.write(&desk.host, &profile(|_| {}), None);
     let wrong = || tokenvpn_common::io::card::Pin::new(b"654321").expect("it could be one");
-    desk.host.within(|| {
+    desk.host.with_pcsc(|| {
         for _ in 0..3 {
             let mut token = Token::open(READER).expect("the card is in");
             token.read_profile(wrong()).expect_err("it is wrong");
@@ -314,7 +314,7 @@ fn a_token_that_another_program_holds() {
     let desk = Desk::new();
     desk.card.write(&desk.host, &profile(|_| {}), None);
     desk.card.reset_counts();
-    desk.host.within(|| {
+    desk.host.with_pcsc(|| {
         let _held = Token::open(READER).expect("the card is in");
         desk.up(&[]).expect_error(11, &["another program"]);
     });

@@ -7,6 +7,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
     path::PathBuf,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -68,6 +69,22 @@ impl Host {
             UnixStream::connect(&socket).ok()
         });
         pcscd
+    }
+}
+
+/// Taken by whoever uses PC/SC in this process.
+static PCSC: Mutex<()> = Mutex::new(());
+
+impl Host {
+    /// Like [`Host::within`], for a closure that talks to the host's pcscd itself and does not start
+    /// threads that go on doing so. One at a time: libpcsclite has one table of readers per process,
+    /// whichever pcscd they belong to.
+    ///
+    /// # Panics
+    /// If the closure does.
+    pub fn with_pcsc<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
+        let _turn = PCSC.lock().unwrap_or_else(PoisonError::into_inner);
+        self.within(body)
     }
 }
 
@@ -257,7 +274,7 @@ impl Card {
         host: &Host,
         body: impl FnOnce(Token) -> Result<T, CardError> + Send,
     ) -> Result<T, CardError> {
-        host.within(|| {
+        host.with_pcsc(|| {
             // pcscd takes up to 400 ms to see a card that was just inserted.
             let token = wait::until("pcscd sees the card", SOON, || match Token::open(READER) {
                 Err(CardError::NoToken | CardError::NoReader) => None,
@@ -382,7 +399,7 @@ mod tests {
     use super::*;
 
     fn presence(host: &Host) -> Vec<bool> {
-        host.within(|| {
+        host.with_pcsc(|| {
             let context = pcsc::Context::establish(pcsc::Scope::User).expect("pcscd serves");
             let mut names = vec![0; 2048];
             let mut states: Vec<_> = context

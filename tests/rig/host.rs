@@ -294,7 +294,18 @@ impl Host {
             .processes
             .lock()
             .expect("invariant: no holder panics");
-        processes.iter().map(Process::report).collect()
+        let mut reports: Vec<(String, usize)> = Vec::new();
+        for report in processes.iter().map(Process::report) {
+            match reports.last_mut() {
+                Some((last, times)) if *last == report => *times += 1,
+                _ => reports.push((report, 1)),
+            }
+        }
+        let told = reports.into_iter().map(|(report, times)| match times {
+            1 => report,
+            times => format!("{} ({times} times)\n", report.trim_end()),
+        });
+        told.collect()
     }
 
     /// Ends everything in the host.

@@ -21,7 +21,7 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{SigSet, Signal, kill},
     unistd::Pid,
 };
 
@@ -52,6 +52,7 @@ impl Invocation {
         command
             .current_dir(host.dir())
             .env_remove("RUST_LOG")
+            .env_remove("http_proxy")
             .env("LC_ALL", "C.UTF-8")
             // No escape sequences from readline and its like.
             .env("TERM", "dumb");
@@ -215,6 +216,8 @@ impl Invocation {
             .collect();
         let terminal = self.terminal.take();
         let prepare = move || {
+            // A program expects to get its signals, whatever ours are blocked for.
+            SigSet::empty().thread_set_mask()?;
             if let Some(terminal) = &terminal {
                 nix::unistd::setsid()?;
                 // SAFETY: an ioctl that takes an integer, on a descriptor that this closure owns.
@@ -431,16 +434,16 @@ impl Process {
         children(self.0.pid)
     }
 
-    /// What it is and what it said last, for a failure report.
+    /// What it is, how it ended and, unless it ended well, what it said last.
     pub fn report(&self) -> String {
-        let status = match self.status() {
-            Some(status) => status.to_string(),
-            None => "running".to_owned(),
-        };
         let Inner {
             words, host, pid, ..
         } = &*self.0;
-        let mut report = format!("  {host}: `{words}` (pid {pid}): {status}\n");
+        let mut report = match self.status() {
+            Some(status) if status.success() => return format!("  {host}: `{words}`: ok\n"),
+            Some(status) => format!("  {host}: `{words}` (pid {pid}): {status}\n"),
+            None => format!("  {host}: `{words}` (pid {pid}): running\n"),
+        };
         for (name, transcript) in [("stdout", self.stdout()), ("stderr", self.stderr())] {
             let tail = transcript.tail(40);
             if !tail.is_empty() {

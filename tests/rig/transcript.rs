@@ -124,15 +124,18 @@ impl Transcript {
         String::from_utf8_lossy(&text.bytes[text.seen..]).into_owned()
     }
 
-    /// The last `lines` lines, indented, for a failure report.
+    /// The last `lines` lines, indented and cut, for a failure report.
     pub(crate) fn tail(&self, lines: usize) -> String {
+        const WIDTH: usize = 300;
         let all = self.all();
         let all: Vec<&str> = all.lines().collect();
         let from = all.len().saturating_sub(lines);
         let mut tail = String::new();
         for line in &all[from..] {
+            let line = line.trim_end().chars().take(WIDTH);
+            let printable = |c: char| if c.is_control() { '·' } else { c };
             tail.push_str("      ");
-            tail.push_str(line);
+            tail.extend(line.map(printable));
             tail.push('\n');
         }
         tail

@@ -126,8 +126,7 @@ impl Host {
     /// `curl`, silent but for errors, with a time limit.
     pub fn curl(&self, url: &str, within: Duration) -> Invocation {
         self.run("curl")
-            .args(["--silent", "--show-error", "--fail", "--noproxy", "*"])
-            .args(["--max-time", &within.as_secs_f32().to_string()])
+            .args(["-sSf", "--max-time", &within.as_secs_f32().to_string()])
             .arg(url)
     }
 

@@ -29,6 +29,15 @@ impl WireGuardGo {
     /// If it does not come up.
     #[track_caller]
     pub fn start(host: &Host, port: u16, address: IpNet) -> WireGuardGo {
+        WireGuardGo::start_with(host, port, address, &PrivateKey::generate())
+    }
+
+    /// Like [`WireGuardGo::start`], with this key.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    #[track_caller]
+    pub fn start_with(host: &Host, port: u16, address: IpNet, key: &PrivateKey) -> WireGuardGo {
         let process = host
             .run("wireguard-go")
             .args(["--foreground", LINK])
@@ -43,7 +52,6 @@ impl WireGuardGo {
             );
             socket.exists().then_some(())
         });
-        let key = PrivateKey::generate();
         let wireguard = WireGuardGo {
             host: host.clone(),
             process,

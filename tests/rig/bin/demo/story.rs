@@ -173,8 +173,8 @@ impl Story {
         let up = host.up_on(&pty, &[]);
         pty.expect("Waiting for a token");
         hand("the card goes in");
-        self.card.insert();
         let inserted = now();
+        self.card.insert();
         host.type_pin(&pty, self.card.pin());
         hand("the PIN is typed");
         pty.expect("Connected as traveller");
@@ -274,8 +274,8 @@ impl Story {
         wait::until_true("the stream flows", SOON, || packets() > before + 40);
 
         hand("the card is pulled");
-        self.card.remove();
         let pulled = now();
+        self.card.remove();
         let until = |what: &str, gone: &dyn Fn() -> bool| {
             wait::until_true(what, SOON, gone);
             let time = now().since(pulled);
