@@ -4,13 +4,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use ipnet::IpNet;
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::key::PublicKey;
 use tokenvpn_common::name::Name;
 
-use crate::config;
+use crate::config::{self, Network};
 
 /// The gateway that tokens connect to
 #[derive(Debug, Parser)]
@@ -53,7 +52,7 @@ pub(crate) struct Init {
     pub(crate) endpoint: Endpoint,
     /// The tunnel's networks; the gateway takes the first address of each
     #[arg(long, value_name = "CIDR", required = true, value_delimiter = ',')]
-    pub(crate) network: Vec<IpNet>,
+    pub(crate) network: Vec<Network>,
     /// Name of the tunnel device
     #[arg(long, value_name = "NAME", default_value = config::DEFAULT_INTERFACE)]
     pub(crate) interface: config::Interface,
@@ -77,7 +76,7 @@ pub(crate) struct Invite {
     pub(crate) address: Vec<IpAddr>,
     /// A network to reach through the tunnel, instead of the configured ones
     #[arg(long, value_name = "CIDR")]
-    pub(crate) route: Vec<IpNet>,
+    pub(crate) route: Vec<Network>,
     /// A resolver to use, instead of the configured ones
     #[arg(long, value_name = "IP")]
     pub(crate) dns: Vec<IpAddr>,

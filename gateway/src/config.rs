@@ -224,16 +224,20 @@ pub(crate) enum NetworkError {
 }
 
 impl Network {
-    pub(crate) fn new(network: IpNet) -> Result<Network, NetworkError> {
-        if network == network.trunc() {
-            Ok(Network(network))
-        } else {
-            Err(NetworkError::HostBits(network))
-        }
-    }
-
     pub(crate) fn net(self) -> IpNet {
         self.0
+    }
+}
+
+impl FromStr for Network {
+    type Err = NetworkError;
+
+    fn from_str(text: &str) -> Result<Network, NetworkError> {
+        match text.parse::<IpNet>() {
+            Ok(network) if network == network.trunc() => Ok(Network(network)),
+            Ok(network) => Err(NetworkError::HostBits(network)),
+            Err(_) => Err(NetworkError::Malformed(text.to_owned())),
+        }
     }
 }
 
@@ -241,8 +245,7 @@ impl TryFrom<String> for Network {
     type Error = NetworkError;
 
     fn try_from(text: String) -> Result<Network, NetworkError> {
-        let network = text.parse().map_err(|_| NetworkError::Malformed(text))?;
-        Network::new(network)
+        text.parse()
     }
 }
 
@@ -258,14 +261,16 @@ impl From<Network> for String {
 pub(crate) struct Networks(Vec<IpNet>);
 
 impl Networks {
-    pub(crate) fn new(networks: &[IpNet]) -> Result<Networks, NetworkError> {
-        let networks: Result<Vec<_>, _> = networks.iter().copied().map(Network::new).collect();
-        Networks::try_from(networks?)
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = IpNet> + '_ {
         self.0.iter().copied()
     }
+}
+
+/// From texts that are known to be good.
+#[cfg(test)]
+pub(crate) fn networks(texts: &[&str]) -> Networks {
+    let networks: Vec<Network> = texts.iter().map(|text| text.parse().unwrap()).collect();
+    Networks::try_from(networks).unwrap()
 }
 
 impl TryFrom<Vec<Network>> for Networks {
@@ -412,11 +417,7 @@ mod tests {
         let config = Config::new(
             "gw0".parse().unwrap(),
             "vpn.example:51820".parse().unwrap(),
-            Networks::new(&[
-                "10.77.0.0/24".parse().unwrap(),
-                "fd77::/64".parse().unwrap(),
-            ])
-            .unwrap(),
+            networks(&["10.77.0.0/24", "fd77::/64"]),
         );
         assert_eq!(read(&config.to_toml()).unwrap(), config);
     }
@@ -456,8 +457,8 @@ mod tests {
     #[test]
     fn tunnel_networks_stand_apart_and_have_room() {
         let refused = |texts: &[&str]| {
-            let nets: Vec<IpNet> = texts.iter().map(|t| t.parse().unwrap()).collect();
-            Networks::new(&nets).unwrap_err()
+            let networks: Vec<Network> = texts.iter().map(|t| t.parse().unwrap()).collect();
+            Networks::try_from(networks).unwrap_err()
         };
         let net = |text: &str| text.parse::<IpNet>().unwrap();
         assert_eq!(refused(&[]), NetworkError::None);

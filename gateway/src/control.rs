@@ -122,30 +122,47 @@ impl Answer {
 /// Asks the running gateway, or does it here if none runs.
 pub(crate) fn ask(path: &Path, request: Request) -> Result<Answer, Failure> {
     let config = Config::read(path)?;
+    let socket = config.control_socket();
     let start = clock::now();
     let answer = loop {
-        if let Some(_lock) = StateLock::take(&config.state_dir)? {
-            if matches!(request, Request::Status) {
-                return Err(words::not_running(path));
-            }
-            break answer_here(config, request)?;
-        }
-        let socket = config.control_socket();
         match ask_running(&socket, &request) {
             Ok(answer) => break answer,
-            // The lock's holder may be another command, or a gateway that just starts or ends.
-            Err(e) if is_absent(&e) && clock::now().since(start) < PATIENCE => {
-                thread::sleep(RETRY);
-            }
+            Err(e) if is_absent(&e) => {}
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(Failure::io(socket.display(), &e));
             }
             Err(e) => return Err(words::no_answer(&socket, e)),
         }
+        if matches!(request, Request::Status) {
+            return Err(words::not_running(path));
+        }
+        if let Some(_lock) = StateLock::take(&config.state_dir)? {
+            break answer_here(config, request)?;
+        }
+        // Another command holds it, or a gateway that just starts or ends.
+        if clock::now().since(start) > PATIENCE {
+            return Err(words::no_answer(&socket, "there is no such socket"));
+        }
+        thread::sleep(RETRY);
     };
     match answer {
         Answer::Failed(failure) => Err(failure),
         answer => Ok(answer),
+    }
+}
+
+/// Takes the lock for a gateway: waits for commands that hold it, not for another gateway.
+pub(crate) fn lock_for_gateway(config: &Config) -> Result<StateLock, Failure> {
+    let start = clock::now();
+    loop {
+        if let Some(lock) = StateLock::take(&config.state_dir)? {
+            return Ok(lock);
+        }
+        let answers = UnixStream::connect(config.control_socket()).is_ok();
+        if answers || clock::now().since(start) > PATIENCE {
+            return Err(words::runs_already(&config.state_dir));
+        }
+        thread::sleep(RETRY);
     }
 }
 

@@ -173,15 +173,13 @@ fn allowed_ips(networks: &Networks, routes: &[Network]) -> Vec<IpNet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
 
     #[test]
     fn a_route_that_another_one_contains_is_not_told() {
-        let networks = Networks::new(&["10.77.0.0/24".parse().unwrap()]).unwrap();
+        let networks = config::networks(&["10.77.0.0/24"]);
         let told = |routes: &[&str]| {
-            let routes: Vec<_> = routes
-                .iter()
-                .map(|route| Network::new(route.parse().unwrap()).unwrap())
-                .collect();
+            let routes: Vec<Network> = routes.iter().map(|text| text.parse().unwrap()).collect();
             let told = allowed_ips(&networks, &routes);
             told.iter().map(IpNet::to_string).collect::<Vec<_>>()
         };

@@ -234,6 +234,9 @@ pub(crate) fn revoked(name: &Name, keys: usize) -> String {
     }
 }
 
+/// What `identities` shows where there are none.
+pub(crate) const NOBODY: &str = "Nobody may come in yet, and nobody is invited.\n";
+
 /// The lines of `status` that are about the device.
 pub(crate) fn device(status: &Status) -> String {
     let interface = status.interface.as_deref().unwrap_or("-");
@@ -245,7 +248,7 @@ pub(crate) fn device(status: &Status) -> String {
     if let Some(key) = status.public_key {
         text += &format!("\npublic key {key}");
     }
-    text + "\n\n"
+    text + "\n"
 }
 
 /// Things one after the other.
@@ -311,9 +314,8 @@ impl From<ConfigError> for Failure {
 impl From<NetworkError> for Failure {
     fn from(error: NetworkError) -> Failure {
         let hint = match &error {
-            NetworkError::HostBits(network) => format!("write {}", network.trunc()),
-            NetworkError::Overlap(..) => "choose networks that stand apart".into(),
-            _ => "choose a private network with room, as in 10.77.0.0/24 or fd77::/64".into(),
+            NetworkError::Overlap(..) => "choose networks that stand apart",
+            _ => "choose a private network with room, as in 10.77.0.0/24 or fd77::/64",
         };
         Failure::new(code::USAGE, error, hint)
     }

@@ -21,17 +21,17 @@ pub(crate) fn run(path: &Path, output: &Output) -> Result<(), Failure> {
 }
 
 fn text(listing: &Listing) -> String {
-    let mut rows = Vec::new();
-    if !listing.identities.is_empty() || !listing.invitations.is_empty() {
-        let head = [
-            "NAME",
-            "ADDRESSES",
-            "EXPIRES",
-            "LAST ENDPOINT",
-            "PUBLIC KEY",
-        ];
-        rows.push(head.map(str::to_owned).to_vec());
+    if listing.identities.is_empty() && listing.invitations.is_empty() {
+        return words::NOBODY.into();
     }
+    let head = [
+        "NAME",
+        "ADDRESSES",
+        "EXPIRES",
+        "LAST ENDPOINT",
+        "PUBLIC KEY",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
     for identity in &listing.identities {
         let name = match identity.spare {
             true => format!("{} (spare)", identity.name),

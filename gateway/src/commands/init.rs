@@ -30,7 +30,7 @@ impl Drop for Undo {
 }
 
 pub(crate) fn run(path: &Path, asked: cli::Init) -> Result<(), Failure> {
-    let networks = Networks::new(&asked.network)?;
+    let networks = Networks::try_from(asked.network)?;
     profile::check_endpoints(std::slice::from_ref(&asked.endpoint)).map_err(words::bad_endpoint)?;
     let mut config = Config::new(asked.interface, asked.endpoint, networks);
     config.state_dir = absolute(&asked.state_dir)?;

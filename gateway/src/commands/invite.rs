@@ -4,17 +4,15 @@ use std::path::Path;
 
 use super::print;
 use crate::cli;
-use crate::config::Network;
 use crate::control::{self, Answer, Request};
 use crate::words::{self, Failure};
 
 pub(crate) fn run(path: &Path, asked: cli::Invite) -> Result<(), Failure> {
-    let routes: Result<Vec<_>, _> = asked.route.into_iter().map(Network::new).collect();
     let request = control::Invite {
         name: asked.name,
         spare: asked.spare,
         addresses: asked.address,
-        routes: routes?,
+        routes: asked.route,
         dns: asked.dns,
         expires: asked.expires,
         endpoints: asked.endpoint,

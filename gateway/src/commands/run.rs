@@ -6,17 +6,16 @@ use std::path::Path;
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{Config, Networks};
+use crate::control;
 use crate::gateway::Gateway;
 use crate::key_file;
-use crate::state::StateLock;
 use crate::words::{self, Failure};
 
 pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     tokenvpn_common::io::logging::init(LevelFilter::INFO);
     let config = Config::read(path)?;
     let private_key = key_file::read(&config.private_key_file())?;
-    let lock = StateLock::take(&config.state_dir)?
-        .ok_or_else(|| words::runs_already(&config.state_dir))?;
+    let lock = control::lock_for_gateway(&config)?;
     for setting in forwarding_off(&config.networks) {
         for line in words::forwarding_is_off(setting) {
             eprintln!("{line}");

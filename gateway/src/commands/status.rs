@@ -33,6 +33,7 @@ fn text(status: &Status) -> String {
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(status.peers.iter().map(row));
     if !status.peers.is_empty() {
+        text.push('\n');
         text.push_str(&table(&rows));
     }
     text

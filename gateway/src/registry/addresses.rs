@@ -76,11 +76,7 @@ pub(crate) fn assign(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn networks(texts: &[&str]) -> Networks {
-        let nets: Vec<IpNet> = texts.iter().map(|t| t.parse().unwrap()).collect();
-        Networks::new(&nets).unwrap()
-    }
+    use crate::config::networks;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()

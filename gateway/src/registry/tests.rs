@@ -24,7 +24,7 @@ fn at(now: UnixTime) -> Act {
 }
 
 fn networks() -> Networks {
-    Networks::new(&["10.77.0.0/24".parse().unwrap()]).unwrap()
+    crate::config::networks(&["10.77.0.0/24"])
 }
 
 fn name(text: &str) -> Name {
