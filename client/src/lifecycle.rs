@@ -517,13 +517,19 @@ impl Lifecycle {
             return self.clear(After::Problem(State::PinBlocked));
         }
         if refused && self.unattended() {
-            return self.clear(After::Problem(State::PinWrong { tries_left }));
+            return self.clear(After::Problem(State::PinWrong {
+                tries_left,
+                asked_again: false,
+            }));
         }
         if !self.options.terminal {
             return self.clear(After::Problem(State::PinMissing));
         }
         if refused {
-            self.say(State::PinWrong { tries_left });
+            self.say(State::PinWrong {
+                tries_left,
+                asked_again: true,
+            });
         }
         self.say(State::Pin { token, tries_left });
         if tries_left == 1 {

@@ -449,7 +449,8 @@ impl Supervisor {
                     self.control.answer_status(&status);
                 }
                 Ok(report) => {
-                    self.prompting = false;
+                    // It left its prompt by itself, unless the token went: then it was killed.
+                    self.prompting &= report == Report::TokenGone;
                     self.feed(Input::Report(report));
                 }
                 Err(MessageError::Nothing) => return,

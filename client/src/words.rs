@@ -109,7 +109,7 @@ pub(crate) enum State {
     /// The PIN is being asked.
     Pin { token: Ident, tries_left: u8 },
     /// The card refused a PIN.
-    PinWrong { tries_left: u8 },
+    PinWrong { tries_left: u8, asked_again: bool },
     /// The next mistake blocks the token.
     PinLast,
     /// No try is left.
@@ -245,8 +245,9 @@ impl State {
             State::TokenBusy { .. } => code::BUSY,
             State::PickToken { .. } => code::USAGE,
             State::PinCancelled | State::PinMissing | State::PinUntried { .. } => code::PIN,
-            // Asking again is the caller's matter; unasked it ends things.
-            State::PinWrong { .. } => code::PIN,
+            State::PinWrong {
+                asked_again: false, ..
+            } => code::PIN,
             State::PinBlocked => code::PIN_BLOCKED,
             State::Empty | State::Foreign => code::EMPTY,
             State::Damaged { .. } | State::TooNew { .. } => code::DAMAGED,
@@ -294,6 +295,10 @@ impl State {
                 format!("Waiting for the token {token}… plug it in. (Ctrl-C to stop)")
             }
             State::Pin { .. } => String::new(),
+            State::PinWrong {
+                tries_left,
+                asked_again: true,
+            } => format!("Wrong PIN. {} left.", tries(*tries_left)),
             State::PinLast => "One try left: another mistake blocks the token.".into(),
             State::ExpiresSoon { not_after, now } => format!(
                 "This token expires {} ({}).",
@@ -349,7 +354,7 @@ impl State {
     fn what_and_hint(&self) -> (String, String) {
         const REISSUE: &str = "ask your administrator to issue it again";
         let (what, hint): (String, String) = match self {
-            State::PinWrong { tries_left } => (
+            State::PinWrong { tries_left, .. } => (
                 format!("wrong PIN, {} left", tries(*tries_left)),
                 "start again with the right one".into(),
             ),
@@ -482,7 +487,10 @@ impl From<CardError> for State {
             CardError::NoPermission => State::NoPermission {
                 what: error.to_string(),
             },
-            CardError::PinWrong { tries_left } => State::PinWrong { tries_left },
+            CardError::PinWrong { tries_left } => State::PinWrong {
+                tries_left,
+                asked_again: false,
+            },
             CardError::PinBlocked => State::PinBlocked,
             CardError::Unsupported { .. } => State::UnsupportedCard,
             CardError::PinTooLong { .. }

@@ -21,7 +21,7 @@ use crate::words::{self, Choice, Failure, State, code};
 
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
-pub enum TokenCommand {
+pub(crate) enum TokenCommand {
     /// List the tokens that are plugged in.
     List(list::List),
     /// Show what a token holds: with its PIN everything but the secrets.
@@ -34,20 +34,20 @@ pub enum TokenCommand {
 
 /// Which token, and who says its PIN.
 #[derive(Debug, Args)]
-pub struct Which {
+pub(crate) struct Which {
     /// Use this token, as in 0006:12345678.
     #[arg(long, value_name = "IDENT")]
-    pub token: Option<Ident>,
+    pub(crate) token: Option<Ident>,
     /// Read the PIN from this open descriptor; it is tried once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(3..))]
-    pub pin_fd: Option<RawFd>,
+    pub(crate) pin_fd: Option<RawFd>,
 }
 
 /// Does it.
 ///
 /// # Errors
 /// What went wrong, for people.
-pub fn run(command: TokenCommand) -> Result<(), Failure> {
+pub(crate) fn run(command: TokenCommand) -> Result<(), Failure> {
     terminal::ignore_job_control();
     match command {
         TokenCommand::List(list) => list.run(),
@@ -157,7 +157,7 @@ impl PinSource {
                 token = match token.unlock(pin) {
                     Ok(unlocked) => return Ok(unlocked),
                     Err((token, CardError::PinWrong { tries_left })) => {
-                        eprintln!("{}", State::PinWrong { tries_left }.text());
+                        eprintln!("{}", State::PinWrong { tries_left, asked_again: true }.text());
                         token
                     }
                     Err((token, error @ CardError::PinTooLong { .. })) => {

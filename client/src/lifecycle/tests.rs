@@ -171,6 +171,13 @@ fn pin_needed(tries_left: u8, refused: bool) -> Report {
     }
 }
 
+fn wrong(tries_left: u8, asked_again: bool) -> State {
+    State::PinWrong {
+        tries_left,
+        asked_again,
+    }
+}
+
 #[test]
 fn up_waits_for_an_insertion_and_starts_a_worker_on_it() {
     let mut scene = Scene::attended();
@@ -351,7 +358,7 @@ fn on_a_terminal_a_wrong_pin_is_asked_again_and_the_last_try_warned_of() {
     assert_eq!(
         actions,
         [
-            say(State::PinWrong { tries_left: 1 }),
+            say(wrong(1, true)),
             say(pin),
             say(State::PinLast),
             Action::Order(Order::AskPin)
@@ -375,7 +382,7 @@ fn without_a_terminal_or_with_once_nobody_is_asked_a_second_time() {
         let mut scene = Scene::new(options);
         scene.start();
         assert_eq!(scene.report(pin_needed(2, true)), [Action::Clear]);
-        let wrong = say(State::PinWrong { tries_left: 2 });
+        let wrong = say(wrong(2, false));
         assert_eq!(scene.cleared(), [wrong, Action::Exit(code::PIN)]);
     }
 }
@@ -426,10 +433,7 @@ fn what_is_wrong_with_a_token_ends_up_only_when_nobody_can_change_it() {
 
 #[test]
 fn a_given_pin_that_is_refused_is_the_end_even_on_a_terminal() {
-    for state in [
-        State::PinWrong { tries_left: 2 },
-        State::PinUntried { tries_left: 2 },
-    ] {
+    for state in [wrong(2, false), State::PinUntried { tries_left: 2 }] {
         let mut scene = Scene::attended();
         scene.start();
         scene.report(Report::Failed(state.clone()));
