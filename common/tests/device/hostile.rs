@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use blake2::digest::consts::U16;
+use blake2::digest::{FixedOutput as _, KeyInit as _, Update};
+use blake2::{Blake2s256, Blake2sMac, Digest as _};
 use boringtun::noise::{Tunn, TunnResult};
 use boringtun::x25519;
 use tokenvpn_common::clock::Now;
@@ -10,6 +13,7 @@ use tokenvpn_common::device::Event;
 use tokenvpn_common::guard;
 use tokenvpn_common::key::{PrivateKey, PublicKey};
 
+use crate::allocations;
 use crate::net::*;
 
 fn stranger() -> SocketAddr {
@@ -149,6 +153,31 @@ fn an_unknown_key_meets_silence() {
     assert_eq!((counters.unknown_key, counters.bad_mac), (1, 2));
     assert!(scene.net.log.is_empty());
     assert!(scene.passes());
+}
+
+#[test]
+fn an_initiation_that_only_shows_a_known_key_leaves_no_trace() {
+    let mut scene = Scene::new();
+    let mut forged = initiation(&mut bare_tunnel(&scene.client_key, &scene.gateway));
+    // Only the timestamp takes the private key; anyone can write the rest.
+    forged[100] ^= 1;
+    let mac_key = Blake2s256::new()
+        .chain_update(b"mac1----")
+        .chain_update(scene.gateway.as_bytes())
+        .finalize();
+    let mut mac = Blake2sMac::<U16>::new_from_slice(&mac_key).unwrap();
+    Update::update(&mut mac, &forged[..116]);
+    let mac = mac.finalize_fixed();
+    forged[116..132].copy_from_slice(&mac);
+    let now = scene.net.now;
+    let device = &mut scene.net.nodes[GATEWAY_NODE].device;
+    let mut send = || device.handle_datagrams(now, stranger(), None, &forged, 148);
+    send();
+    let (grown, ()) = allocations::growth(|| (0..10).for_each(|_| send()));
+    assert!(grown < 1_000, "{grown} bytes");
+    assert_eq!(device.counters().unauthentic, 11);
+    assert_eq!(device.poll_timeout(), None);
+    assert!(device.poll_transmit().is_none());
 }
 
 #[test]
@@ -339,6 +368,34 @@ fn a_panic_costs_one_peer_its_session_and_no_more() {
         let too_many = (round == 6).then_some(Event::TooManyPanics);
         let expected: Vec<_> = [lost].into_iter().chain(too_many).collect();
         assert_eq!(node.events, expected, "round {round}");
+    }
+}
+
+#[test]
+fn a_peer_that_gave_up_waits_no_more() {
+    let mut scene = Scene::connected();
+    let others = guard::MAX_WAITING_PEERS as u8 - 1;
+    for i in 0..others {
+        let mut known = peer(
+            &PrivateKey::generate().public(),
+            &[&format!("10.78.0.{i}/32")],
+        );
+        known.endpoint = Some(stranger());
+        let now = scene.net.now;
+        let device = &mut scene.net.nodes[GATEWAY_NODE].device;
+        device.add_peer(now, known).unwrap();
+    }
+    // One peer that once had a session, and as many others as may wait beside it.
+    scene.net.nodes[CLIENT_NODE].online = false;
+    for _ in 0..3 {
+        scene.net.advance(Duration::from_secs(1200));
+        scene.net.send(GATEWAY_NODE, &[packet(INNER, CLIENT, 100)]);
+        for i in 0..others {
+            let to = format!("10.78.0.{i}");
+            scene.net.send(GATEWAY_NODE, &[packet(INNER, &to, 100)]);
+        }
+        let counters = scene.net.nodes[GATEWAY_NODE].device.counters();
+        assert_eq!(counters.no_queue, 0);
     }
 }
 

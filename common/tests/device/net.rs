@@ -159,6 +159,12 @@ impl Net {
         }
     }
 
+    /// Forgets what the eavesdropper has heard.
+    pub(crate) fn forget(&mut self) {
+        self.log = Vec::new();
+        self.trains = Vec::new();
+    }
+
     /// Hands a run of datagrams to a node, as if they came from `source`.
     pub(crate) fn deliver(&mut self, to: usize, source: SocketAddr, run: &[u8], stride: usize) {
         let node = &mut self.nodes[to];
@@ -361,8 +367,7 @@ impl Scene {
             net.send(node, &[packet(source, INNER, 100)]);
         }
         assert_eq!(net.take_inbox(GATEWAY_NODE).len(), 2);
-        net.log.clear();
-        net.trains.clear();
+        net.forget();
         for node in &mut net.nodes {
             node.events.clear();
         }

@@ -33,6 +33,11 @@ fn an_idle_session_is_renewed_every_two_minutes_and_never_lost() {
         assert!((120.0..121.0).contains(&wait), "{wait}");
     }
     assert!(scene.net.sent_by(GATEWAY_NODE, 1).is_empty());
+    let now = scene.net.now;
+    for (node, peer) in [(CLIENT_NODE, gateway), (GATEWAY_NODE, scene.clients[0])] {
+        let last = scene.net.stats(node, &peer).last_handshake.unwrap();
+        assert!(now.since(last) < Duration::from_secs(122), "node {node}");
+    }
 }
 
 #[test]
@@ -71,16 +76,21 @@ fn data_and_a_new_network_end_the_slow_calls() {
         while scene.net.sent_by(CLIENT_NODE, 1).len() == last {
             scene.net.advance(Duration::from_secs(1));
         }
-        scene.net.nodes[GATEWAY_NODE].online = true;
-        scene.net.advance(Duration::from_secs(5));
         if by_data {
+            scene.net.advance(Duration::from_secs(5));
+            scene.net.nodes[GATEWAY_NODE].online = true;
             scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
             assert_eq!(scene.net.take_inbox(GATEWAY_NODE).len(), 1);
         } else {
-            let now = scene.net.now;
+            scene.net.advance(Duration::from_secs(1));
+            let (now, calls) = (scene.net.now, scene.net.sent_by(CLIENT_NODE, 1).len());
             let device = &mut scene.net.nodes[CLIENT_NODE].device;
             device.handle_network_change(now);
             scene.net.flow();
+            assert_eq!(scene.net.sent_by(CLIENT_NODE, 1).len(), calls + 1);
+            scene.net.nodes[GATEWAY_NODE].online = true;
+            scene.net.advance(Duration::from_secs(6));
+            assert_eq!(scene.net.sent_by(CLIENT_NODE, 1).len(), calls + 2);
         }
         assert!(scene.passes());
     }
@@ -210,4 +220,32 @@ fn a_session_lives_no_longer_than_three_minutes() {
     assert_eq!(sent(&mut scene), 1);
     scene.net.advance(Duration::from_secs(2));
     assert_eq!(sent(&mut scene), 0);
+}
+
+#[test]
+fn a_peer_that_was_given_up_is_called_as_often_the_next_time() {
+    let mut scene = Scene::connected();
+    scene.net.nodes[CLIENT_NODE].online = false;
+    for _ in 0..2 {
+        scene.net.advance(60 * MINUTE);
+        scene.net.log.clear();
+        scene.net.send(GATEWAY_NODE, &[packet(INNER, CLIENT, 100)]);
+        scene.net.advance(5 * MINUTE);
+        let calls = scene.net.sent_by(GATEWAY_NODE, 1).len();
+        assert!((16..=18).contains(&calls), "{calls} in 90 s");
+    }
+}
+
+#[test]
+fn packets_that_wait_leave_with_the_session_that_the_peer_begins() {
+    let mut scene = Scene::connected();
+    scene.net.advance(20 * MINUTE);
+    // The gateway calls the client where it no longer is.
+    scene.net.nodes[CLIENT_NODE].address = "203.0.113.7:7".parse().unwrap();
+    scene.net.send(GATEWAY_NODE, &[packet(INNER, CLIENT, 100)]);
+    scene.net.advance(Duration::from_secs(1));
+    assert!(scene.net.take_inbox(CLIENT_NODE).is_empty());
+    scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+    assert_eq!(scene.net.take_inbox(CLIENT_NODE).len(), 1);
+    assert_eq!(scene.net.take_inbox(GATEWAY_NODE).len(), 1);
 }
