@@ -205,9 +205,9 @@ fn init_that_fails_leaves_nothing_behind() {
     }
     // The configuration comes last; what was made before it is taken back.
     init("vpn.example:51820", "10.77.0.0/24")
-        .args(["--config", "/proc/here/gateway.toml"])
+        .args(["--config", "/proc/gateway.toml"])
         .finish()
-        .expect_error(1, &["/proc/here/gateway.toml"]);
+        .expect_error(1, &["/proc/gateway.toml"]);
     assert!(!host.path(STATE).exists());
     assert!(!host.path(CONFIG).exists());
     init("vpn.example:51820", "10.77.0.0/24").ok();

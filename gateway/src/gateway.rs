@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -25,13 +25,14 @@ use tokenvpn_common::io::request_socket::{Framing, Request as Asked, RequestSock
 use tokenvpn_common::io::tun::{self, TunOptions};
 use tokenvpn_common::io::udp;
 use tokenvpn_common::key::{PrivateKey, PublicKey};
+use tokenvpn_common::name::Name;
 use tokenvpn_common::status::{Peer, Status};
 use tokenvpn_common::uapi;
 
 use crate::config::Config;
 use crate::control::{self, Answer, Request};
 use crate::registry::writer::Writer;
-use crate::registry::{Act, Change, Identity, Registry, addresses};
+use crate::registry::{Act, Change, Identity, Registry, addresses, has_ended};
 use crate::state::StateLock;
 use crate::verbs::{self, Terms};
 use crate::words::{self, Failure};
@@ -61,7 +62,7 @@ pub(crate) struct Gateway {
     ended: Receiver<End>,
     writer: Writer,
     /// Everyone who may come in now.
-    roster: HashMap<PublicKey, Identity>,
+    roster: HashMap<PublicKey, Guest>,
     terms: Terms,
     expiry: TimerFd,
     network: Changes,
@@ -69,6 +70,21 @@ pub(crate) struct Gateway {
     _signals: UnixStream,
     poll: Poll,
     _lock: StateLock,
+}
+
+/// What the main thread keeps of an identity.
+struct Guest {
+    name: Name,
+    not_after: Option<UnixTime>,
+}
+
+impl From<Identity> for Guest {
+    fn from(identity: Identity) -> Guest {
+        Guest {
+            name: identity.name,
+            not_after: identity.not_after,
+        }
+    }
 }
 
 impl Gateway {
@@ -82,19 +98,7 @@ impl Gateway {
         let poll = Poll::new().map_err(system)?;
         let signals = watch_signals(&poll).map_err(system)?;
         let registry = Registry::open(&config.registry_file())?;
-        let last_seen = registry.last_seen()?;
-        let now = clock::unix_time();
-        let mut identities = registry.identities()?;
-        identities.retain(|identity| !identity.is_expired(now));
-        let peers: Vec<NamedPeer> = identities
-            .iter()
-            .map(|identity| {
-                let seen = last_seen.get(&identity.public_key);
-                let mut peer = to_peer(identity, config.workers);
-                peer.config.endpoint = seen.map(|seen| seen.endpoint);
-                peer
-            })
-            .collect();
+        let (roster, peers) = admit_all(&registry, config.workers)?;
 
         let sockets = udp::bind(config.listen_port, None, config.workers)?;
         let (interface, queues) = tun::open(&TunOptions {
@@ -103,16 +107,11 @@ impl Gateway {
             mtu: config.mtu,
         })?;
         let own_interface = configure(&config, &interface)?;
-        let mut network = netlink::subscribe()?;
-        // What was done just now is no news.
-        network.drain(|_| ()).map_err(system)?;
-        register(&poll, network.as_fd().as_raw_fd(), NETWORK).map_err(system)?;
-        let expiry = TimerFd::new(
-            ClockId::CLOCK_REALTIME,
-            TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
-        )
-        .map_err(|e| system(e.into()))?;
-        register(&poll, expiry.as_fd().as_raw_fd(), EXPIRY).map_err(system)?;
+        let network = netlink::subscribe()?;
+        register(&poll, &network, NETWORK).map_err(system)?;
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let expiry = TimerFd::new(ClockId::CLOCK_REALTIME, flags).map_err(|e| system(e.into()))?;
+        register(&poll, &expiry, EXPIRY).map_err(system)?;
 
         let writer = Writer::spawn(registry).map_err(system)?;
         let waker = Waker::new(poll.registry(), WORKER_ENDED).map_err(system)?;
@@ -133,10 +132,6 @@ impl Gateway {
         let uapi_path = PathBuf::from(UAPI_DIRECTORY).join(format!("{interface}.sock"));
         let uapi = listen(&poll, &uapi_path, UAPI_FRAMING, UAPI)?;
         let control = listen(&poll, &config.control_socket(), control::FRAMING, CONTROL)?;
-        let roster = identities
-            .into_iter()
-            .map(|identity| (identity.public_key, identity))
-            .collect();
         let gateway = Gateway {
             control,
             uapi,
@@ -217,7 +212,7 @@ impl Gateway {
             return Ok(Answer::Status(self.status()?));
         }
         let act = Act {
-            who: control::who(asked.uid),
+            who: format!("uid {}", asked.uid),
             now: clock::unix_time(),
         };
         let terms = self.terms.clone();
@@ -243,7 +238,7 @@ impl Gateway {
         }
         let taken_up = self.workers.change(change.removed, added);
         for identity in change.added {
-            self.roster.insert(identity.public_key, identity);
+            self.roster.insert(identity.public_key, identity.into());
         }
         self.set_expiry();
         taken_up.map_err(|error| {
@@ -258,11 +253,13 @@ impl Gateway {
         // The timer stays readable, and mio silent, until it is read.
         let _ = self.expiry.wait();
         let now = clock::unix_time();
-        let expired = self.roster.values().filter(|id| id.is_expired(now));
-        let removed: Vec<PublicKey> = expired
-            .inspect(|identity| tracing::info!(peer = %identity.name, "access expired"))
-            .map(|identity| identity.public_key)
-            .collect();
+        let mut removed = Vec::new();
+        for (key, guest) in &self.roster {
+            if has_ended(guest.not_after, now) {
+                tracing::info!(peer = %guest.name, "access ended");
+                removed.push(*key);
+            }
+        }
         let change = Change {
             removed,
             added: Vec::new(),
@@ -275,7 +272,11 @@ impl Gateway {
 
     /// Sets the timer to the next expiry. It follows the wall clock when that is set.
     fn set_expiry(&self) {
-        let next = self.roster.values().filter_map(|id| id.not_after).min();
+        let next = self
+            .roster
+            .values()
+            .filter_map(|guest| guest.not_after)
+            .min();
         let set = match next {
             Some(UnixTime(seconds)) => {
                 // Zero would disarm it.
@@ -313,11 +314,10 @@ impl Gateway {
         let report = self.workers.report().map_err(Failure::internal)?;
         let config = &self.terms.config;
         let to_peer = |stats: PeerStats| {
-            // A key that has expired between report and roster is nobody's any more.
-            let identity = self.roster.get(&stats.public_key)?;
+            let guest = self.roster.get(&stats.public_key)?;
             let age = stats.last_handshake.map(|at| now.since(at).as_secs());
             Some(Peer {
-                name: identity.name.to_string(),
+                name: guest.name.to_string(),
                 public_key: stats.public_key,
                 endpoint: stats.endpoint,
                 latest_handshake: age.map(|age| UnixTime(wall.0.saturating_sub(age))),
@@ -325,7 +325,7 @@ impl Gateway {
                 tx_bytes: stats.tx_bytes,
                 allowed_ips: stats.allowed_ips,
                 persistent_keepalive: stats.keepalive,
-                expires: identity.not_after,
+                expires: guest.not_after,
             })
         };
         let mut peers: Vec<Peer> = report.into_iter().filter_map(to_peer).collect();
@@ -339,6 +339,28 @@ impl Gateway {
             ..Status::new("up")
         })
     }
+}
+
+/// Everyone whose access has not ended, for the main thread and for the workers, who
+/// know from the last run where to greet them.
+fn admit_all(
+    registry: &Registry,
+    workers: u8,
+) -> Result<(HashMap<PublicKey, Guest>, Vec<NamedPeer>), Failure> {
+    let last_seen = registry.last_seen()?;
+    let now = clock::unix_time();
+    let mut roster = HashMap::new();
+    let mut peers = Vec::new();
+    for identity in registry.identities()? {
+        if !identity.is_expired(now) {
+            let mut peer = to_peer(&identity, workers);
+            let seen = last_seen.get(&identity.public_key);
+            peer.config.endpoint = seen.map(|seen| seen.endpoint);
+            peers.push(peer);
+            roster.insert(identity.public_key, identity.into());
+        }
+    }
+    Ok((roster, peers))
 }
 
 /// The identity as the data path knows it.
@@ -390,7 +412,8 @@ fn listen(
         .map_err(|e| Failure::io(format!("cannot listen on {}", path.display()), &e))
 }
 
-fn register(poll: &Poll, fd: i32, token: Token) -> io::Result<()> {
+fn register(poll: &Poll, source: &impl AsFd, token: Token) -> io::Result<()> {
+    let fd = source.as_fd().as_raw_fd();
     let registry = poll.registry();
     registry.register(&mut SourceFd(&fd), token, Interest::READABLE)
 }
@@ -399,7 +422,7 @@ fn register(poll: &Poll, fd: i32, token: Token) -> io::Result<()> {
 fn watch_signals(poll: &Poll) -> io::Result<UnixStream> {
     let (mut ours, theirs) = UnixStream::pair()?;
     for signal in [SIGTERM, SIGINT] {
-        let end = std::os::fd::OwnedFd::from(theirs.as_fd().try_clone_to_owned()?);
+        let end = theirs.as_fd().try_clone_to_owned()?;
         signal_hook::low_level::pipe::register(signal, end)?;
     }
     signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;

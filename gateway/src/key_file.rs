@@ -1,12 +1,14 @@
 //! The gateway's private key on the disk.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use tokenvpn_common::key::{KeyError, PresharedKey, PrivateKey};
 use zeroize::Zeroizing;
+
+use crate::state;
 
 /// The name under which systemd hands over a key (systemd.exec(5), `LoadCredential=`).
 const CREDENTIAL: &str = "private-key";
@@ -30,13 +32,7 @@ pub(crate) fn create(path: &Path) -> Result<PrivateKey, KeyFileError> {
     let key = PrivateKey::generate();
     let mut text = key.expose_text();
     text.push('\n');
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let written = options.open(path).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(|cause| unusable(path, cause))?;
+    state::write_new(path, 0o600, &text).map_err(|cause| unusable(path, cause))?;
     Ok(key)
 }
 

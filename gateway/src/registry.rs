@@ -5,21 +5,23 @@
 //! transaction: it happens whole, with its audit row, or not at all.
 
 pub(crate) mod addresses;
+mod error;
 mod rows;
 mod schema;
 pub(crate) mod writer;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::invitation::{Enrolment, InvitationId};
 use tokenvpn_common::key::{PresharedKey, PublicKey};
 use tokenvpn_common::name::Name;
 
 use self::addresses::AddressError;
+pub(crate) use self::error::{Refusal, RegistryError};
 use crate::config::Networks;
 
 /// How long an ended or lapsed invitation is remembered, in seconds: so long its late
@@ -36,7 +38,7 @@ pub(crate) struct Identity {
     /// Its tunnel addresses, at least one.
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) preshared_key: Option<PresharedKey>,
-    /// The last second of its access.
+    /// When its access ends, if ever.
     pub(crate) not_after: Option<UnixTime>,
     /// The serial number of the profile that holds the key; 0 for a key without profile.
     pub(crate) serial: u32,
@@ -46,8 +48,13 @@ pub(crate) struct Identity {
 impl Identity {
     /// Whether its access has ended at `now`.
     pub(crate) fn is_expired(&self, now: UnixTime) -> bool {
-        self.not_after.is_some_and(|not_after| now > not_after)
+        has_ended(self.not_after, now)
     }
+}
+
+/// Whether access until `not_after` has ended at `now`.
+pub(crate) fn has_ended(not_after: Option<UnixTime>, now: UnixTime) -> bool {
+    not_after.is_some_and(|not_after| now >= not_after)
 }
 
 /// What the enrolment of an invitation will do.
@@ -108,72 +115,6 @@ pub(crate) struct Sighting {
     pub(crate) at: UnixTime,
 }
 
-/// Why a verb was refused. Nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
-    #[error("{name} exists already")]
-    NameTaken { name: Name },
-    #[error("there is no {name}")]
-    UnknownName { name: Name },
-    #[error("{name} has no such key")]
-    UnknownKey { name: Name },
-    #[error("this public key is enrolled already, for {name}")]
-    DuplicateKey { name: Name },
-    #[error("this public key is the gateway's own")]
-    OwnKey,
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    #[error("{name} has another address than {address}, and a renewal keeps it")]
-    OtherAddress { name: Name, address: IpAddr },
-    #[error("{name} has several keys")]
-    SeveralKeys { name: Name },
-    #[error("this invitation is unknown here")]
-    UnknownInvitation,
-    #[error("this invitation was used already")]
-    UsedInvitation,
-    #[error("this invitation was withdrawn")]
-    WithdrawnInvitation,
-    #[error("this invitation was valid until {valid_until}")]
-    LateEnrolment { valid_until: UnixTime },
-    #[error("this invitation is for {invited}, not for {name}")]
-    OtherName { invited: Name, name: Name },
-    #[error("the access would have ended on {not_after}")]
-    Ended { not_after: UnixTime },
-}
-
-/// Why the registry did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RegistryError {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    #[error("there is no registry at {path}", path = .0.display())]
-    Missing(PathBuf),
-    #[error("{path} exists already", path = .0.display())]
-    Exists(PathBuf),
-    #[error("{path} cannot be used: {cause}", path = path.display())]
-    Unusable {
-        path: PathBuf,
-        cause: std::io::Error,
-    },
-    #[error("{path} is no registry of this program", path = .0.display())]
-    Foreign(PathBuf),
-    #[error("{path} was written by a newer program (version {version}, this one knows {known})", path = path.display(), known = schema::VERSION)]
-    TooNew { path: PathBuf, version: i64 },
-    #[error("the registry is damaged: {0}")]
-    Damaged(String),
-    #[error("the registry cannot be read or written: {0}")]
-    Sql(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for RegistryError {
-    fn from(error: rusqlite::Error) -> RegistryError {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt) => RegistryError::Damaged(error.to_string()),
-            _ => RegistryError::Sql(error),
-        }
-    }
-}
-
 /// The registry on this machine's disk.
 pub(crate) struct Registry {
     connection: Connection,
@@ -188,15 +129,25 @@ impl Registry {
     /// Opens the registry and checks it: the part with identities has to be whole, the
     /// last-seen part is emptied if it is not.
     pub(crate) fn open(path: &Path) -> Result<Registry, RegistryError> {
-        let connection = schema::open(path)?;
-        let registry = Registry { connection };
-        registry.check_identities()?;
-        Ok(registry)
+        schema::open(path).map(|connection| Registry { connection })
     }
 
     /// Everyone who may come in or could until their access ended, by name.
     pub(crate) fn identities(&self) -> Result<Vec<Identity>, RegistryError> {
-        rows::identities(&self.connection)
+        let identities = rows::identities(&self.connection)?;
+        // What no single row shows: that no address belongs to two keys.
+        let mut owners = HashMap::new();
+        for identity in &identities {
+            for address in &identity.addresses {
+                if let Some(other) = owners.insert(address, &identity.name) {
+                    let both = format!("{other} and {}", identity.name);
+                    return Err(RegistryError::Damaged(format!(
+                        "{address} belongs to {both}"
+                    )));
+                }
+            }
+        }
+        Ok(identities)
     }
 
     /// The invitations that can still be used.
@@ -378,22 +329,6 @@ impl Registry {
         let immediate = TransactionBehavior::Immediate;
         Ok(self.connection.transaction_with_behavior(immediate)?)
     }
-
-    /// What no single row shows: that no address belongs to two keys.
-    fn check_identities(&self) -> Result<(), RegistryError> {
-        let mut owners = HashMap::new();
-        for identity in self.identities()? {
-            for address in &identity.addresses {
-                if let Some(other) = owners.insert(*address, identity.name.clone()) {
-                    return Err(RegistryError::Damaged(format!(
-                        "{address} belongs to {other} and to {}",
-                        identity.name
-                    )));
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Decides what an invitation is for, and withdraws the ones it takes the place of.
@@ -441,7 +376,7 @@ fn prepare(
 
 fn check_not_ended(not_after: Option<UnixTime>, now: UnixTime) -> Result<(), Refusal> {
     match not_after {
-        Some(not_after) if now > not_after => Err(Refusal::Ended { not_after }),
+        Some(not_after) if now >= not_after => Err(Refusal::Ended { not_after }),
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! The state directory and the lock that says who may write there.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -46,25 +46,32 @@ impl StateLock {
     }
 }
 
-/// Makes the directory for its owner only, or checks the one that is there. Says
-/// whether it was made.
+/// Makes the directory for its owner only, in one that is there, or checks the one that
+/// is there itself. Says whether it was made.
 pub(crate) fn make(directory: &Path) -> Result<bool, StateError> {
     if directory.exists() {
         check(directory)?;
         return Ok(false);
     }
-    let unusable = |cause| StateError::Unusable {
+    let made = DirBuilder::new().mode(0o700).create(directory);
+    made.map_err(|cause| StateError::Unusable {
         path: directory.to_owned(),
         cause,
-    };
-    if let Some(parent) = directory.parent() {
-        fs::create_dir_all(parent).map_err(unusable)?;
-    }
-    DirBuilder::new()
-        .mode(0o700)
-        .create(directory)
-        .map_err(unusable)?;
+    })?;
     Ok(true)
+}
+
+/// Writes a file that was not there, whole or not at all.
+pub(crate) fn write_new(path: &Path, mode: u32, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(mode).open(path)?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 fn check(directory: &Path) -> Result<(), StateError> {
@@ -97,7 +104,7 @@ mod tests {
     #[test]
     fn one_at_a_time_holds_the_lock() {
         let directory = tempfile::tempdir().unwrap();
-        let state = directory.path().join("deep").join("state");
+        let state = directory.path().join("state");
         assert!(make(&state).unwrap());
         assert!(!make(&state).unwrap());
         let held = StateLock::take(&state).unwrap().unwrap();

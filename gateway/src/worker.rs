@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Batches that may wait for a worker; more are dropped, as on any full queue.
 const HANDOVERS: usize = 1024;
 
+/// Batches taken from others in one round.
+const HANDOVERS_PER_ROUND: usize = 64;
+
 const WAKE: Token = FIRST_FREE_TOKEN;
 
 /// A peer as a worker takes it.
@@ -139,6 +142,7 @@ impl Workers {
                 orders: received,
                 handovers,
                 neighbours: neighbours.clone(),
+                waker: neighbours[index].waker.clone(),
                 names: HashMap::new(),
                 sightings: surroundings.sightings.clone(),
             };
@@ -235,6 +239,7 @@ struct Loop {
     orders: Receiver<Order>,
     handovers: Receiver<Handover>,
     neighbours: Vec<Neighbour>,
+    waker: Arc<Waker>,
     /// Of all peers, for the log.
     names: HashMap<PublicKey, Name>,
     sightings: Sightings,
@@ -318,12 +323,18 @@ impl Loop {
         None
     }
 
+    /// Takes a bounded round of what others received for us, as from a socket.
     fn take_handovers(&mut self) {
-        while let Ok(handover) = self.handovers.try_recv() {
+        for _ in 0..HANDOVERS_PER_ROUND {
+            let Ok(handover) = self.handovers.try_recv() else {
+                return;
+            };
             let device = self.datapath.device_mut();
             device.handle_handover(clock::now(), handover);
             self.datapath.flush();
         }
+        // There may be more, and whoever sent it has woken us already.
+        let _ = self.waker.wake();
     }
 
     fn admit(&mut self, peers: &[NamedPeer]) -> Result<(), AddPeerError> {

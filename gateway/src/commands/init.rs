@@ -1,8 +1,6 @@
 //! `init`: a gateway's key, configuration and registry, all or none.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use tokenvpn_common::profile;
@@ -17,6 +15,19 @@ use crate::words::{self, Failure};
 
 /// Takes back what was made, last first, unless everything was.
 struct Undo(Vec<PathBuf>);
+
+impl Undo {
+    /// Makes the directories above `path` that are missing.
+    fn make_parents(&mut self, path: &Path) -> Result<(), Failure> {
+        let missing = |parent: &&Path| !parent.as_os_str().is_empty() && !parent.exists();
+        let mut parents: Vec<_> = path.ancestors().skip(1).take_while(missing).collect();
+        while let Some(parent) = parents.pop() {
+            fs::create_dir(parent).map_err(|e| Failure::io(parent.display(), &e))?;
+            self.0.push(parent.to_owned());
+        }
+        Ok(())
+    }
+}
 
 impl Drop for Undo {
     fn drop(&mut self) {
@@ -44,14 +55,17 @@ pub(crate) fn run(path: &Path, asked: cli::Init) -> Result<(), Failure> {
         }
     }
     let mut undo = Undo(Vec::new());
+    undo.make_parents(&config.state_dir)?;
+    undo.make_parents(path)?;
     if state::make(&config.state_dir)? {
         undo.0.push(config.state_dir.clone());
     }
     let key = key_file::create(&key_file)?;
     undo.0.push(key_file);
-    undo.0.push(registry_file.clone());
     drop(Registry::create(&registry_file)?);
-    write_config(path, &config).map_err(|e| Failure::io(path.display(), &e))?;
+    undo.0.push(registry_file);
+    state::write_new(path, 0o640, &config.to_toml())
+        .map_err(|e| Failure::io(path.display(), &e))?;
     undo.0.push(path.to_owned());
     print(&format!("{}\n", key.public()))?;
     undo.0.clear();
@@ -61,21 +75,4 @@ pub(crate) fn run(path: &Path, asked: cli::Init) -> Result<(), Failure> {
 /// The gateway may be started from another directory.
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|e| Failure::io(path.display(), &e))
-}
-
-/// Writes the file at once or not at all.
-fn write_config(path: &Path, config: &Config) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o640);
-    let mut file = options.open(path)?;
-    let written = file
-        .write_all(config.to_toml().as_bytes())
-        .and_then(|()| file.sync_all());
-    if written.is_err() {
-        let _ = fs::remove_file(path);
-    }
-    written
 }

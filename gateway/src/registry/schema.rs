@@ -1,13 +1,13 @@
 //! The database file: its tables, its versions, and whether it is whole.
 
-use std::fs::OpenOptions;
+use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{RegistryError, rows};
+use crate::state;
 
 /// Tells the file from other programs' databases: "tvpn".
 const APPLICATION: i64 = 0x7476_706e;
@@ -61,21 +61,21 @@ CREATE TABLE IF NOT EXISTS last_seen (
 
 /// Makes the file, for its owner only.
 pub(super) fn create(path: &Path) -> Result<Connection, RegistryError> {
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    made.map_err(|cause| match cause.kind() {
+    state::write_new(path, 0o600, "").map_err(|cause| match cause.kind() {
         io::ErrorKind::AlreadyExists => RegistryError::Exists(path.to_owned()),
         _ => unusable(path, cause),
     })?;
-    let connection = connect(path)?;
-    connection.execute_batch(&format!(
-        "BEGIN; {TABLES} {LAST_SEEN}
-         PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
-    ))?;
-    Ok(connection)
+    let created = connect(path).and_then(|connection| {
+        connection.execute_batch(&format!(
+            "BEGIN; {TABLES} {LAST_SEEN}
+             PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+        ))?;
+        Ok(connection)
+    });
+    if created.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    created
 }
 
 /// Opens the file and checks it.
