@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pcsc::{Context, Disposition, Protocols, Scope, ShareMode};
+use pcsc::{Context, Disposition, Protocols, ReaderState, Scope, ShareMode, State};
 use rig::card::{GET_DATA, PUT_DATA, READER, Slot, VERIFY};
 use rig::{Card, Host, Process, Pty, World, wait};
 use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Pin, Token, Unlocked};
@@ -16,6 +16,9 @@ use tokenvpn_common::token::{Content, Label};
 /// The PC/SC library keeps what it knows of the readers once per process, so two worlds at
 /// a time would see each other's.
 static PCSC: Mutex<()> = Mutex::new(());
+
+/// [`READER`] for the PC/SC library.
+const READER_NAME: &CStr = c"Virtual PCD 00 00";
 
 /// A computer with a card in its reader.
 struct Desk {
@@ -105,9 +108,8 @@ fn label() -> Label {
 /// The status word of the card's answer to GET DATA for object 0103, without any PIN.
 fn status_of_profile() -> u16 {
     let context = Context::establish(Scope::User).unwrap();
-    let reader = CStr::from_bytes_with_nul(b"Virtual PCD 00 00\0").unwrap();
     let card = context
-        .connect(reader, ShareMode::Shared, Protocols::ANY)
+        .connect(READER_NAME, ShareMode::Shared, Protocols::ANY)
         .unwrap();
     let mut room = [0; 300];
     let select = b"\x00\xa4\x04\x00\x06\xd2\x76\x00\x01\x24\x01\x00";
@@ -276,9 +278,8 @@ fn a_card_that_is_left_without_a_reset_gives_its_profile_to_anybody() {
     let pin = desk.card.pin().to_owned();
     let status = desk.computer.within(|| {
         let context = Context::establish(Scope::User).unwrap();
-        let reader = CStr::from_bytes_with_nul(b"Virtual PCD 00 00\0").unwrap();
         let card = context
-            .connect(reader, ShareMode::Shared, Protocols::ANY)
+            .connect(READER_NAME, ShareMode::Shared, Protocols::ANY)
             .unwrap();
         let mut room = [0; 300];
         let select = b"\x00\xa4\x04\x00\x06\xd2\x76\x00\x01\x24\x01\x00";
@@ -290,7 +291,7 @@ fn a_card_that_is_left_without_a_reset_gives_its_profile_to_anybody() {
             .map_err(|e| e.1)
             .unwrap();
         let card = context
-            .connect(reader, ShareMode::Shared, Protocols::ANY)
+            .connect(READER_NAME, ShareMode::Shared, Protocols::ANY)
             .unwrap();
         let answer = card.transmit(b"\x00\xca\x01\x03\x00", &mut room).unwrap();
         answer.to_vec()
@@ -307,8 +308,8 @@ fn a_card_that_another_process_holds_is_busy_and_free_soon_after_its_end() {
     desk.open(|token| match token {
         Err(CardError::Busy { reader, holders }) => {
             assert_eq!(reader, READER);
-            let pids: Vec<_> = holders.iter().map(|holder| holder.pid).collect();
-            assert!(pids.contains(&(other.pid() as u32)), "{holders:?}");
+            let names: Vec<_> = holders.iter().map(|holder| &*holder.name).collect();
+            assert_eq!(names, ["tokenvpn"]);
         }
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("two programs have the card"),
@@ -457,16 +458,34 @@ fn the_watch_sees_what_is_in_and_what_comes_and_goes() {
     });
 }
 
+/// How many insertions and removals pcscd has counted.
+fn events(desk: &Desk) -> u32 {
+    desk.computer.within(|| {
+        let context = Context::establish(Scope::User).unwrap();
+        let mut state = [ReaderState::new(READER_NAME, State::UNAWARE)];
+        context
+            .get_status_change(Duration::ZERO, &mut state)
+            .unwrap();
+        state[0].event_count()
+    })
+}
+
 #[test]
 fn a_removal_is_seen_however_short_it_was() {
     let desk = Desk::new();
     watched(&desk, Watch::All, |news| {
         assert_eq!(next(news), here(READER));
-        for _ in 0..3 {
+        let mut seen = 0;
+        while seen < 3 {
+            let before = events(&desk);
             desk.card.remove();
             desk.card.insert();
-            assert_eq!(next(news), gone(READER));
-            assert_eq!(next(news), here(READER));
+            // pcscd looks at this reader every 400 ms only, and on a busy machine later.
+            if events(&desk) != before {
+                assert_eq!(next(news), gone(READER));
+                assert_eq!(next(news), here(READER));
+                seen += 1;
+            }
         }
     });
 }

@@ -31,7 +31,7 @@ const MAX_LINE: usize = Pin::MAX + 2;
 
 /// Why there is no PIN. No card was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum PinError {
+pub(crate) enum PinError {
     /// The person gave none.
     #[error("no PIN was given")]
     Cancelled,
@@ -60,7 +60,7 @@ pub enum PinError {
 ///
 /// # Errors
 /// [`PinError::Unreadable`]: such a source was named but cannot be had; no other is tried.
-pub fn given(pin_fd: Option<RawFd>) -> Result<Option<OwnedFd>, PinError> {
+pub(crate) fn given(pin_fd: Option<RawFd>) -> Result<Option<OwnedFd>, PinError> {
     if let Some(number) = pin_fd {
         let descriptor = adopt(number).map_err(|source| PinError::Unreadable {
             from: format!("descriptor {number}"),
@@ -86,7 +86,7 @@ pub fn given(pin_fd: Option<RawFd>) -> Result<Option<OwnedFd>, PinError> {
 ///
 /// # Errors
 /// It cannot be read, or holds what can be no PIN.
-pub fn read(descriptor: OwnedFd) -> Result<Pin, PinError> {
+pub(crate) fn read(descriptor: OwnedFd) -> Result<Pin, PinError> {
     let line = read_line(descriptor.as_fd(), None).map_err(|error| match error {
         // Nothing in it is no decision of anybody.
         PinError::Cancelled => PinTextError::TooShort.into(),
@@ -103,7 +103,7 @@ pub fn read(descriptor: OwnedFd) -> Result<Pin, PinError> {
 /// # Errors
 /// [`PinError::Cancelled`] (an empty line or the terminal's end), [`PinError::Interrupted`],
 /// [`PinError::NoTerminal`].
-pub fn ask(prompt: &str, interrupt: Option<BorrowedFd<'_>>) -> Result<Pin, PinError> {
+pub(crate) fn ask(prompt: &str, interrupt: Option<BorrowedFd<'_>>) -> Result<Pin, PinError> {
     let terminal = Terminal::open().ok_or(PinError::NoTerminal)?;
     let dialogue = Dialogue::begin(&terminal, Echo::Off)?;
     loop {
@@ -119,7 +119,7 @@ pub fn ask(prompt: &str, interrupt: Option<BorrowedFd<'_>>) -> Result<Pin, PinEr
 ///
 /// # Errors
 /// As [`ask`]; an empty line is an answer here, and not this one.
-pub fn confirm(
+pub(crate) fn confirm(
     question: &str,
     yes: &str,
     interrupt: Option<BorrowedFd<'_>>,

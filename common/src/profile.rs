@@ -540,12 +540,13 @@ pub fn check_keepalive(keepalive: u16) -> Result<(), ProfileError> {
 
 /// Whether another computer can have this address.
 fn is_host_address(ip: IpAddr) -> bool {
-    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
-    // An IPv4 address in IPv6's clothes would slip past these very checks.
-    let mapped = matches!(ip, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());
-    let this_network = matches!(ip, IpAddr::V4(v4) if v4.octets()[0] == 0);
-    !(ip.is_unspecified() || ip.is_loopback() || ip.is_multicast())
-        && !(broadcast || mapped || this_network)
+    let nobodys = match ip {
+        // 0.0.0.0/8 is "this network" (RFC 1122 §3.2.1.3).
+        IpAddr::V4(v4) => v4.octets()[0] == 0 || v4.is_broadcast(),
+        // An IPv4 address in IPv6's clothes would slip past these very checks.
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().is_some(),
+    };
+    !(nobodys || ip.is_unspecified() || ip.is_loopback() || ip.is_multicast())
 }
 
 fn each_once<T: PartialEq>(items: &[T], field: &'static str) -> Result<(), ProfileError> {

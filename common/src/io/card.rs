@@ -314,6 +314,7 @@ impl Token {
     /// # Errors
     /// [`CardError::PinWrong`], [`CardError::PinBlocked`], [`CardError::PinTooLong`], or the
     /// card was removed; with the token, for another PIN.
+    #[expect(clippy::result_large_err, reason = "the token moves either way")]
     pub fn unlock(mut self, pin: Pin) -> Result<Unlocked, (Token, CardError)> {
         match self.verify(pin) {
             Ok(()) => Ok(Unlocked(self)),

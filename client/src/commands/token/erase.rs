@@ -11,7 +11,7 @@ use crate::words::Failure;
 
 /// Options of `token erase`.
 #[derive(Debug, Args)]
-pub struct Erase {
+pub(crate) struct Erase {
     #[command(flatten)]
     which: Which,
 }

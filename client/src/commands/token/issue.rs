@@ -25,7 +25,7 @@ const EARLIEST: UnixTime = UnixTime(1_793_491_200);
 
 /// Options of `token issue`.
 #[derive(Debug, Args)]
-pub struct Issue {
+pub(crate) struct Issue {
     #[command(flatten)]
     which: Which,
     /// Write no label: nobody learns the token's name without its PIN.

@@ -12,7 +12,7 @@ use crate::words::{Failure, State};
 
 /// Options of `token list`.
 #[derive(Debug, Args)]
-pub struct List {
+pub(crate) struct List {
     /// Print JSON.
     #[arg(long)]
     json: bool,

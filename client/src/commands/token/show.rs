@@ -12,7 +12,7 @@ use crate::words::{Failure, State};
 
 /// Options of `token show`.
 #[derive(Debug, Args)]
-pub struct Show {
+pub(crate) struct Show {
     #[command(flatten)]
     which: Which,
     /// Print JSON.

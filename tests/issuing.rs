@@ -1,0 +1,422 @@
+//! `tokenvpn token`, the real program, with a virtual card and a person at a terminal.
+
+use std::time::Duration;
+
+use rig::card::Slot;
+use rig::client::PIN_FD;
+use rig::pty::{CTRL_C, ENTER};
+use rig::{Card, Finished, Host, Process, Pty, World, wait};
+use serde_json::Value;
+use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::invitation::{self, Enrolment, Invitation, InvitationId};
+use tokenvpn_common::io::clock;
+use tokenvpn_common::key::{PresharedKey, PrivateKey};
+
+struct Desk {
+    card: Card,
+    computer: Host,
+    world: World,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let world = World::new();
+        let computer = world.host("computer");
+        computer.start_pcscd();
+        let card = Card::new(&world, "traveller");
+        card.connect(&computer);
+        card.insert();
+        let desk = Desk {
+            card,
+            computer,
+            world,
+        };
+        desk.await_list(&desk.card.ident());
+        desk.card.reset_counts();
+        desk
+    }
+
+    /// Waits until pcscd has noticed a card.
+    fn await_list(&self, ident: &str) {
+        wait::until_true("the token is listed", wait::SOON, || {
+            self.computer
+                .tokenvpn(&["token", "list"])
+                .ok()
+                .contains(ident)
+        });
+    }
+
+    /// `tokenvpn token …` without a terminal, its PIN on a descriptor.
+    fn token(&self, words: &[&str], pin: &str, stdin: &str) -> Finished {
+        let number = PIN_FD.to_string();
+        self.computer
+            .tokenvpn(&["token"])
+            .args(words)
+            .args(["--pin-fd", &number])
+            .text_on(PIN_FD, pin)
+            .stdin(stdin)
+            .finish()
+    }
+
+    /// The same with a person at a terminal.
+    fn asking(&self, words: &[&str], stdin: &str) -> (Process, Pty) {
+        let pty = Pty::open();
+        let process = self
+            .computer
+            .tokenvpn(&["token"])
+            .args(words)
+            .stdin(stdin)
+            .with_terminal(&pty)
+            .spawn();
+        (process, pty)
+    }
+
+    fn shown(&self) -> Value {
+        let shown = self.token(&["show", "--json"], self.card.pin(), "");
+        serde_json::from_str(&shown.expect_code(0).stdout).unwrap()
+    }
+}
+
+fn invitation() -> Invitation {
+    Invitation {
+        version: invitation::VERSION,
+        id: InvitationId::generate(),
+        name: "traveller".parse().unwrap(),
+        valid_until: UnixTime(clock::unix_time().0 + 3600),
+        expires: Some("2099-12-31".parse().unwrap()),
+        gateway_public_key: PrivateKey::generate().public(),
+        preshared_key: Some(PresharedKey::generate()),
+        endpoints: vec!["tokyo.example:51820".parse().unwrap()],
+        addresses: vec!["10.77.0.7/24".parse().unwrap()],
+        allowed_ips: vec!["10.20.0.0/16".parse().unwrap()],
+        dns: vec!["10.77.0.1".parse().unwrap()],
+        mtu: 1420,
+        keepalive: 25,
+    }
+}
+
+fn text(invitation: &Invitation) -> String {
+    invitation.to_toml().unwrap().to_string()
+}
+
+#[test]
+fn a_token_is_issued_in_the_pipe_with_one_pin() {
+    let desk = Desk::new();
+    let invitation = invitation();
+    let (issue, pty) = desk.asking(&["issue"], &text(&invitation));
+    pty.expect("3 tries left: ");
+    pty.await_no_echo();
+    pty.type_line(desk.card.pin());
+    assert_eq!(issue.exit_code(wait::SOON), 0, "{}", issue.report());
+    assert_eq!(
+        (desk.card.counts().pins, desk.card.counts().right_pins),
+        (1, 1)
+    );
+
+    let enrolment = Enrolment::from_toml(&issue.stdout().all()).unwrap();
+    assert_eq!(enrolment.id, invitation.id);
+    assert_eq!((enrolment.name, enrolment.serial), (invitation.name, 1));
+    let said = issue.stderr().all();
+    for fact in [
+        "traveller",
+        "tokyo.example:51820",
+        "10.20.0.0/16",
+        " of ",
+        "2099-12-31",
+    ] {
+        assert!(said.contains(fact), "{fact} in:\n{said}");
+    }
+    assert!(!pty.screen().all().contains(desk.card.pin()));
+
+    let shown = desk.shown();
+    let profile = &shown["profile"];
+    assert_eq!(profile["state"], "valid");
+    assert_eq!(profile["public_key"], enrolment.public_key.to_string());
+    assert_eq!(profile["gateways"][0]["preshared_key"], true);
+    assert_eq!(profile["addresses"][0], "10.77.0.7/24");
+    assert_eq!(shown["label"]["name"], "traveller");
+    assert_eq!(shown["label"]["serial"], 1);
+    let secret = invitation.preshared_key.unwrap().expose_text();
+    assert!(!shown.to_string().contains(&*secret) && !said.contains(&*secret));
+}
+
+#[test]
+fn an_invitation_can_be_a_file_and_the_label_left_out() {
+    let desk = Desk::new();
+    let file = desk.computer.dir().join("invitation.toml");
+    std::fs::write(&file, text(&invitation())).unwrap();
+    let words = ["issue", "--no-label", file.to_str().unwrap()];
+    desk.token(&words, desk.card.pin(), "").expect_code(0);
+    let shown = desk.shown();
+    assert_eq!(shown["label"]["state"], "empty");
+    assert_eq!(shown["profile"]["name"], "traveller");
+    let list = desk.computer.tokenvpn(&["token", "list"]).ok();
+    assert!(
+        list.contains("no label") && !list.contains("traveller"),
+        "{list}"
+    );
+}
+
+#[test]
+fn a_profile_is_overwritten_only_after_a_yes_and_counted() {
+    let desk = Desk::new();
+    desk.token(&["issue"], desk.card.pin(), &text(&invitation()))
+        .expect_code(0);
+    let first = desk.shown();
+
+    let again = desk.token(&["issue"], desk.card.pin(), &text(&invitation()));
+    again.expect_error(1, &["not overwritten", "terminal"]);
+    assert_eq!(desk.shown(), first);
+
+    for (answer, code) in [("no", 1), ("yes", 1), ("", 1), ("YES", 0)] {
+        let (issue, pty) = desk.asking(&["issue"], &text(&invitation()));
+        pty.expect("PIN for");
+        pty.await_no_echo();
+        pty.type_line(desk.card.pin());
+        pty.expect("the profile of traveller, serial 1. Type YES to overwrite it: ");
+        pty.type_line(answer);
+        assert_eq!(
+            issue.exit_code(wait::SOON),
+            code,
+            "{answer}: {}",
+            issue.report()
+        );
+        let serial = if code == 0 { 2 } else { 1 };
+        assert_eq!(desk.shown()["profile"]["serial"], serial, "{answer}");
+    }
+}
+
+#[test]
+fn what_is_no_invitation_changes_nothing_and_asks_no_card() {
+    let desk = Desk::new();
+    let good = text(&invitation());
+    let late = Invitation {
+        valid_until: UnixTime(clock::unix_time().0 - 1),
+        ..invitation()
+    };
+    let expired = Invitation {
+        expires: Some(UnixTime(1)),
+        ..invitation()
+    };
+    for (stdin, code, facts) in [
+        (String::new(), 1, &["there is no invitation", "empty"][..]),
+        ("\n".into(), 1, &["there is no invitation"]),
+        ("hello".into(), 1, &["line 1", "column"]),
+        (
+            good.replace("10.20.0.0/16", "10.20.0.0/99"),
+            1,
+            &["line", "column"],
+        ),
+        (
+            good.replace("10.20.0.0/16", "10.20.0.1/16"),
+            1,
+            &["10.20.0.1/16"],
+        ),
+        (
+            good.replace("version = 1", "version = 9"),
+            1,
+            &["version 9", "update"],
+        ),
+        (text(&late), 1, &["valid until", "clock"]),
+        (text(&expired), 6, &["expired"]),
+    ] {
+        let issue = desk.token(&["issue"], desk.card.pin(), &stdin);
+        let issue = issue.expect_error(code, facts);
+        assert_eq!(issue.stdout, "");
+    }
+    assert_eq!(desk.card.counts().all, 0);
+    let missing = desk.token(&["issue", "/nowhere"], desk.card.pin(), "");
+    missing.expect_error(1, &["/nowhere"]);
+}
+
+#[test]
+fn a_profile_that_does_not_fit_is_not_written() {
+    let desk = Desk::new();
+    let allowed_ips = (0..=255u8).flat_map(|a| (0..5).map(move |b| format!("10.{a}.{b}.0/24")));
+    let allowed_ips = allowed_ips.map(|net| net.parse().unwrap()).collect();
+    let long = Invitation {
+        allowed_ips,
+        ..invitation()
+    };
+    let issue = desk.token(&["issue"], desk.card.pin(), &text(&long));
+    issue.expect_error(1, &["4096 bytes"]);
+    assert_eq!(desk.card.counts().writes, 0);
+}
+
+#[test]
+fn a_pin_that_nobody_typed_is_tried_once_and_only_with_a_full_counter() {
+    let desk = Desk::new();
+    let issue = desk.token(&["issue"], "999999", &text(&invitation()));
+    issue.expect_error(4, &["wrong PIN", "2"]);
+    assert_eq!(desk.card.counts().pins, 1);
+    let issue = desk.token(&["issue"], desk.card.pin(), &text(&invitation()));
+    issue.expect_error(4, &["2 tries left", "type the PIN"]);
+    assert_eq!(desk.card.counts().pins, 1, "the card was not asked");
+    for unusable in ["", "12345", "12345\u{7}"] {
+        desk.token(&["show"], unusable, "").expect_code(4);
+    }
+    assert_eq!(desk.card.counts().pins, 1);
+}
+
+#[test]
+fn a_credential_is_a_pin_that_nobody_typed() {
+    let desk = Desk::new();
+    let directory = desk.computer.dir().join("credentials");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("pin"), format!("{}\n", desk.card.pin())).unwrap();
+    let show = desk
+        .computer
+        .tokenvpn(&["token", "show"])
+        .env("CREDENTIALS_DIRECTORY", &directory);
+    show.finish().expect_error(8, &["holds no VPN profile"]);
+    assert_eq!(desk.card.counts().right_pins, 1);
+}
+
+#[test]
+fn a_mistyped_pin_is_asked_again_and_the_last_try_only_after_a_yes() {
+    let desk = Desk::new();
+    let (show, pty) = desk.asking(&["show"], "");
+    for left in ["3 tries left: ", "2 tries left: "] {
+        pty.expect(left);
+        pty.await_no_echo();
+        // Too short to be one: costs nothing.
+        pty.type_line("123");
+        pty.expect("at least 6");
+        pty.expect(left);
+        pty.type_line("999999");
+    }
+    pty.expect("Type YES to use it");
+    assert_eq!(desk.card.counts().pins, 2);
+    pty.type_line("yes");
+    assert_eq!(show.exit_code(wait::SOON), 4, "{}", show.report());
+    assert_eq!(desk.card.counts().pins, 2);
+
+    let (show, pty) = desk.asking(&["show"], "");
+    pty.expect("Type YES to use it");
+    pty.type_line("YES");
+    pty.expect("1 try left: ");
+    pty.await_no_echo();
+    pty.type_line("999999");
+    assert_eq!(show.exit_code(wait::SOON), 5, "{}", show.report());
+    let blocked = desk.token(&["show"], desk.card.pin(), "");
+    blocked.expect_error(5, &["blocked", "nothing was erased"]);
+    assert_eq!(desk.card.counts().pins, 3);
+}
+
+#[test]
+fn whoever_gives_up_at_the_prompt_finds_the_terminal_as_it_was() {
+    let desk = Desk::new();
+    for (keys, code) in [(CTRL_C, 4), (ENTER, 4), ("\x04", 4), ("half a PIN\x03", 4)] {
+        let pty = Pty::open();
+        let before = pty.settings();
+        let show = desk
+            .computer
+            .tokenvpn(&["token", "show"])
+            .with_terminal(&pty)
+            .spawn();
+        pty.expect("PIN for");
+        pty.await_no_echo();
+        pty.press("\x1a");
+        pty.press(keys);
+        assert_eq!(
+            show.exit_code(wait::SOON),
+            code,
+            "{keys:?} {}",
+            show.report()
+        );
+        assert_eq!(pty.settings(), before, "{keys:?}");
+        assert!(!pty.screen().all().contains("half"));
+    }
+    assert_eq!(desk.card.counts().pins, 0);
+}
+
+#[test]
+fn without_a_pin_only_what_anybody_can_know_is_shown() {
+    let desk = Desk::new();
+    desk.token(&["issue"], desk.card.pin(), &text(&invitation()))
+        .expect_code(0);
+    desk.card.reset_counts();
+    let show = desk.computer.tokenvpn(&["token", "show"]).ok();
+    assert!(show.contains(&desk.card.ident()) && show.contains("traveller, until 2099"));
+    assert!(!show.contains("tokyo"), "{show}");
+    let json = desk.computer.tokenvpn(&["token", "show", "--json"]).ok();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["profile"], Value::Null);
+    assert_eq!(json["tries_left"], 3);
+    assert_eq!(desk.card.counts().pins, 0);
+}
+
+#[test]
+fn with_two_tokens_one_has_to_be_named() {
+    let desk = Desk::new();
+    let spare = Card::new(&desk.world, "spare").with_serial("8a1b2c3d");
+    spare.connect_to(&desk.computer, Slot::Second);
+    spare.insert();
+    desk.await_list(&spare.ident());
+    spare.reset_counts();
+    let both = [desk.card.ident(), spare.ident()];
+    let issue = desk.token(&["issue"], desk.card.pin(), &text(&invitation()));
+    issue.expect_error(2, &[&both[0], &both[1], "--token"]);
+    let words = ["issue", "--token", &both[1]];
+    desk.token(&words, spare.pin(), &text(&invitation()))
+        .expect_code(0);
+    assert_eq!((desk.card.counts().writes, spare.counts().writes), (0, 2));
+    let nobody = desk.token(&["show", "--token", "0006:12345678"], "123456", "");
+    nobody.expect_error(3, &["0006:12345678"]);
+}
+
+#[test]
+fn a_token_is_erased_only_after_a_yes() {
+    let desk = Desk::new();
+    desk.token(&["issue"], desk.card.pin(), &text(&invitation()))
+        .expect_code(0);
+    desk.token(&["erase"], desk.card.pin(), "")
+        .expect_error(1, &["not erased", "terminal"]);
+    for (answer, code) in [("no", 1), ("YES", 0)] {
+        let (erase, pty) = desk.asking(&["erase"], "");
+        pty.expect("PIN for");
+        pty.await_no_echo();
+        pty.type_line(desk.card.pin());
+        pty.expect("Type YES to erase");
+        pty.type_line(answer);
+        assert_eq!(erase.exit_code(wait::SOON), code, "{}", erase.report());
+        let kept = if code == 0 { 8 } else { 0 };
+        desk.token(&["show"], desk.card.pin(), "").expect_code(kept);
+    }
+    desk.token(&["erase"], desk.card.pin(), "").expect_code(0);
+}
+
+#[test]
+fn a_card_pulled_at_the_prompt_or_in_the_middle_is_said_to_be_removed() {
+    let desk = Desk::new();
+    desk.card.remove_at(rig::card::PUT_DATA, 1);
+    let issue = desk.token(&["issue"], desk.card.pin(), &text(&invitation()));
+    let issue = issue.expect_error(10, &["removed"]);
+    assert_eq!(issue.stdout, "");
+    desk.card.insert();
+    desk.await_list(&desk.card.ident());
+    let (show, pty) = desk.asking(&["show"], "");
+    pty.expect("PIN for");
+    pty.await_no_echo();
+    desk.card.remove();
+    pty.type_line(desk.card.pin());
+    assert_eq!(
+        show.exit_code(Duration::from_secs(10)),
+        10,
+        "{}",
+        show.report()
+    );
+}
+
+#[test]
+fn without_card_or_service_it_says_what_is_missing() {
+    let world = World::new();
+    let computer = world.host("computer");
+    let show = || computer.tokenvpn(&["token", "show"]).finish();
+    show().expect_error(13, &["smart-card service", "pcscd"]);
+    computer.start_pcscd();
+    show().expect_error(3, &["no token"]);
+    let list = computer.tokenvpn(&["token", "list", "--json"]).ok();
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(list["tokens"], serde_json::json!([]));
+}
