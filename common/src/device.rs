@@ -1,10 +1,9 @@
 //! The pure VPN device that client and gateway share.
 //!
 //! It has no socket, clock or thread. The owner drives it, and the contract is:
-//! **after every `handle_*` and every other call that takes `now`, write
-//! [`Device::poll_packets`], send every [`Device::poll_transmit`], take every
-//! [`Device::poll_event`] and [`Device::poll_handover`], and sleep no longer than
-//! [`Device::poll_timeout`].**
+//! **after every call that changes it, write [`Device::poll_packets`], send every
+//! [`Device::poll_transmit`], take every [`Device::poll_event`] and
+//! [`Device::poll_handover`], and sleep no longer than [`Device::poll_timeout`].**
 //!
 //! ```text
 //! loop {
