@@ -45,9 +45,9 @@ fn our_client_uses_a_wireguard_go_server() {
     downloads(&scene.one);
     assert!(scene.server.pings(IpAddr::from([10, 77, 0, 2])));
     // And it may move there too.
-    scene.one.ip("address add 192.0.2.77/24 dev eth0");
     scene.one.ip("address del 192.0.2.10/24 dev eth0");
-    scene.one.ip("route replace default via 192.0.2.1");
+    scene.one.ip("address add 192.0.2.77/24 dev eth0");
+    scene.one.ip("route add default via 192.0.2.1");
     wait::until_true("it follows", SOON, || {
         scene
             .gateway
@@ -107,18 +107,12 @@ fn wg_shows_both_programs_and_no_private_key() {
     let of_gateway = profile.gateways[0].public_key.to_string();
     let interface = gateway.status().interface.expect("it has a link");
     let shown = [
-        (&scene.one, TUNNEL, &key, &of_gateway, "203.0.113.5:51820"),
-        (
-            &scene.gateway,
-            &*interface,
-            &of_gateway,
-            &key,
-            "192.0.2.10:",
-        ),
+        (&scene.one, TUNNEL, of_gateway, "203.0.113.5:51820"),
+        (&scene.gateway, &*interface, key, "192.0.2.10:"),
     ];
-    for (host, link, own, peer, endpoint) in shown {
+    for (host, link, peer, endpoint) in shown {
         let text = host.run("wg").args(["show", link]).ok();
-        for fact in [own, peer, endpoint, "latest handshake", "transfer: "] {
+        for fact in [&*peer, endpoint, "latest handshake", "transfer: "] {
             assert!(text.contains(fact), "{fact} is missing: {text}");
         }
         assert!(
@@ -135,7 +129,7 @@ fn wg_shows_both_programs_and_no_private_key() {
         let psk = host.run("wg").args(["show", link, "preshared-keys"]).ok();
         assert!(psk.trim_end().ends_with("(none)"), "{psk}");
         // And nothing can be changed this way.
-        let set = ["set", link, "peer", peer, "remove"];
+        let set = ["set", link, "peer", &peer, "remove"];
         assert!(!host.run("wg").args(set).finish().status.success());
     }
     assert!(scene.one.pings(SERVER));

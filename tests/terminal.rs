@@ -37,6 +37,7 @@ impl Desk {
         card.connect(&host);
         card.insert();
         card.write(&host, &a_profile().encode().expect("it fits"), None);
+        card.reset_counts();
         card.remove();
         let pty = Pty::open();
         let shell = shell(&host).env("PS1", "$ ").on(&pty).spawn();

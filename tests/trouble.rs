@@ -70,9 +70,7 @@ fn up(host: &Host, pin: &str, options: &[&str]) -> Finished {
 fn is_clean(host: &Host, before: &str) {
     assert_eq!(host.network_state(), before);
     assert_eq!(host.processes_named("tokenvpn"), [0; 0]);
-    let left = host.path("/run/tokenvpn").read_dir();
-    let left: Vec<_> = left.into_iter().flatten().flatten().collect();
-    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(host.runtime_files(), [""; 0]);
 }
 
 #[test]
@@ -393,9 +391,9 @@ fn neither_pin_nor_key_is_in_a_log_however_much_is_logged() {
     card.remove();
     up.process().exit_code(Duration::from_secs(10));
     let said = [up.process().clone(), gateway.process()].map(|process| {
-        let log = process.stderr().all();
-        assert!(log.lines().count() > 5, "nothing was logged: {log}");
-        log + &process.stdout().all()
+        let log = process.stderr().all() + &process.stdout().all();
+        assert!(log.lines().count() > 1, "nothing was said: {log}");
+        log
     });
     let key = profile.private_key.expose();
     let psk = profile.gateways[0]

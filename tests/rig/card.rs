@@ -1,7 +1,6 @@
 //! Virtual OpenPGP cards and the reader that they go into.
 
 use std::{
-    cell::RefCell,
     collections::HashMap,
     fmt, fs,
     io::{BufRead, BufReader, Write},
@@ -115,7 +114,7 @@ pub struct Card {
     pin: String,
     serial: Option<String>,
     /// The hand that holds it: a process at the host of its reader.
-    hand: RefCell<Option<Process>>,
+    hand: Mutex<Option<Process>>,
 }
 
 impl Card {
@@ -136,7 +135,7 @@ impl Card {
             dir,
             pin: pin.to_owned(),
             serial: None,
-            hand: RefCell::default(),
+            hand: Mutex::default(),
         }
     }
 
@@ -168,7 +167,8 @@ impl Card {
     /// If the card cannot be started.
     #[track_caller]
     pub fn connect_to(&self, host: &Host, slot: Slot) {
-        if let Some(hand) = self.hand.take() {
+        let mut held = self.hand.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hand) = held.take() {
             hand.kill();
         }
         // One that is killed leaves its socket behind.
@@ -193,7 +193,7 @@ impl Card {
             );
             UnixStream::connect(self.socket()).ok()
         });
-        self.hand.replace(Some(hand));
+        *held = Some(hand);
     }
 
     fn socket(&self) -> PathBuf {

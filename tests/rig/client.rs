@@ -1,6 +1,10 @@
 //! The real client in a host.
 
-use std::{cell::Cell, os::fd::RawFd, time::Duration};
+use std::{
+    os::fd::RawFd,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -68,6 +72,17 @@ impl Host {
         issue.stdout().all()
     }
 
+    /// The client's files below `/run`, without its locks: they may stay, the kernel lets go of them.
+    pub fn runtime_files(&self) -> Vec<String> {
+        let files = self.path("/run/tokenvpn").read_dir();
+        let names = files
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|file| file.file_name().to_string_lossy().into_owned());
+        names.filter(|name| !name.ends_with(".lock")).collect()
+    }
+
     /// Types a PIN as soon as it is asked for.
     ///
     /// # Panics
@@ -86,7 +101,7 @@ pub struct Up {
     host: Host,
     process: Process,
     /// How many events were looked at.
-    seen: Cell<usize>,
+    seen: AtomicUsize,
 }
 
 impl Up {
@@ -100,7 +115,7 @@ impl Up {
         Up {
             host: host.clone(),
             process,
-            seen: Cell::new(0),
+            seen: AtomicUsize::new(0),
         }
     }
 
@@ -146,10 +161,11 @@ impl Up {
         let found = wait::poll(within, || {
             let ended = !self.process.is_running();
             let events = self.events();
-            let at = (self.seen.get()..events.len()).find(|&at| events[at]["state"] == state);
+            let at = (self.seen.load(Ordering::Relaxed)..events.len())
+                .find(|&at| events[at]["state"] == state);
             match at {
                 Some(at) => {
-                    self.seen.set(at + 1);
+                    self.seen.store(at + 1, Ordering::Relaxed);
                     Some(Some(events[at].clone()))
                 }
                 // Its last words may be read after its end is known.

@@ -1,6 +1,6 @@
 //! The real gateway in a host.
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 
 use nix::sys::signal::Signal;
 use tokenvpn_common::status::{Peer, Status};
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Gateway {
     host: Host,
-    process: RefCell<Option<Process>>,
+    process: Mutex<Option<Process>>,
 }
 
 impl Gateway {
@@ -37,7 +37,7 @@ impl Gateway {
     pub fn at(host: &Host) -> Gateway {
         Gateway {
             host: host.clone(),
-            process: RefCell::default(),
+            process: Mutex::default(),
         }
     }
 
@@ -76,7 +76,7 @@ impl Gateway {
             );
             self.look()
         });
-        self.process.replace(Some(process.clone()));
+        *self.process.lock().expect("invariant: no holder panics") = Some(process.clone());
         process
     }
 
@@ -86,8 +86,12 @@ impl Gateway {
     /// If it was not started.
     #[track_caller]
     pub fn process(&self) -> Process {
-        let process = self.process.borrow();
-        process.clone().expect("the gateway was started")
+        let process = self
+            .process
+            .lock()
+            .expect("invariant: no holder panics")
+            .clone();
+        process.expect("the gateway was started")
     }
 
     /// Ends it as its administrator would.

@@ -3,17 +3,19 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
-/// The directory with this test's profile: `target/debug` or `target/release`.
-fn profile_dir() -> PathBuf {
+/// The directory with this test's profile: `target/debug` or `target/release`. To be found out
+/// before anybody enters a host, where the test's own process is not in `/proc`.
+pub(crate) static PROFILE_DIR: LazyLock<PathBuf> = LazyLock::new(|| {
     let own = env::current_exe().expect("the path of this program");
     let dir = own.parent().expect("a program is in a directory");
     match dir.file_name() {
         Some(name) if name == "deps" => dir.parent().unwrap_or(dir).to_owned(),
         _ => dir.to_owned(),
     }
-}
+});
 
 #[track_caller]
 fn existing(path: PathBuf, made_by: &str) -> PathBuf {
@@ -27,7 +29,7 @@ fn existing(path: PathBuf, made_by: &str) -> PathBuf {
 
 #[track_caller]
 fn built(name: &str) -> PathBuf {
-    let dir = profile_dir();
+    let dir = &*PROFILE_DIR;
     let release = dir.file_name().is_some_and(|name| name == "release");
     let profile = if release { " --release" } else { "" };
     existing(dir.join(name), &format!("cargo build --workspace{profile}"))
@@ -53,8 +55,7 @@ pub fn gateway() -> PathBuf {
 
 #[track_caller]
 fn beside_profile(path: &str) -> PathBuf {
-    let dir = profile_dir();
-    let target = dir.parent().unwrap_or(Path::new("/"));
+    let target = PROFILE_DIR.parent().unwrap_or(Path::new("/"));
     existing(target.join(path), "contrib/test --prepare")
 }
 

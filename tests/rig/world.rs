@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    sync::Mutex,
+    sync::{LazyLock, Mutex},
     thread,
 };
 
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     host::{Host, LAST_BREATH, population},
-    wait,
+    programs, wait,
 };
 
 /// One end of a wire: the host, the name of its link, its address with prefix length.
@@ -42,6 +42,7 @@ impl World {
             Uid::effective().is_root(),
             "this test makes network namespaces and needs root: sudo contrib/test"
         );
+        LazyLock::force(&programs::PROFILE_DIR);
         let dir = tempfile::Builder::new()
             .prefix("world-")
             .tempdir()
@@ -99,13 +100,12 @@ impl World {
             status.success(),
             "cannot make the wire {from_link}-{to_link}"
         );
-        for (host, link, address) in [a, b] {
-            host.ip(&format!("link set {link} up"));
-            let family_6 = address.contains(':');
-            let no_duplicate_detection = if family_6 { "nodad" } else { "" };
-            host.ip(&format!(
-                "address add {address} dev {link} {no_duplicate_detection}"
-            ));
+        for ((host, link, address), own) in [(a, "fe80::1/64"), (b, "fe80::2/64")] {
+            // The kernel would make link-local addresses too, but when it likes.
+            host.ip(&format!("link set {link} addrgenmode none up"));
+            host.ip(&format!("address add {own} dev {link} nodad"));
+            let nodad = if address.contains(':') { "nodad" } else { "" };
+            host.ip(&format!("address add {address} dev {link} {nodad}"));
         }
     }
 
