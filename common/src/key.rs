@@ -36,6 +36,46 @@ fn decode(text: &str) -> Result<Zeroizing<[u8; KEY_LEN]>, KeyError> {
     Ok(bytes)
 }
 
+/// Every encoding below 2^255 of a point of low order on Curve25519 or its twist, those
+/// not reduced modulo the prime included (RFC 7748 §7, https://cr.yp.to/ecdh.html#validate).
+const LOW_ORDER: [[u8; KEY_LEN]; 7] = [
+    [
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00,
+    ],
+    [
+        0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00,
+    ],
+    [
+        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4,
+        0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49,
+        0xb8, 0x00,
+    ],
+    [
+        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef,
+        0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f,
+        0x11, 0x57,
+    ],
+    [
+        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0x7f,
+    ],
+    [
+        0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0x7f,
+    ],
+    [
+        0xee, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0x7f,
+    ],
+];
+
 /// An X25519 public key that is not of low order.
 #[derive(
     Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
@@ -49,11 +89,7 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::LowOrder`]: boringtun would accept such a key, and a stranger could then use it.
     pub fn new(bytes: [u8; KEY_LEN]) -> Result<PublicKey, KeyError> {
-        // Any clamped scalar is a multiple of 8, so it takes exactly the points of
-        // low order to zero (RFC 7748 §6.1).
-        let probe = x25519_dalek::StaticSecret::from([0x55; KEY_LEN]);
-        let shared = probe.diffie_hellman(&x25519_dalek::PublicKey::from(bytes));
-        if !shared.was_contributory() {
+        if LOW_ORDER.contains(&bytes) {
             return Err(KeyError::LowOrder);
         }
         // The top bit is ignored by X25519 (RFC 7748 §5): one key, one spelling.
@@ -218,34 +254,25 @@ mod tests {
 
     #[test]
     fn a_low_order_public_key_is_refused() {
-        // The canonical points of small order on Curve25519 and its twist
-        // (https://cr.yp.to/ecdh.html#validate).
-        let one = {
-            let mut b = [0; 32];
-            b[0] = 1;
-            b
+        // A clamped scalar is a multiple of 8, so it takes exactly these points to zero.
+        let scalar = x25519_dalek::StaticSecret::from([0x55; KEY_LEN]);
+        let is_low = |bytes| {
+            let shared = scalar.diffie_hellman(&x25519_dalek::PublicKey::from(bytes));
+            !shared.was_contributory()
         };
-        let p_minus_1 = {
-            let mut b = [0xff; 32];
-            b[0] = 0xec;
-            b[31] = 0x7f;
-            b
-        };
-        let p = {
-            let mut b = [0xff; 32];
-            b[0] = 0xed;
-            b[31] = 0x7f;
-            b
-        };
-        for bytes in [[0; 32], one, p_minus_1, p] {
+        for bytes in LOW_ORDER {
+            assert!(is_low(bytes), "{bytes:?}");
             assert_eq!(PublicKey::new(bytes), Err(KeyError::LowOrder));
+            // X25519 ignores the top bit, so it must not hide such a point.
+            let mut high = bytes;
+            high[KEY_LEN - 1] |= 0x80;
+            assert!(PublicKey::new(high).is_err());
         }
-        let orders_of_eight = [
-            "4Ot6fDtBuK4WVuP68Z/EatoJjeucMrH9hmIFFl9JuAA=",
-            "X5yVvKNQjCSx0LFVnIPvWwREXMRYHI6G2CJO3dCfEVc=",
-        ];
-        for text in orders_of_eight {
-            assert_eq!(text.parse::<PublicKey>(), Err(KeyError::LowOrder), "{text}");
+        // What is not in the table: nearby values, and the rest up to 2^255.
+        for last in 0xef..=0xff {
+            let mut bytes = [0xff; KEY_LEN];
+            (bytes[0], bytes[KEY_LEN - 1]) = (last, 0x7f);
+            assert!(!is_low(bytes), "{bytes:?}");
         }
     }
 
