@@ -157,7 +157,14 @@ impl PinSource {
                 token = match token.unlock(pin) {
                     Ok(unlocked) => return Ok(unlocked),
                     Err((token, CardError::PinWrong { tries_left })) => {
-                        eprintln!("{}", State::PinWrong { tries_left, asked_again: true }.text());
+                        eprintln!(
+                            "{}",
+                            State::PinWrong {
+                                tries_left,
+                                asked_again: true
+                            }
+                            .text()
+                        );
                         token
                     }
                     Err((token, error @ CardError::PinTooLong { .. })) => {

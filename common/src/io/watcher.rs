@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -56,10 +57,10 @@ impl Watcher {
     /// The service does not answer or does not let us in.
     pub fn start(sink: impl FnMut(Presence) + Send + 'static) -> Result<Watcher, CardError> {
         let context = Context::establish(Scope::User)?;
-        let watcher = Watcher::new(sink);
-        let watch = watcher.sink.clone();
-        spawn(move || watch_all(&context, &watch));
-        Ok(watcher)
+        let mut readers = Readers::default();
+        Ok(Watcher::spawn(sink, Ends::WhenLost, move || {
+            readers.news(&context)
+        }))
     }
 
     /// Watches the card that is in `reader` now, for its removal only: whatever happens to
@@ -78,17 +79,62 @@ impl Watcher {
         if !Slot::of(&state).holds_card {
             return Err(CardError::NoToken);
         }
-        let watcher = Watcher::new(sink);
-        let watch = watcher.sink.clone();
-        spawn(move || watch_card(&context, state, &watch));
-        Ok(watcher)
+        let inserted = Slot::of(&state);
+        Ok(Watcher::spawn(sink, Ends::AtFirstNews, move || {
+            state.sync_current_state();
+            let is_gone = match context.get_status_change(ROUND, std::slice::from_mut(&mut state)) {
+                Err(pcsc::Error::Timeout) => false,
+                Err(pcsc::Error::UnknownReader | pcsc::Error::ReaderUnavailable) => true,
+                news => {
+                    news?;
+                    inserted.changes(Slot::of(&state)).0
+                }
+            };
+            Ok(is_gone.then(|| removed(state.name())).into_iter().collect())
+        }))
     }
 
-    fn new(sink: impl FnMut(Presence) + Send + 'static) -> Watcher {
-        Watcher {
+    /// Starts the thread that reports what `news` finds in each round.
+    fn spawn(
+        sink: impl FnMut(Presence) + Send + 'static,
+        ends: Ends,
+        mut news: impl FnMut() -> Result<Vec<Presence>, pcsc::Error> + Send + 'static,
+    ) -> Watcher {
+        let watcher = Watcher {
             sink: Arc::new(Mutex::new(Some(Box::new(sink)))),
-        }
+        };
+        let sink = watcher.sink.clone();
+        let watch = move || {
+            while is_heard(&sink) {
+                // A bug is an error of the watch like any other.
+                let round = catch_unwind(AssertUnwindSafe(&mut news));
+                let lost = |error| vec![Presence::Lost(error)];
+                let presences = match round {
+                    Ok(presences) => presences.unwrap_or_else(|error| lost(error.into())),
+                    Err(_) => lost(CardError::Card("the watch panicked".into())),
+                };
+                for presence in presences {
+                    let is_end = ends == Ends::AtFirstNews || matches!(presence, Presence::Lost(_));
+                    report(&sink, presence);
+                    if is_end {
+                        return;
+                    }
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("token watch".into())
+            .spawn(watch)
+            .expect("invariant: a program that cannot start a thread cannot run");
+        watcher
     }
+}
+
+/// When a watch is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    WhenLost,
+    AtFirstNews,
 }
 
 impl Drop for Watcher {
@@ -97,22 +143,15 @@ impl Drop for Watcher {
     }
 }
 
-fn spawn(watch: impl FnOnce() + Send + 'static) {
-    thread::Builder::new()
-        .name("token watch".into())
-        .spawn(watch)
-        .expect("invariant: a program that cannot start a thread cannot run");
+fn is_heard(sink: &Mutex<Option<Sink>>) -> bool {
+    let sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+    sink.is_some()
 }
 
-/// Reports, unless nobody listens any more.
-fn report(sink: &Mutex<Option<Sink>>, presence: Presence) -> bool {
+fn report(sink: &Mutex<Option<Sink>>, presence: Presence) {
     let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
-    match &mut *sink {
-        Some(sink) => {
-            sink(presence);
-            true
-        }
-        None => false,
+    if let Some(sink) = &mut *sink {
+        sink(presence);
     }
 }
 
@@ -139,106 +178,73 @@ impl Slot {
     }
 }
 
-fn watch_card(context: &Context, mut state: ReaderState, sink: &Mutex<Option<Sink>>) {
-    let first = Slot::of(&state);
-    let reader = state.name().to_string_lossy().into_owned();
-    loop {
-        state.sync_current_state();
-        let end = match context.get_status_change(ROUND, std::slice::from_mut(&mut state)) {
-            Err(pcsc::Error::UnknownReader | pcsc::Error::ReaderUnavailable) => {
-                Some(Presence::Removed {
-                    reader: reader.clone(),
-                })
+/// All readers that there are, and what they said last.
+struct Readers {
+    /// The first one stands for the list of readers itself.
+    states: Vec<ReaderState>,
+    slots: HashMap<CString, Slot>,
+}
+
+impl Default for Readers {
+    fn default() -> Readers {
+        Readers {
+            states: vec![ReaderState::new(PNP_NOTIFICATION(), State::UNAWARE)],
+            slots: HashMap::new(),
+        }
+    }
+}
+
+impl Readers {
+    /// Waits for one round of news.
+    fn news(&mut self, context: &Context) -> Result<Vec<Presence>, pcsc::Error> {
+        let news = self.list(context)?;
+        if !news.is_empty() {
+            return Ok(news);
+        }
+        match context.get_status_change(ROUND, &mut self.states) {
+            // A reader went away since it was listed: list again.
+            Err(pcsc::Error::Timeout | pcsc::Error::UnknownReader) => return Ok(Vec::new()),
+            changed => changed?,
+        }
+        let mut news = Vec::new();
+        for state in &mut self.states {
+            state.sync_current_state();
+            if state.name() == PNP_NOTIFICATION() {
+                continue;
             }
-            Err(pcsc::Error::Timeout) => None,
-            Err(error) => Some(Presence::Lost(error.into())),
-            Ok(()) => first
-                .changes(Slot::of(&state))
-                .0
-                .then(|| Presence::Removed {
-                    reader: reader.clone(),
-                }),
+            let new = Slot::of(state);
+            let old = self.slots.insert(state.name().to_owned(), new);
+            let (was_removed, was_inserted) = old.unwrap_or_default().changes(new);
+            if was_removed {
+                news.push(removed(state.name()));
+            }
+            if was_inserted {
+                let reader = state.name().to_string_lossy().into_owned();
+                news.push(Presence::Inserted { reader });
+            }
+        }
+        Ok(news)
+    }
+
+    /// Brings the list up to date. A card whose reader is gone was removed with it.
+    fn list(&mut self, context: &Context) -> Result<Vec<Presence>, pcsc::Error> {
+        let names = match context.list_readers_owned() {
+            Err(pcsc::Error::NoReadersAvailable) => Vec::new(),
+            names => names?,
         };
-        if let Some(end) = end {
-            report(sink, end);
-            return;
-        }
-        if sink.lock().is_ok_and(|sink| sink.is_none()) {
-            return;
-        }
-    }
-}
-
-fn watch_all(context: &Context, sink: &Mutex<Option<Sink>>) {
-    let mut states = vec![ReaderState::new(PNP_NOTIFICATION(), State::UNAWARE)];
-    let mut slots = HashMap::new();
-    loop {
-        let round = look(context, &mut states, &mut slots);
-        let news = round.unwrap_or_else(|error| vec![Presence::Lost(error.into())]);
-        for presence in news {
-            let is_end = matches!(presence, Presence::Lost(_));
-            if !report(sink, presence) || is_end {
-                return;
+        let is_here = |name: &CStr| names.iter().any(|reader| **reader == *name);
+        self.states
+            .retain(|state| state.name() == PNP_NOTIFICATION() || is_here(state.name()));
+        for name in &names {
+            if !self.states.iter().any(|state| state.name() == &**name) {
+                let state = ReaderState::new(name.clone(), State::UNAWARE);
+                self.states.push(state);
             }
         }
-        if sink.lock().is_ok_and(|sink| sink.is_none()) {
-            return;
-        }
+        let gone = self.slots.extract_if(|name, _| !is_here(name));
+        let news = gone.filter(|(_, slot)| slot.holds_card);
+        Ok(news.map(|(name, _)| removed(&name)).collect())
     }
-}
-
-/// Waits for one round of news from all readers that there are.
-fn look(
-    context: &Context,
-    states: &mut Vec<ReaderState>,
-    slots: &mut HashMap<CString, Slot>,
-) -> Result<Vec<Presence>, pcsc::Error> {
-    let mut news = Vec::new();
-    let readers = match context.list_readers_owned() {
-        Err(pcsc::Error::NoReadersAvailable) => Vec::new(),
-        readers => readers?,
-    };
-    let is_here = |name: &CStr| readers.iter().any(|reader| **reader == *name);
-    states.retain(|state| state.name() == PNP_NOTIFICATION() || is_here(state.name()));
-    for reader in &readers {
-        if !states.iter().any(|state| state.name() == &**reader) {
-            states.push(ReaderState::new(reader.clone(), State::UNAWARE));
-        }
-    }
-    slots.retain(|name, slot| {
-        let stays = is_here(name);
-        if slot.holds_card && !stays {
-            news.push(removed(name));
-        }
-        stays
-    });
-    if !news.is_empty() {
-        return Ok(news);
-    }
-    match context.get_status_change(ROUND, states) {
-        // A reader went away since it was listed: list again.
-        Err(pcsc::Error::Timeout | pcsc::Error::UnknownReader) => return Ok(news),
-        changed => changed?,
-    }
-    for state in states {
-        state.sync_current_state();
-        if state.name() == PNP_NOTIFICATION() {
-            continue;
-        }
-        let new = Slot::of(state);
-        let old = slots
-            .insert(state.name().to_owned(), new)
-            .unwrap_or_default();
-        let (was_removed, was_inserted) = old.changes(new);
-        if was_removed {
-            news.push(removed(state.name()));
-        }
-        if was_inserted {
-            let reader = state.name().to_string_lossy().into_owned();
-            news.push(Presence::Inserted { reader });
-        }
-    }
-    Ok(news)
 }
 
 fn removed(reader: &CStr) -> Presence {

@@ -167,6 +167,10 @@ fn with_field(tag: u8, value: Option<&[u8]>) -> Vec<u8> {
     object(&fields)
 }
 
+fn net(text: &str) -> IpNet {
+    text.parse().unwrap()
+}
+
 fn refused(bytes: &[u8]) -> ProfileError {
     Profile::decode(bytes).expect_err("bytes that are no profile")
 }
@@ -382,60 +386,43 @@ fn a_value_that_is_none_is_refused() {
 
 #[test]
 fn the_limits_hold_for_reading_and_writing() {
-    let net = |text: &str| text.parse::<IpNet>().unwrap();
-    let cases: Vec<(&str, Box<dyn Fn(&mut Profile)>)> = vec![
-        ("serial", Box::new(|p| p.serial = 0)),
-        ("issued", Box::new(|p| p.issued.0 = LAST_SECOND.0 + 1)),
-        ("end", Box::new(|p| p.not_after = Some(UnixTime(u64::MAX)))),
-        ("order", Box::new(|p| p.not_before = Some(LAST_SECOND))),
-        ("no gateway", Box::new(|p| p.gateways.clear())),
-        (
-            "twice",
-            Box::new(|p| p.gateways.push(p.gateways[0].clone())),
-        ),
-        (
-            "own key",
-            Box::new(|p| p.gateways[0].public_key = p.private_key.public()),
-        ),
-        ("no endpoint", Box::new(|p| p.gateways[0].endpoints.clear())),
-        (
-            "16 endpoints",
-            Box::new(|p| {
-                p.gateways[0].endpoints = (1..=16)
-                    .map(|port| format!("a.example:{port}").parse().unwrap())
-                    .collect();
-            }),
-        ),
-        ("no address", Box::new(|p| p.addresses.clear())),
-        ("no route", Box::new(|p| p.allowed_ips.clear())),
-        ("low MTU", Box::new(|p| p.mtu = 1279)),
-        ("high MTU", Box::new(|p| p.mtu = 9001)),
-        ("low keepalive", Box::new(|p| p.keepalive = 9)),
-        ("high keepalive", Box::new(|p| p.keepalive = 121)),
-        (
-            "host bits",
-            Box::new(move |p| p.allowed_ips = vec![net("10.0.0.1/8")]),
-        ),
-        (
-            "a loopback network",
-            Box::new(move |p| p.allowed_ips = vec![net("127.0.0.0/8")]),
-        ),
-        (
-            "a multicast network",
-            Box::new(move |p| p.allowed_ips = vec![net("ff02::/16")]),
-        ),
-        (
-            "a network twice",
-            Box::new(move |p| p.allowed_ips = vec![net("10.0.0.0/8"); 2]),
-        ),
-        (
-            "an address twice",
-            Box::new(move |p| p.addresses = vec![net("10.0.0.1/8"), net("10.0.0.1/24")]),
-        ),
-        (
-            "prefix 0",
-            Box::new(move |p| p.addresses = vec![net("10.0.0.1/0")]),
-        ),
+    type Spoil = fn(&mut Profile);
+    let cases: [(&str, Spoil); _] = [
+        ("serial", |p| p.serial = 0),
+        ("issued", |p| p.issued.0 = LAST_SECOND.0 + 1),
+        ("end", |p| p.not_after = Some(UnixTime(u64::MAX))),
+        ("order", |p| p.not_before = Some(LAST_SECOND)),
+        ("no gateway", |p| p.gateways.clear()),
+        ("twice", |p| p.gateways.push(p.gateways[0].clone())),
+        ("own key", |p| {
+            p.gateways[0].public_key = p.private_key.public()
+        }),
+        ("no endpoint", |p| p.gateways[0].endpoints.clear()),
+        ("16 endpoints", |p| {
+            p.gateways[0].endpoints = (1..=16)
+                .map(|port| format!("a.example:{port}").parse().unwrap())
+                .collect();
+        }),
+        ("no address", |p| p.addresses.clear()),
+        ("no route", |p| p.allowed_ips.clear()),
+        ("low MTU", |p| p.mtu = 1279),
+        ("high MTU", |p| p.mtu = 9001),
+        ("low keepalive", |p| p.keepalive = 9),
+        ("high keepalive", |p| p.keepalive = 121),
+        ("host bits", |p| p.allowed_ips = vec![net("10.0.0.1/8")]),
+        ("a loopback network", |p| {
+            p.allowed_ips = vec![net("127.0.0.0/8")]
+        }),
+        ("a multicast network", |p| {
+            p.allowed_ips = vec![net("ff02::/16")]
+        }),
+        ("a network twice", |p| {
+            p.allowed_ips = vec![net("10.0.0.0/8"); 2]
+        }),
+        ("an address twice", |p| {
+            p.addresses = vec![net("10.0.0.1/8"), net("10.0.0.1/24")]
+        }),
+        ("prefix 0", |p| p.addresses = vec![net("10.0.0.1/0")]),
     ];
     for (what, spoil) in cases {
         let mut profile = example();
