@@ -186,7 +186,8 @@ fn ask_pin(token: &mut Token, interrupts: &Interrupts) -> Result<Pin, Failure> {
     if tries_left == 1 {
         eprintln!("{}", State::PinLast.text());
         let question = words::LAST_TRY_PROMPT;
-        if !pin::confirm(question, "YES", interrupts.source()).map_err(no_pin)? {
+        let yes = words::LAST_TRY_ANSWER;
+        if !pin::confirm(question, yes, interrupts.source()).map_err(no_pin)? {
             return Err(no_pin(PinError::Cancelled));
         }
     }
