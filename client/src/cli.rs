@@ -1,6 +1,7 @@
 //! The command line. A contract: scripts depend on it.
 
 use std::num::NonZeroU64;
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -38,8 +39,8 @@ pub(crate) struct Up {
     #[arg(long, value_name = "IDENT")]
     pub(crate) token: Option<Ident>,
     /// Read the PIN from this open descriptor; it is tried once.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(3..))]
-    pub(crate) pin_fd: Option<i32>,
+    #[arg(long, value_name = "N", value_parser = descriptor)]
+    pub(crate) pin_fd: Option<RawFd>,
     /// Name of the tunnel device [default: tokenvpn].
     #[arg(long, value_name = "NAME", value_parser = interface)]
     pub(crate) interface: Option<String>,
@@ -78,6 +79,14 @@ pub(crate) struct Interface {
 
 /// The tunnel device's name if nobody says another.
 pub(crate) const DEFAULT_INTERFACE: &str = "tokenvpn";
+
+/// The number of a descriptor that can be taken over: not where we write.
+fn descriptor(text: &str) -> Result<RawFd, String> {
+    match text.parse() {
+        Ok(number) if number == 0 || number > 2 => Ok(number),
+        _ => Err("a descriptor to read from is 0, or 3 and above".into()),
+    }
+}
 
 /// A time in whole seconds, at least one.
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
@@ -131,6 +140,14 @@ mod tests {
         }
         assert_eq!(interface("tokenvpn"), Ok("tokenvpn".into()));
         assert_eq!(interface("wg0.7_a-b"), Ok("wg0.7_a-b".into()));
+    }
+
+    #[test]
+    fn a_pin_is_read_from_where_nothing_is_written() {
+        for text in ["1", "2", "-1", "x", "4294967296"] {
+            assert!(descriptor(text).is_err(), "{text}");
+        }
+        assert_eq!((descriptor("0"), descriptor("9")), (Ok(0), Ok(9)));
     }
 
     #[test]

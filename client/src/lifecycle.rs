@@ -175,7 +175,9 @@ enum After {
         watched: bool,
     },
     Problem(State),
-    End,
+    End {
+        tunnel: bool,
+    },
 }
 
 /// The state machine of one `up`.
@@ -283,8 +285,11 @@ impl Lifecycle {
             Input::Cleared => self.cleared(now),
             Input::End => match self.phase {
                 Phase::Ended => {}
-                _ if self.held().is_some() => self.clear(After::End),
-                _ => self.end(),
+                _ if self.held().is_some() => {
+                    let tunnel = self.has_tunnel();
+                    self.clear(After::End { tunnel });
+                }
+                _ => self.end(false),
             },
             Input::Timeout => self.timeout(now, wall),
         }
@@ -299,6 +304,10 @@ impl Lifecycle {
             | Phase::Carrying(held, ..) => Some(held),
             _ => None,
         }
+    }
+
+    fn has_tunnel(&self) -> bool {
+        matches!(self.phase, Phase::Building(..) | Phase::Carrying(..))
     }
 
     fn say(&mut self, state: State) {
@@ -316,8 +325,8 @@ impl Lifecycle {
         self.actions.push_back(Action::Exit(code));
     }
 
-    fn end(&mut self) {
-        self.say(State::Down);
+    fn end(&mut self, tunnel: bool) {
+        self.say(State::Down { tunnel });
         self.exit(0);
     }
 
@@ -334,7 +343,7 @@ impl Lifecycle {
     }
 
     fn removed(&mut self, now: Now, watched: bool) {
-        let tunnel = matches!(self.phase, Phase::Carrying(..) | Phase::Building(..));
+        let tunnel = self.has_tunnel();
         self.clear(After::Removal {
             since: now,
             tunnel,
@@ -620,7 +629,7 @@ impl Lifecycle {
             return;
         };
         match after {
-            After::End => self.end(),
+            After::End { tunnel } => self.end(tunnel),
             After::Problem(state) => self.problem(now, state),
             After::Removal {
                 since,

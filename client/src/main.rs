@@ -3,6 +3,7 @@
 //! Reads the command line and hands over; `up` is two processes, see [`supervisor`]
 //! and [`worker`].
 
+mod alarm;
 mod attempts;
 mod cli;
 mod commands;
@@ -14,6 +15,7 @@ mod pin;
 mod runtime;
 mod supervisor;
 mod terminal;
+mod voice;
 mod words;
 mod worker;
 

@@ -36,7 +36,7 @@ pub(crate) struct Lock {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
     /// Another process has it.
-    #[error("another tokenvpn holds {interface}")]
+    #[error("the interface {interface} is in the hands of another tokenvpn")]
     Held {
         /// The interface.
         interface: String,

@@ -4,40 +4,39 @@
 //! One thread does all of it in the order that [`Lifecycle`] says. What can take long
 //! runs on threads that send [`News`].
 
+mod changes;
 mod control;
+mod news;
 mod process;
 mod survey;
 
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
-use std::time::Duration;
+use std::sync::mpsc::Receiver;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use nix::net::if_::if_nametoindex;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tokenvpn_common::clock::Now;
 use tokenvpn_common::io::clock;
-use tokenvpn_common::io::netlink::{self, Change, Changes};
 use tokenvpn_common::io::watcher::{Presence, Watcher};
 use tokenvpn_common::status::{Peer, Status};
 
+use self::changes::NetworkChanges;
 pub(crate) use self::control::ControlRequest;
 use self::control::{Asked, Control};
+use self::news::{Messenger, News};
 use self::process::WorkerProcess;
-use crate::lifecycle::{Action, Found, Input, Lifecycle, Options};
+use crate::alarm::Alarm;
+use crate::lifecycle::{Action, Input, Lifecycle, Options};
 use crate::message::{Candidate, MessageError, Order, Report, Summary};
 use crate::net::tunnel::Tunnel;
 use crate::pin;
 use crate::runtime::Runtime;
 use crate::terminal::Terminal;
+use crate::voice::Voice;
 use crate::words::{Failure, State, code};
 
 /// What ends `up` like `down` does.
@@ -48,67 +47,11 @@ const ENDING: [Signal; 4] = [
     Signal::SIGQUIT,
 ];
 
-/// How long the network must have been quiet before the gateway hears of a change: one
-/// change of network is a dozen changes of addresses and routes.
-const SETTLING: Duration = Duration::from_millis(100);
-
 const SIGNALS: Token = Token(0);
 const NEWS: Token = Token(1);
-const TIMER: Token = Token(2);
+const ALARM: Token = Token(2);
 const WORKER: Token = Token(3);
 const CHANGES: Token = Token(4);
-
-/// What other threads found out.
-enum News {
-    Presence(Presence),
-    Surveyed(Result<Vec<Found>, State>),
-    Resolved {
-        /// For which worker's profile it was looked up.
-        worker: u64,
-        candidates: Vec<Candidate>,
-        unresolved: Vec<String>,
-    },
-}
-
-/// Sends news to the main thread and wakes it.
-#[derive(Clone)]
-struct Messenger {
-    sender: Sender<News>,
-    waker: Arc<Waker>,
-}
-
-impl Messenger {
-    fn send(&self, news: News) {
-        // Nobody listens any more when the program ends.
-        if self.sender.send(news).is_ok() {
-            let _ = self.waker.wake();
-        }
-    }
-}
-
-/// How `up` speaks: people's text on stderr, or JSON on stdout.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Voice {
-    /// One event a line on stdout.
-    pub(crate) json: bool,
-}
-
-impl Voice {
-    /// Tells the user. A closed stdout or stderr ends nothing.
-    pub(crate) fn say(self, state: &State) {
-        let text = match self.json {
-            true => state.to_json(),
-            false => state.text(),
-        };
-        if text.is_empty() {
-            return;
-        }
-        let _ = match self.json {
-            true => writeln!(io::stdout(), "{text}"),
-            false => writeln!(io::stderr(), "{text}"),
-        };
-    }
-}
 
 /// What `up` works with.
 pub(crate) struct Supervisor {
@@ -123,7 +66,7 @@ pub(crate) struct Supervisor {
     half_typed: bool,
     poll: Poll,
     signals: SignalFd,
-    timer: TimerFd,
+    alarm: Alarm,
     news: Receiver<News>,
     messenger: Messenger,
     control: Control,
@@ -132,9 +75,7 @@ pub(crate) struct Supervisor {
     /// Counts the workers, so that no late answer is taken for another's.
     workers: u64,
     tunnel: Option<Tunnel>,
-    changes: Option<(Changes, u32)>,
-    /// When the changes of the network will have settled.
-    settled: Option<Now>,
+    changes: Option<NetworkChanges>,
 }
 
 impl Supervisor {
@@ -153,19 +94,15 @@ impl Supervisor {
         ending.thread_block()?;
         let signals =
             SignalFd::with_flags(&ending, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let timer = TimerFd::new(
-            ClockId::CLOCK_BOOTTIME,
-            TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
-        )?;
+        let alarm = Alarm::new()?;
         let poll = Poll::new()?;
         let register = |fd, token| {
             poll.registry()
                 .register(&mut SourceFd(&fd), token, Interest::READABLE)
         };
         register(signals.as_fd().as_raw_fd(), SIGNALS)?;
-        register(timer.as_fd().as_raw_fd(), TIMER)?;
-        let (sender, news) = channel();
-        let waker = Arc::new(Waker::new(poll.registry(), NEWS)?);
+        register(alarm.as_fd().as_raw_fd(), ALARM)?;
+        let (messenger, news) = Messenger::new(Waker::new(poll.registry(), NEWS)?);
         let control = Control::bind(&runtime.socket(), poll.registry())?;
         let terminal = Terminal::open();
         options.terminal = terminal.is_some();
@@ -179,16 +116,15 @@ impl Supervisor {
             half_typed: false,
             poll,
             signals,
-            timer,
+            alarm,
             news,
-            messenger: Messenger { sender, waker },
+            messenger,
             control,
             watcher: None,
             worker: None,
             workers: 0,
             tunnel: None,
             changes: None,
-            settled: None,
         })
     }
 
@@ -208,7 +144,7 @@ impl Supervisor {
                     self.feed(outcome);
                 }
             }
-            self.set_timer()?;
+            self.set_alarm()?;
             match self.poll.poll(&mut events, None) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 polled => polled?,
@@ -221,21 +157,30 @@ impl Supervisor {
     }
 
     fn feed(&mut self, input: Input) {
+        tracing::debug!(?input);
         self.lifecycle
             .handle(clock::now(), clock::unix_time(), input);
     }
 
     /// Does one thing; gives its outcome if that is known at once.
     fn perform(&mut self, action: Action) -> Option<Input> {
+        tracing::debug!(?action);
         match action {
             Action::Say(state) => {
                 self.voice.say(&state);
                 None
             }
-            Action::Watch => self.watch().err().map(Input::WatchFailed),
+            Action::Watch => {
+                // An old watch must not speak any more when the new one does.
+                self.watcher = None;
+                match self.messenger.watch() {
+                    Ok(watcher) => self.watcher = Some(watcher),
+                    Err(error) => return Some(Input::WatchFailed(error.into())),
+                }
+                None
+            }
             Action::Survey => {
-                let messenger = self.messenger.clone();
-                thread::spawn(move || messenger.send(News::Surveyed(survey::tokens())));
+                self.messenger.survey();
                 None
             }
             Action::Start { reader, token } => {
@@ -253,15 +198,7 @@ impl Supervisor {
                 worker.send(&order, &[]).err().map(|_| Input::WorkerEnded)
             }
             Action::Resolve(endpoints) => {
-                let (messenger, worker) = (self.messenger.clone(), self.workers);
-                thread::spawn(move || {
-                    let (candidates, unresolved) = survey::candidates(&endpoints);
-                    messenger.send(News::Resolved {
-                        worker,
-                        candidates,
-                        unresolved,
-                    });
-                });
+                self.messenger.resolve(self.workers, endpoints);
                 None
             }
             Action::Build {
@@ -274,14 +211,6 @@ impl Supervisor {
             }
             Action::Exit(_) => unreachable!("invariant: run() ends with it"),
         }
-    }
-
-    fn watch(&mut self) -> Result<(), State> {
-        let messenger = self.messenger.clone();
-        let sink = move |presence| messenger.send(News::Presence(presence));
-        self.watcher = None;
-        self.watcher = Some(Watcher::start(sink)?);
-        Ok(())
     }
 
     /// The PIN that nobody types, if there is one for this token.
@@ -319,8 +248,11 @@ impl Supervisor {
         if let Err(error) = self.control.open_uapi(&uapi, self.poll.registry()) {
             tracing::warn!(path = %uapi.display(), reason = %error, "wg show will not work");
         }
-        if let Err(error) = self.follow_changes() {
-            tracing::warn!(reason = %error, "changes of the network will be noticed late");
+        match NetworkChanges::follow(interface, self.poll.registry(), CHANGES) {
+            Ok(changes) => self.changes = Some(changes),
+            Err(error) => {
+                tracing::warn!(reason = %error, "changes of the network will be noticed late");
+            }
         }
         let order = Order::Carry {
             offload: ends.offload,
@@ -333,18 +265,6 @@ impl Supervisor {
             .map_err(|_| Failure::internal("the worker does not listen").into())
     }
 
-    fn follow_changes(&mut self) -> io::Result<()> {
-        let changes = netlink::subscribe().map_err(io::Error::other)?;
-        let index = if_nametoindex(self.runtime.interface())?;
-        self.poll.registry().register(
-            &mut SourceFd(&changes.as_fd().as_raw_fd()),
-            CHANGES,
-            Interest::READABLE,
-        )?;
-        self.changes = Some((changes, index));
-        Ok(())
-    }
-
     /// The worker first: when it is dead no key is left.
     fn clear(&mut self) {
         if let Some(worker) = self.worker.take() {
@@ -355,7 +275,6 @@ impl Supervisor {
         }
         self.restore_terminal();
         self.changes = None;
-        self.settled = None;
         self.control.close_uapi();
         if let Some(tunnel) = self.tunnel.take() {
             tunnel.clear();
@@ -373,21 +292,13 @@ impl Supervisor {
         }
     }
 
-    fn set_timer(&mut self) -> io::Result<()> {
+    fn set_alarm(&mut self) -> io::Result<()> {
         let due = [
             self.lifecycle.poll_timeout(),
             self.control.poll_timeout(),
-            self.settled,
+            self.changes.as_ref().and_then(NetworkChanges::poll_timeout),
         ];
-        match due.into_iter().flatten().min() {
-            // Zero would disarm it.
-            Some(at) => self.timer.set(
-                Expiration::OneShot(TimeSpec::from(Duration::from_nanos(at.as_nanos().max(1)))),
-                TimerSetTimeFlags::TFD_TIMER_ABSTIME,
-            )?,
-            None => self.timer.unset()?,
-        }
-        Ok(())
+        self.alarm.set(due.into_iter().flatten().min())
     }
 
     fn handle_ready(&mut self, token: Token) -> io::Result<()> {
@@ -402,10 +313,13 @@ impl Supervisor {
                     self.handle_news(news);
                 }
             }
-            // Setting it again takes back that it has fired.
-            TIMER => {}
+            ALARM => self.alarm.rang(),
             WORKER => self.handle_worker(),
-            CHANGES => self.handle_changes(),
+            CHANGES => {
+                if let Some(changes) = &mut self.changes {
+                    changes.handle_ready(clock::now());
+                }
+            }
             token => {
                 let registry = self.poll.registry();
                 for asked in self.control.handle_ready(clock::now(), registry, token) {
@@ -463,30 +377,6 @@ impl Supervisor {
         }
     }
 
-    /// Takes note of what is not our own doing. The state of links is left out: what
-    /// matters of it shows in addresses and routes.
-    fn handle_changes(&mut self) {
-        let Some((changes, own)) = &mut self.changes else {
-            return;
-        };
-        let mut changed = false;
-        let drained = changes.drain(|change| {
-            changed |= match change {
-                Change::Link { .. } => false,
-                Change::Address { interface } => interface != *own,
-                Change::Route { interface } => interface != Some(*own),
-                Change::Overrun => true,
-            };
-        });
-        if let Err(error) = drained {
-            tracing::warn!(reason = %error, "changes of the network will be noticed late");
-            self.changes = None;
-        }
-        if changed {
-            self.settled = Some(clock::now() + SETTLING);
-        }
-    }
-
     fn ask_worker(&mut self) {
         let is_carrying = self.tunnel.is_some();
         let worker = self.worker.as_ref().filter(|_| is_carrying);
@@ -507,12 +397,11 @@ impl Supervisor {
             let status = self.status(Vec::new());
             self.control.answer_status(&status);
         }
-        if is_due(self.settled) {
-            self.settled = None;
-            if let Some(worker) = &self.worker {
-                // One that is gone says so itself.
-                let _ = worker.send(&Order::NetworkChanged, &[]);
-            }
+        if let (Some(changes), Some(worker)) = (&mut self.changes, &self.worker)
+            && changes.take_settled(now)
+        {
+            // One that is gone says so itself.
+            let _ = worker.send(&Order::NetworkChanged, &[]);
         }
     }
 
@@ -533,11 +422,8 @@ impl Supervisor {
         status.identity = Some(summary.name.to_string());
         status.expires = summary.not_after;
         let known = peers.into_iter().filter_map(|peer| {
-            let has_key = |gateway: &&_| -> bool {
-                let gateway: &crate::message::GatewaySummary = gateway;
-                gateway.public_key == peer.public_key
-            };
-            let gateway = summary.gateways.iter().find(has_key)?;
+            let mut gateways = summary.gateways.iter();
+            let gateway = gateways.find(|gateway| gateway.public_key == peer.public_key)?;
             // The name is printed, so it is not the worker's to choose.
             let name = gateway.endpoints.first()?.to_string();
             Some(Peer { name, ..peer })

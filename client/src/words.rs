@@ -172,7 +172,7 @@ pub(crate) enum State {
         tunnel: bool,
     },
     /// The user ended it.
-    Down,
+    Down { tunnel: bool },
     /// Anything else that went wrong.
     Failed(Failure),
 }
@@ -225,16 +225,22 @@ impl State {
 
     /// One line of JSON. A problem comes with its text and exit code.
     pub(crate) fn to_json(&self) -> String {
-        let mut value = serde_json::to_value(self).expect("invariant: a state is valid JSON");
-        if let Some(code) = self.exit_code()
-            && !matches!(self, State::Failed(_))
-        {
-            let (what, hint) = self.what_and_hint();
-            value["what"] = what.into();
-            value["hint"] = hint.into();
-            value["code"] = code.into();
+        #[derive(Serialize)]
+        struct Event<'a> {
+            #[serde(flatten)]
+            state: &'a State,
+            #[serde(flatten)]
+            problem: Option<Failure>,
         }
-        value.to_string()
+        let problem = match self {
+            State::Failed(_) => None,
+            state => state.exit_code().map(|_| Failure::from(state.clone())),
+        };
+        let event = Event {
+            state: self,
+            problem,
+        };
+        serde_json::to_string(&event).expect("invariant: a state is valid JSON")
     }
 
     /// The exit code of a state that ends `up`, if not now then without a terminal.
@@ -335,11 +341,14 @@ impl State {
             State::Lost => "The gateway stopped answering.".into(),
             State::TokenRemoved { seconds, tunnel } => match tunnel {
                 true => format!(
-                    "Token removed. Keys erased, tunnel down, routes and DNS restored ({seconds:.1} s)."
+                    "Token removed. Keys erased, tunnel down, routes and DNS restored ({seconds:.2} s)."
                 ),
-                false => format!("Token removed. Keys erased ({seconds:.1} s)."),
+                false => format!("Token removed. Keys erased ({seconds:.2} s)."),
             },
-            State::Down => "Keys erased, tunnel down.".into(),
+            State::Down { tunnel: true } => {
+                "Keys erased, tunnel down, routes and DNS restored.".into()
+            }
+            State::Down { tunnel: false } => String::new(),
             State::Failed(failure) => return failure.to_string(),
             problem => {
                 let (what, hint) = problem.what_and_hint();
@@ -602,5 +611,89 @@ fn minute(time: UnixTime) -> String {
     match (text.get(..10), text.get(11..16)) {
         (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime(1_795_165_920);
+
+    #[test]
+    fn a_problem_is_two_lines_for_people_and_has_its_code_for_scripts() {
+        let state = State::Expired {
+            not_after: UnixTime(NOW.0 - 23 * 86_400),
+            now: NOW,
+        };
+        let text = state.text();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            lines[0],
+            "error: this token expired on 2026-10-28, 23 days ago by this computer's clock; \
+             the tunnel is down"
+        );
+        assert!(lines[1].starts_with("hint: ") && lines.len() == 2, "{text}");
+        let event: serde_json::Value = serde_json::from_str(&state.to_json()).unwrap();
+        assert_eq!(event["state"], "expired");
+        assert_eq!(event["code"], 6);
+        assert_eq!(event["not_after"], NOW.0 - 23 * 86_400);
+    }
+
+    #[test]
+    fn a_failure_is_told_once_in_its_event() {
+        let state = State::Failed(Failure::new(code::OTHER, "what", "hint"));
+        assert_eq!(
+            state.to_json(),
+            r#"{"state":"failed","what":"what","hint":"hint","code":1}"#
+        );
+    }
+
+    #[test]
+    fn what_is_no_problem_is_told_without_a_code() {
+        let pin = State::Pin {
+            token: "0006:12345678".parse().unwrap(),
+            tries_left: 3,
+        };
+        assert_eq!(
+            pin.to_json(),
+            r#"{"state":"pin","token":"0006:12345678","tries_left":3}"#
+        );
+        assert_eq!(pin.text(), "", "the prompt says it");
+        let again = State::PinWrong {
+            tries_left: 2,
+            asked_again: true,
+        };
+        assert_eq!(again.text(), "Wrong PIN. 2 tries left.");
+        assert_eq!(again.exit_code(), None);
+    }
+
+    #[test]
+    fn nothing_that_is_printed_moves_the_cursor() {
+        let failure = Failure::new(code::OTHER, "a\x1b[2Jb", "c\rd");
+        let text = State::Failed(failure).text();
+        assert!(
+            text.chars().all(|c| c == '\n' || !c.is_control()),
+            "{text:?}"
+        );
+    }
+
+    #[test]
+    fn a_session_is_told_with_everything_that_now_goes_through_it() {
+        let state = State::Up(Box::new(Connection {
+            name: "traveller".parse().unwrap(),
+            interface: "tokenvpn".into(),
+            endpoint: "tokyo.example:51820".parse().unwrap(),
+            address: "203.0.113.5:51820".parse().unwrap(),
+            round_trip_ms: Some(41),
+            addresses: vec!["10.77.0.7/24".parse().unwrap()],
+            routes: vec!["10.0.0.0/8".parse().unwrap()],
+            dns: vec!["10.77.0.1".parse().unwrap()],
+        }));
+        assert_eq!(
+            state.text(),
+            "Connected as traveller via tokyo.example (203.0.113.5), 41 ms. 10.77.0.7, \
+             routes 10.0.0.0/8, DNS 10.77.0.1. Pull the token to disconnect."
+        );
     }
 }

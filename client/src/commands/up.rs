@@ -8,8 +8,9 @@ use crate::config;
 use crate::lifecycle::Options;
 use crate::pin;
 use crate::runtime::{LockError, Runtime};
-use crate::supervisor::{Supervisor, Voice};
+use crate::supervisor::Supervisor;
 use crate::terminal;
+use crate::voice::Voice;
 use crate::words::{Failure, State, code};
 
 /// CAP_NET_ADMIN of linux/capability.h.

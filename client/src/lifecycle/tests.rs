@@ -599,14 +599,20 @@ fn the_last_two_weeks_are_announced() {
 fn the_end_comes_at_once_when_nothing_runs_and_after_clearing_otherwise() {
     let mut scene = Scene::attended();
     scene.feed(Input::Surveyed(Ok(vec![])));
-    assert_eq!(scene.feed(Input::End), [say(State::Down), Action::Exit(0)]);
+    assert_eq!(
+        scene.feed(Input::End),
+        [say(State::Down { tunnel: false }), Action::Exit(0)]
+    );
     assert_eq!(scene.feed(Input::End), []);
 
     let mut scene = Scene::attended();
     scene.start();
     scene.connect();
     assert_eq!(scene.feed(Input::End), [Action::Clear]);
-    assert_eq!(scene.cleared(), [say(State::Down), Action::Exit(0)]);
+    assert_eq!(
+        scene.cleared(),
+        [say(State::Down { tunnel: true }), Action::Exit(0)]
+    );
 }
 
 #[test]

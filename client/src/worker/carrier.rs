@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tokenvpn_common::clock::{Now, UnixTime};
 use tokenvpn_common::device::{
     Device, DeviceConfig, Event, PeerConfig, PeerStats, Worker as Whole,
@@ -21,12 +19,13 @@ use tokenvpn_common::profile::{Gateway, Profile};
 use tokenvpn_common::status::Peer;
 
 use super::End;
+use crate::alarm::Alarm;
 use crate::attempts::{Attempts, Step};
 use crate::message::{Candidate, Channel, MessageError, Order, Report, Wait};
 use crate::words::Failure;
 
 const CHANNEL: Token = FIRST_FREE_TOKEN;
-const TIMER: Token = Token(FIRST_FREE_TOKEN.0 + 1);
+const ALARM: Token = Token(FIRST_FREE_TOKEN.0 + 1);
 
 /// How long after a change of network to wait for news of the gateway before it is asked
 /// with a handshake. A tunnel in use answers by itself.
@@ -36,7 +35,7 @@ const ROAM_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Carrier {
     channel: Arc<Channel>,
     datapath: Datapath,
-    timer: TimerFd,
+    alarm: Alarm,
     /// The gateways with their preshared keys, for when the first does not answer.
     gateways: Vec<Gateway>,
     peer: PeerOptions,
@@ -118,30 +117,27 @@ impl Carrier {
         drop(profile);
 
         let (attempts, first) = Attempts::new(candidates.len(), now);
-        let prepared = || -> io::Result<(Datapath, TimerFd)> {
+        let prepared = || -> io::Result<(Datapath, Alarm)> {
             let udp = UdpPair::from_fds(v4, descriptors.next())?;
             let tun = TunQueue::from_fd(queue, offload)?;
             let datapath = Datapath::new(device, udp, tun)?;
-            let timer = TimerFd::new(
-                ClockId::CLOCK_BOOTTIME,
-                TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
-            )?;
+            let alarm = Alarm::new()?;
             for (fd, token) in [
                 (channel.as_fd().as_raw_fd(), CHANNEL),
-                (timer.as_fd().as_raw_fd(), TIMER),
+                (alarm.as_fd().as_raw_fd(), ALARM),
             ] {
                 datapath
                     .registry()
                     .register(&mut SourceFd(&fd), token, Interest::READABLE)?;
             }
-            Ok((datapath, timer))
+            Ok((datapath, alarm))
         };
-        let (datapath, timer) =
+        let (datapath, alarm) =
             prepared().map_err(|e| broken(&format!("the packet loop does not start: {e}")))?;
         let mut carrier = Carrier {
             channel: Arc::clone(channel),
             datapath,
-            timer,
+            alarm,
             gateways,
             peer,
             candidates,
@@ -159,10 +155,13 @@ impl Carrier {
         let mut ready = Vec::new();
         loop {
             self.datapath.flush();
-            self.set_timer().map_err(loop_failed)?;
+            self.set_alarm().map_err(loop_failed)?;
             self.datapath.turn(&mut ready).map_err(loop_failed)?;
             while let Some(event) = self.datapath.device_mut().poll_event() {
                 self.handle_event(event)?;
+            }
+            if ready.contains(&ALARM) {
+                self.alarm.rang();
             }
             if ready.contains(&CHANNEL) {
                 self.handle_orders()?;
@@ -292,6 +291,7 @@ impl Carrier {
                     self.datapath.device_mut().remove_peer(&old);
                     self.add_peer(now, gateway)?;
                 }
+                tracing::debug!(endpoint = %address, "the gateway is tried here");
                 let key = self.gateways[gateway].public_key;
                 self.datapath.device_mut().set_endpoint(now, &key, address);
             }
@@ -341,21 +341,10 @@ impl Carrier {
         self.datapath.device().peers().map(peer).collect()
     }
 
-    fn set_timer(&self) -> io::Result<()> {
+    fn set_alarm(&mut self) -> io::Result<()> {
         let roam = self.roam.and_then(|roam| roam.ask_at);
-        match [self.attempts.poll_timeout(), roam]
-            .into_iter()
-            .flatten()
-            .min()
-        {
-            // Zero would disarm it.
-            Some(at) => self.timer.set(
-                Expiration::OneShot(TimeSpec::from(Duration::from_nanos(at.as_nanos().max(1)))),
-                TimerSetTimeFlags::TFD_TIMER_ABSTIME,
-            )?,
-            None => self.timer.unset()?,
-        }
-        Ok(())
+        let due = [self.attempts.poll_timeout(), roam];
+        self.alarm.set(due.into_iter().flatten().min())
     }
 
     fn tell(&self, report: &Report) {

@@ -37,11 +37,13 @@ pub(super) fn unlock(
     if token.ident() != ident {
         return Err(End::TokenGone);
     }
+    tracing::debug!(token = %ident, reader, "the token is ours");
     check_label(&mut token)?;
     let bytes = match given {
         Some(descriptor) => read_with_given(&mut token, parent, descriptor)?,
         None => read_with_asked(&mut token, channel, parent)?,
     };
+    tracing::debug!(bytes = bytes.len(), "the profile is read");
     // The reset takes back what the PIN allowed.
     drop(token);
     let profile = match Content::from(Profile::decode(&bytes)) {

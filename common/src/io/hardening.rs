@@ -81,3 +81,58 @@ pub fn die_with_parent(parent: Pid) -> Result<(), Orphaned> {
         Err(Orphaned::ParentGone)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use nix::sys::resource::{Resource, getrlimit};
+
+    use super::*;
+
+    /// Set in the process that hardens itself: no other test may suffer from it.
+    const CHILD: &str = "TOKENVPN_TEST_HARDENED_CHILD";
+
+    #[test]
+    fn a_hardened_process_keeps_its_memory_to_itself() {
+        if std::env::var_os(CHILD).is_some() {
+            return check_hardened();
+        }
+        let test = "io::hardening::tests::a_hardened_process_keeps_its_memory_to_itself";
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+
+    fn check_hardened() {
+        harden().unwrap();
+        assert_eq!(getrlimit(Resource::RLIMIT_CORE), Ok((0, 0)));
+        assert_eq!(prctl::get_dumpable(), Ok(false));
+        assert_eq!(prctl::get_no_new_privs(), Ok(true));
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
+        assert_ne!(locked.map(str::trim), Some("0 kB"), "{status}");
+        // Room that is not touched stays free.
+        let _room = vec![0u8; 64 << 20];
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = resident.and_then(|text| text.trim().split(' ').next()?.parse::<u64>().ok());
+        assert!(kib.is_some_and(|kib| kib < 32 << 10), "{status}");
+
+        die_with_parent(getppid()).unwrap();
+        assert_eq!(prctl::get_pdeathsig(), Ok(Some(Signal::SIGKILL)));
+        outlive_parent().unwrap();
+        assert_eq!(prctl::get_pdeathsig(), Ok(None));
+        // A parent that was replaced by another before it could be watched.
+        let other = Pid::this();
+        assert!(matches!(die_with_parent(other), Err(Orphaned::ParentGone)));
+    }
+}
