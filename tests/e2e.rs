@@ -314,6 +314,11 @@ fn events_and_status_have_the_fields_that_scripts_read() {
     assert_eq!(connecting["endpoint"], ENDPOINT);
     let event = up.await_state("up");
     assert_eq!(event["name"], "traveller");
+    let events = up.events();
+    let waiting = events
+        .iter()
+        .filter(|event| event["state"] == "waiting_token");
+    assert_eq!(waiting.count(), 1, "{events:?}");
     let routes = event["routes"].as_array().expect("a list");
     assert!(routes.contains(&INNER_NETWORK.into()), "{event}");
 

@@ -190,6 +190,8 @@ pub(crate) struct Lifecycle {
     ready_until: Option<Now>,
     expiry_check: Option<Now>,
     shown: State,
+    /// Whether `shown` was said.
+    told: bool,
     actions: VecDeque<Action>,
 }
 
@@ -207,6 +209,7 @@ impl Lifecycle {
             interface,
             phase: Phase::SURVEYING,
             shown,
+            told: false,
             actions: VecDeque::from([Action::Watch, Action::Survey]),
         }
     }
@@ -313,6 +316,7 @@ impl Lifecycle {
     fn say(&mut self, state: State) {
         if !matches!(state, State::ExpiresSoon { .. } | State::Roamed) {
             self.shown = state.clone();
+            self.told = true;
         }
         self.actions.push_back(Action::Say(state));
     }
@@ -425,7 +429,11 @@ impl Lifecycle {
 
     fn wait(&mut self) {
         let token = self.options.token;
-        self.say(State::WaitingToken { token });
+        let state = State::WaitingToken { token };
+        // Looking again, at a reader that turned out empty, is no news.
+        if !self.told || self.shown != state {
+            self.say(state);
+        }
         self.phase = Phase::Waiting;
     }
 
