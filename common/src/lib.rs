@@ -1,22 +1,22 @@
 //! What tokenvpn's client and gateway share.
 //!
-//! Everything outside [`io`] is pure: no socket, no clock, no thread. Time comes in
+//! Everything outside `io` is pure: no socket, no clock, no thread. Time comes in
 //! as an argument ([`clock::Now`]), bytes come in through `handle_*` and go out
 //! through `poll_*`.
 
 pub mod clock;
-pub mod device;
 pub mod date;
+pub mod device;
 pub mod endpoint;
 pub mod guard;
 pub mod invitation;
 pub mod key;
 pub mod name;
 pub mod packet;
-pub mod status;
-pub mod uapi;
 pub mod profile;
+pub mod status;
 pub mod token;
+pub mod uapi;
 
 mod admission;
 mod allowed_ips;
