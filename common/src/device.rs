@@ -34,6 +34,7 @@ use crate::clock::Now;
 pub use crate::counters::Counters;
 use crate::greeting::Greetings;
 use crate::guard::{self, Message};
+pub use crate::initiations::SeenInitiations;
 use crate::key::{PrivateKey, PublicKey};
 use crate::outbox::Outbox;
 pub use crate::outbox::{Event, Handover, Transmit};
@@ -183,7 +184,7 @@ impl Device {
         let Some(mut peer) = self.peers.remove(key) else {
             return false;
         };
-        peer.drop_tunnel(&mut self.shared);
+        peer.drop_tunnels(&mut self.shared);
         for &network in &peer.config.allowed_ips {
             self.shared.allowed_ips.remove(network);
         }
@@ -197,6 +198,25 @@ impl Device {
             self.engage(now, id, |peer, shared| {
                 peer.set_endpoint(now, endpoint, shared)
             });
+        }
+    }
+
+    /// Which initiations of a peer were answered, to be stored: whoever starts again and
+    /// knows them answers none a second time. `None` if there were none, there is no
+    /// such peer, or another worker owns it.
+    pub fn seen_initiations(&self, key: &PublicKey) -> Option<&SeenInitiations> {
+        let peer = self.peers.peer(self.peers.find(key.as_bytes())?)?;
+        peer.seen.as_deref()
+    }
+
+    /// Takes up what [`Device::seen_initiations`] once gave, in place of what is known
+    /// now. Does nothing if there is no such peer, or another worker owns it.
+    pub fn restore_initiations(&mut self, key: &PublicKey, seen: SeenInitiations) {
+        let id = self.peers.find(key.as_bytes());
+        if let Some(id) = id.filter(|id| self.owns(*id))
+            && let Some(peer) = self.peers.peer_mut(id)
+        {
+            peer.seen = Some(seen.into());
         }
     }
 
@@ -537,7 +557,7 @@ impl Device {
         }
         self.shared.out.counters.panics += 1;
         if let Some(id) = self.engaged.take() {
-            self.attend(now, id, |peer, shared| peer.drop_tunnel(shared));
+            self.attend(now, id, |peer, shared| peer.drop_tunnels(shared));
         }
         self.panics
             .retain(|at| now.since(*at) < guard::PANIC_WINDOW);

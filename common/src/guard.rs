@@ -72,6 +72,14 @@ pub const GREETINGS: u8 = 3;
 /// Wait between any two greetings: 50 a second.
 pub const GREETING_PACE: Duration = Duration::from_millis(20);
 
+/// After this long without authentic data, a peer may come with a clock that was set
+/// back: longer than the longest usual wait between two keepalives (25 s).
+pub const CLOCK_DOUBT: Duration = Duration::from_secs(30);
+
+/// How long a second tunnel, made for a peer whose clock was set back, may wait for the
+/// data that proves it.
+pub const CANDIDATE_LIFE: Duration = Duration::from_secs(10);
+
 /// Panics within [`PANIC_WINDOW`] beyond which the process should end.
 pub const MAX_PANICS: usize = 5;
 
@@ -116,6 +124,14 @@ fn u32_at(datagram: &[u8], offset: usize) -> u32 {
 /// If `datagram` is not what [`message`] found to be an initiation or a response.
 pub fn sender_index(datagram: &[u8]) -> u32 {
     u32_at(datagram, 4)
+}
+
+/// The ephemeral public key of an initiation, by which it is told from all others.
+///
+/// # Panics
+/// If `datagram` is not what [`message`] found to be an initiation.
+pub fn ephemeral(datagram: &[u8]) -> &[u8] {
+    &datagram[8..40]
 }
 
 /// The index by which a message names one of our sessions; an initiation has none.

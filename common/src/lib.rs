@@ -22,6 +22,7 @@ mod admission;
 mod allowed_ips;
 mod counters;
 mod greeting;
+mod initiations;
 mod outbox;
 mod peer;
 mod peers;

@@ -78,6 +78,13 @@ pub enum Event {
         /// From where.
         endpoint: SocketAddr,
     },
+    /// An initiation was answered: [`Device::seen_initiations`] has changed.
+    ///
+    /// [`Device::seen_initiations`]: crate::device::Device::seen_initiations
+    InitiationAnswered {
+        /// Whose.
+        peer: PublicKey,
+    },
     /// The last session ended without a successor.
     SessionLost {
         /// With whom.

@@ -8,6 +8,7 @@ use rand_core::{OsRng, RngCore};
 
 use crate::clock::Now;
 use crate::guard;
+use crate::initiations::SeenInitiations;
 use crate::key::{PresharedKey, PublicKey};
 use crate::outbox::{Event, MAX_TRAIN, Outbox};
 use crate::peers::PeerId;
@@ -61,12 +62,40 @@ struct Answered {
     at: Now,
 }
 
+/// A second tunnel, for a peer that comes with a clock that was set back, as when a
+/// token moves from a computer whose clock is fast to one whose clock is right.
+///
+/// It takes the place of the first when data proves that the peer means it; what
+/// somebody recorded and sends again gets an answer at most.
+struct Candidate {
+    tunnel: Box<Tunnel>,
+    made: Now,
+    /// Its last response.
+    answered: Answered,
+}
+
+impl Candidate {
+    /// When it is given up. It is never ticked, which it would have to be if it could
+    /// live longer.
+    fn end(&self) -> Now {
+        self.answered.at + guard::CANDIDATE_LIFE
+    }
+
+    /// Whether it may take another initiation.
+    fn is_young(&self, now: Now) -> bool {
+        now.since(self.made) < guard::CANDIDATE_LIFE
+    }
+}
+
 /// A peer and, once there was reason to make one, its tunnel.
 pub(crate) struct Peer {
     pub(crate) id: PeerId,
     pub(crate) config: PeerConfig,
     pub(crate) roaming: Roaming,
     tunnel: Option<Box<Tunnel>>,
+    candidate: Option<Candidate>,
+    /// Kept when a tunnel is dropped.
+    pub(crate) seen: Option<Box<SeenInitiations>>,
     /// The one time at which this peer is due; other entries of the timers are void.
     pub(crate) due: Option<Now>,
     /// End of the wait for the answer to the first packet sent after a silence.
@@ -83,7 +112,7 @@ pub(crate) struct Peer {
     up: bool,
     answered: Option<Answered>,
     last_handshake: Option<Now>,
-    last_heard: Now,
+    last_heard: Option<Now>,
     rx_bytes: u64,
     tx_bytes: u64,
 }
@@ -95,6 +124,8 @@ impl Peer {
             roaming: Roaming::expected(config.endpoint),
             config,
             tunnel: None,
+            candidate: None,
+            seen: None,
             due: None,
             hold_until: None,
             retry_at: now,
@@ -104,7 +135,7 @@ impl Peer {
             up: false,
             answered: None,
             last_handshake: None,
-            last_heard: now,
+            last_heard: None,
             rx_bytes: 0,
             tx_bytes: 0,
         }
@@ -125,6 +156,12 @@ impl Peer {
 
     /// When this peer wants [`Peer::tick`], if ever: an idle peer costs nothing.
     pub(crate) fn wake(&self, now: Now) -> Option<Now> {
+        let candidate = self.candidate.as_ref().map(Candidate::end);
+        let times = [self.wake_tunnel(now), candidate];
+        times.into_iter().flatten().min()
+    }
+
+    fn wake_tunnel(&self, now: Now) -> Option<Now> {
         if self.greetings.is_some() {
             return None;
         }
@@ -148,6 +185,7 @@ impl Peer {
 
     /// Does what time has made due.
     pub(crate) fn tick(&mut self, now: Now, shared: &mut Shared) {
+        self.drop_old_candidate(now, shared);
         if self.held(now).is_some() || self.greetings.is_some() {
             return;
         }
@@ -180,9 +218,6 @@ impl Peer {
             if now >= self.retry_at {
                 self.initiate(now, false, shared);
             }
-        } else if self.tunnel.as_ref().is_some_and(|t| t.is_proven()) {
-            // It is kept: it knows which initiations are old.
-            self.unanswered_since = None;
         } else {
             self.drop_tunnel(shared);
         }
@@ -190,6 +225,7 @@ impl Peer {
 
     /// Brings old timers up to date before a message goes in or out.
     fn catch_up(&mut self, now: Now, shared: &mut Shared) {
+        self.drop_old_candidate(now, shared);
         let stale = |tunnel: &Tunnel| guard::is_stale(tunnel.ticked(), now);
         if self.tunnel.as_deref().is_some_and(stale) {
             self.tick(now, shared);
@@ -197,21 +233,29 @@ impl Peer {
     }
 
     fn tunnel(&mut self, now: Now, shared: &mut Shared) -> &mut Tunnel {
-        self.tunnel.get_or_insert_with(|| {
-            let index = shared.indexes.claim(self.id);
-            Box::new(Tunnel::new(
-                &shared.own,
-                &self.config.public_key,
-                self.config.preshared_key.as_ref(),
-                self.config.keepalive,
-                index,
-                now,
-            ))
-        })
+        self.tunnel
+            .get_or_insert_with(|| new_tunnel(self.id, &self.config, now, shared))
     }
 
     /// Ends all sessions and forgets the handshakes.
-    pub(crate) fn drop_tunnel(&mut self, shared: &mut Shared) {
+    pub(crate) fn drop_tunnels(&mut self, shared: &mut Shared) {
+        self.drop_candidate(shared);
+        self.drop_tunnel(shared);
+    }
+
+    fn drop_candidate(&mut self, shared: &mut Shared) {
+        if let Some(candidate) = self.candidate.take() {
+            shared.indexes.release(candidate.tunnel.index());
+        }
+    }
+
+    fn drop_old_candidate(&mut self, now: Now, shared: &mut Shared) {
+        if self.candidate.as_ref().is_some_and(|c| c.end() <= now) {
+            self.drop_candidate(shared);
+        }
+    }
+
+    fn drop_tunnel(&mut self, shared: &mut Shared) {
         self.end_wait(shared);
         self.greetings = None;
         self.hold_until = None;
@@ -294,8 +338,8 @@ impl Peer {
 
     fn hold(&mut self, now: Now) {
         if self.hold_until.is_none()
-            && let Some(start) = self.last_handshake
-            && guard::starts_hold(self.last_heard, start, now)
+            && let (Some(start), Some(heard)) = (self.last_handshake, self.last_heard)
+            && guard::starts_hold(heard, start, now)
         {
             self.hold_until = Some(now + guard::HOLD);
         }
@@ -310,22 +354,103 @@ impl Peer {
         shared: &mut Shared,
     ) {
         self.catch_up(now, shared);
+        let ephemeral = guard::ephemeral(datagram);
+        if self.seen.as_ref().is_some_and(|s| s.contains(ephemeral)) {
+            return count(Refused::Replayed, &mut shared.out);
+        }
+        let in_doubt = self.is_clock_in_doubt(now);
         let tunnel = self.tunnel(now, shared);
+        if tunnel.is_crowded() {
+            return self.try_candidate(now, from, datagram, shared);
+        }
         let room = shared.out.trains.room();
         match tunnel.accept_initiation(datagram, room) {
             Ok(len) => {
                 let session = guard::sender_index(room);
-                shared.out.trains.send(from, len);
                 self.answered = Some(Answered { session, at: now });
                 self.greetings = None;
+                self.answer(from, ephemeral, len, &mut shared.out);
+            }
+            Err(Refused::Replayed) if in_doubt => {
+                self.try_candidate(now, from, datagram, shared);
             }
             Err(refused) => {
-                // A second tunnel, for a peer whose clock went back, would be tried here.
                 count(refused, &mut shared.out);
                 if !tunnel.is_proven() && !tunnel.is_awaiting() {
                     self.drop_tunnel(shared);
                 }
             }
+        }
+    }
+
+    /// Sends the answer to an initiation, and remembers to do so once only.
+    fn answer(&mut self, to: Path, ephemeral: &[u8], len: usize, out: &mut Outbox) {
+        out.trains.send(to, len);
+        let seen = self
+            .seen
+            .get_or_insert_with(|| SeenInitiations::new().into());
+        seen.insert(ephemeral);
+        out.events.push_back(Event::InitiationAnswered {
+            peer: self.config.public_key,
+        });
+    }
+
+    /// Whether an initiation may be older than another of the same peer and still be new:
+    /// one whose session is alive has no reason to begin another on another clock.
+    fn is_clock_in_doubt(&self, now: Now) -> bool {
+        let silent = |heard| now.since(heard) >= guard::CLOCK_DOUBT;
+        self.last_heard.is_none_or(silent)
+    }
+
+    /// Answers an initiation from a second tunnel: one that is older than another, or
+    /// one too many that nothing came of.
+    fn try_candidate(&mut self, now: Now, from: Path, datagram: &[u8], shared: &mut Shared) {
+        let ephemeral = guard::ephemeral(datagram);
+        let young = |candidate: &&mut Candidate| candidate.is_young(now);
+        if let Some(candidate) = self.candidate.as_mut().filter(young) {
+            let room = shared.out.trains.room();
+            match candidate.tunnel.accept_initiation(datagram, room) {
+                Ok(len) => {
+                    let session = guard::sender_index(room);
+                    candidate.answered = Answered { session, at: now };
+                    return self.answer(from, ephemeral, len, &mut shared.out);
+                }
+                // Another one takes its place, or whoever sends a recorded initiation
+                // with a late time would keep the peer out.
+                Err(Refused::Replayed) => {}
+                Err(refused) => return count(refused, &mut shared.out),
+            }
+        }
+        self.drop_candidate(shared);
+        let mut tunnel = new_tunnel(self.id, &self.config, now, shared);
+        let room = shared.out.trains.room();
+        match tunnel.accept_initiation(datagram, room) {
+            Ok(len) => {
+                let session = guard::sender_index(room);
+                self.candidate = Some(Candidate {
+                    tunnel,
+                    made: now,
+                    answered: Answered { session, at: now },
+                });
+                self.answer(from, ephemeral, len, &mut shared.out);
+            }
+            Err(refused) => {
+                shared.indexes.release(tunnel.index());
+                count(refused, &mut shared.out);
+            }
+        }
+    }
+
+    /// Data has proved the candidate: it takes the place of the other tunnel, whose
+    /// sessions end.
+    fn promote(&mut self, shared: &mut Shared) {
+        let Some(candidate) = self.candidate.take() else {
+            return;
+        };
+        self.end_wait(shared);
+        self.answered = Some(candidate.answered);
+        if let Some(old) = self.tunnel.replace(candidate.tunnel) {
+            shared.indexes.release(old.index());
         }
     }
 
@@ -379,7 +504,11 @@ impl Peer {
         shared: &mut Shared,
     ) {
         self.catch_up(now, shared);
-        let Some(tunnel) = &mut self.tunnel else {
+        let session = guard::receiver_index(guard::Message::Data, datagram);
+        let candidate = self.candidate.as_mut().map(|c| &mut c.tunnel);
+        let candidate = candidate.filter(|t| Some(t.index()) == session.map(|s| s >> 8));
+        let proves = candidate.is_some();
+        let Some(tunnel) = candidate.or(self.tunnel.as_mut()) else {
             return;
         };
         let Some(buffer) = shared.out.received.buffer() else {
@@ -405,12 +534,14 @@ impl Peer {
                 }
             },
         }
+        if proves {
+            self.promote(shared);
+        }
         self.heard(now, from, &mut shared.out);
-        let session = guard::receiver_index(guard::Message::Data, datagram);
         let confirmed = self.answered.take_if(|a| Some(a.session) == session);
         if let Some(Answered { at, .. }) = confirmed {
             self.begin_session(at, &mut shared.out);
-        } else if !self.up {
+        } else if proves || !self.up {
             self.begin_session(now, &mut shared.out);
         }
         self.send_waiting(shared);
@@ -418,7 +549,7 @@ impl Peer {
 
     /// Something authentic came along `from`.
     fn heard(&mut self, now: Now, from: Path, out: &mut Outbox) {
-        self.last_heard = now;
+        self.last_heard = Some(now);
         self.hold_until = None;
         if self.roaming.heard(from) {
             out.events.push_back(Event::EndpointMoved {
@@ -516,6 +647,22 @@ impl Peer {
             }
         }
     }
+}
+
+/// A tunnel for the peer `id`, with an index that leads to it.
+fn new_tunnel(id: PeerId, config: &PeerConfig, now: Now, shared: &mut Shared) -> Box<Tunnel> {
+    let index = shared.indexes.draw();
+    let tunnel = Tunnel::new(
+        &shared.own,
+        &config.public_key,
+        config.preshared_key.as_ref(),
+        config.keepalive,
+        index,
+        now,
+    );
+    // Only now: making one panics if the clock stands before 1970.
+    shared.indexes.claim(index, id);
+    Box::new(tunnel)
 }
 
 fn count(refused: Refused, out: &mut Outbox) {

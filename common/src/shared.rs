@@ -49,15 +49,19 @@ impl Indexes {
         self.tunnels.get(&(session >> 8)).copied()
     }
 
-    /// Draws the 24 bits of a new tunnel.
-    pub(crate) fn claim(&mut self, peer: PeerId) -> u32 {
+    /// Draws 24 bits that no tunnel has, for a new one of ours.
+    pub(crate) fn draw(&self) -> u32 {
         loop {
             let session = OsRng.next_u32();
             if self.owner(session) == self.worker.index && self.find(session).is_none() {
-                self.tunnels.insert(session >> 8, peer);
                 return session >> 8;
             }
         }
+    }
+
+    /// Leads to `peer` by the 24 bits of a tunnel of its.
+    pub(crate) fn claim(&mut self, index: u32, peer: PeerId) {
+        self.tunnels.insert(index, peer);
     }
 
     /// Gives the 24 bits of a tunnel back.
@@ -75,7 +79,8 @@ mod tests {
         for index in 0..3 {
             let mut indexes = Indexes::new(Worker { index, count: 3 });
             for peer in 0..100 {
-                let claimed = indexes.claim(PeerId(peer));
+                let claimed = indexes.draw();
+                indexes.claim(claimed, PeerId(peer));
                 assert!(claimed < 1 << 24);
                 for low in [0, 1, 255] {
                     let session = claimed << 8 | low;

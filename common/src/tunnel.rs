@@ -11,8 +11,11 @@ use boringtun::noise::{Tunn, TunnResult};
 use x25519_dalek::StaticSecret;
 
 use crate::clock::Now;
-use crate::guard;
+use crate::guard::{self, Message};
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
+
+/// Places for sessions in a tunnel (boringtun's `N_SESSIONS`).
+const SESSIONS: u32 = 8;
 
 /// Our key, and what all tunnels made with it share.
 pub(crate) struct OwnKey {
@@ -92,6 +95,10 @@ pub(crate) struct Tunnel {
     ready: bool,
     awaiting: bool,
     proven: bool,
+    /// The session index given out last.
+    newest: u32,
+    /// The index of the session in use.
+    current: u32,
     rtt: Option<Duration>,
 }
 
@@ -121,6 +128,8 @@ impl Tunnel {
             ready: false,
             awaiting: false,
             proven: false,
+            newest: index << 8,
+            current: index << 8,
             rtt: None,
         }
     }
@@ -155,6 +164,21 @@ impl Tunnel {
         self.tunn.is_expired()
     }
 
+    /// Whether the next response would take the place of the session in use. A tunnel
+    /// has places for eight sessions and fills them in turn, whether or not the peer
+    /// ever uses them: eight recorded initiations would end a session.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.ready && (self.newest + 1) % SESSIONS == self.current % SESSIONS
+    }
+
+    /// A session is used whose index is `session`.
+    fn note_use(&mut self, session: u32) {
+        // Indexes differ in their lowest byte, which wraps.
+        if (session.wrapping_sub(self.current) as u8) < 128 {
+            self.current = session;
+        }
+    }
+
     /// Round-trip time of the last handshake that we started.
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.rtt
@@ -171,23 +195,32 @@ impl Tunnel {
             },
         };
         self.ready = self.tunn.time_since_last_handshake().is_some();
-        self.awaiting |= matches!(tick, Tick::Written(Written::Initiation(_)));
+        if let Tick::Written(written) = tick {
+            self.note_initiation(written, room);
+        }
         tick
     }
 
     /// Writes an initiation; nothing if one waits for its answer, unless `again`.
     pub(crate) fn initiate(&mut self, again: bool, room: &mut [u8]) -> Option<Written> {
-        let written = written(self.tunn.format_handshake_initiation(room, again));
-        self.awaiting |= written.is_some();
-        written
+        let written = written(self.tunn.format_handshake_initiation(room, again))?;
+        self.note_initiation(written, room);
+        Some(written)
     }
 
     /// Encrypts `packet`, or a keepalive if that is empty. Without a session the packet
     /// waits for one, and an initiation is written unless one is under way.
     pub(crate) fn seal(&mut self, packet: &[u8], room: &mut [u8]) -> Option<Written> {
-        let written = written(self.tunn.encapsulate(packet, room));
-        self.awaiting |= matches!(written, Some(Written::Initiation(_)));
-        written
+        let written = written(self.tunn.encapsulate(packet, room))?;
+        self.note_initiation(written, room);
+        Some(written)
+    }
+
+    fn note_initiation(&mut self, written: Written, room: &[u8]) {
+        if let Written::Initiation(_) = written {
+            self.awaiting = true;
+            self.newest = guard::sender_index(room);
+        }
     }
 
     /// Encrypts the next packet that waited. To be called only right after
@@ -206,6 +239,7 @@ impl Tunnel {
         match self.tunn.decapsulate(None, datagram, room) {
             TunnResult::WriteToNetwork(response) => {
                 self.proven = true;
+                self.newest = guard::sender_index(response);
                 Ok(response.len())
             }
             TunnResult::Err(error) => Err(error.into()),
@@ -225,6 +259,9 @@ impl Tunnel {
                 self.ready = true;
                 self.awaiting = false;
                 self.proven = true;
+                if let Some(session) = guard::receiver_index(Message::Response, datagram) {
+                    self.note_use(session);
+                }
                 let (.., millis) = self.tunn.stats();
                 self.rtt = millis.map(|millis| Duration::from_millis(millis.into()));
                 Ok(len)
@@ -261,6 +298,9 @@ impl Tunnel {
         };
         self.ready = true;
         self.proven = true;
+        if let Some(session) = guard::receiver_index(Message::Data, datagram) {
+            self.note_use(session);
+        }
         Ok(opened)
     }
 }
@@ -270,7 +310,7 @@ fn written(result: TunnResult<'_>) -> Option<Written> {
         return None;
     };
     match guard::message(datagram) {
-        Some(guard::Message::Initiation) => Some(Written::Initiation(datagram.len())),
+        Some(Message::Initiation) => Some(Written::Initiation(datagram.len())),
         _ => Some(Written::Data(datagram.len())),
     }
 }

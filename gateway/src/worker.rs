@@ -290,6 +290,7 @@ impl Loop {
                     tracing::debug!(peer = name(&self.names, &peer), %endpoint, "moved");
                     self.sightings.note(peer, endpoint);
                 }
+                Event::InitiationAnswered { .. } => {}
                 Event::TooManyPanics => return Some(End::TooManyPanics),
             }
         }

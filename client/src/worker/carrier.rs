@@ -1,5 +1,6 @@
 //! The packet loop of the client, and its search for a gateway that answers.
 
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::sync::Arc;
@@ -151,7 +152,7 @@ impl Carrier {
     }
 
     /// Carries packets until the end.
-    pub(super) fn run(mut self) -> Result<std::convert::Infallible, End> {
+    pub(super) fn run(mut self) -> Result<Infallible, End> {
         let mut ready = Vec::new();
         loop {
             self.datapath.flush();
@@ -183,9 +184,10 @@ impl Carrier {
             Event::TooManyPanics => {
                 Err(Failure::internal("the tunnel's protocol failed again and again").into())
             }
-            Event::SessionUp { .. } | Event::SessionLost { .. } | Event::EndpointMoved { .. } => {
-                Ok(())
-            }
+            Event::SessionUp { .. }
+            | Event::SessionLost { .. }
+            | Event::EndpointMoved { .. }
+            | Event::InitiationAnswered { .. } => Ok(()),
         }
     }
 

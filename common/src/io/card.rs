@@ -4,6 +4,8 @@
 //! next. So it is held exclusively from the first command to the last, and every end,
 //! a panic or a kill included, resets it.
 
+mod pin;
+
 use std::ffi::{CStr, CString};
 use std::time::Duration;
 
@@ -13,13 +15,14 @@ use openpgp_card::ocard::data::ExtendedCapabilities;
 use openpgp_card::state::{Open, Transaction};
 use openpgp_card::{Card, Error};
 use pcsc::{Context, Protocols, ReaderState, Scope, ShareMode, State};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
 use crate::io::clock;
 use crate::io::holder::{Holder, likely_holders};
 use crate::profile::wire::MAX_OBJECT;
 use crate::token::{Content, Ident, Label};
+pub use pin::{AdminPin, Pin, PinTextError, ResetCode, Secret};
 
 /// Private-use object 0101: read by anyone, written with the PIN (OpenPGP card 3.4.1 §4.4.1).
 const LABEL: u8 = 1;
@@ -78,6 +81,24 @@ pub enum CardError {
     /// No try is left.
     #[error("the PIN is blocked")]
     PinBlocked,
+    /// The card did not accept the admin PIN; this cost one try.
+    #[error("wrong admin PIN, tries left: {tries_left}")]
+    AdminPinWrong {
+        /// Tries until the admin PIN is blocked for good, at least 1.
+        tries_left: u8,
+    },
+    /// No try is left for the admin PIN.
+    #[error("the admin PIN is blocked")]
+    AdminPinBlocked,
+    /// The card did not accept the reset code; this cost one try.
+    #[error("wrong reset code, tries left: {tries_left}")]
+    ResetCodeWrong {
+        /// Tries until the reset code is blocked, at least 1.
+        tries_left: u8,
+    },
+    /// The card has no reset code, or no try is left for it.
+    #[error("there is no reset code, or it is blocked")]
+    ResetCodeBlocked,
     /// The PIN is longer than this card takes; no try was spent.
     #[error("this card takes PINs of at most {max} bytes")]
     PinTooLong {
@@ -123,46 +144,6 @@ impl From<pcsc::Error> for CardError {
     }
 }
 
-/// A user PIN that a card may be asked to check. Wiped when dropped, never printed.
-pub struct Pin(SecretString);
-
-/// Why a text is no PIN; no card was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PinTextError {
-    /// Shorter than any card's user PIN.
-    #[error("a PIN has at least {} characters", Pin::MIN)]
-    TooShort,
-    /// Longer than any card's user PIN.
-    #[error("a PIN has at most {} bytes", Pin::MAX)]
-    TooLong,
-    /// Not text, or with control characters.
-    #[error("a PIN is made of printable characters")]
-    Unprintable,
-}
-
-impl Pin {
-    /// Shortest user PIN in bytes (OpenPGP card 3.4.1 §4.3.1).
-    pub const MIN: usize = 6;
-    /// Longest user PIN in bytes (OpenPGP card 3.4.1 §4.3.1: a 7-bit length).
-    pub const MAX: usize = 127;
-
-    /// Takes a PIN as it was typed, without its line end.
-    ///
-    /// # Errors
-    /// The text cannot be any card's PIN, so that no try is spent on it.
-    pub fn new(bytes: &[u8]) -> Result<Pin, PinTextError> {
-        let text = str::from_utf8(bytes).map_err(|_| PinTextError::Unprintable)?;
-        if text.chars().any(char::is_control) {
-            return Err(PinTextError::Unprintable);
-        }
-        match text.len() {
-            ..Pin::MIN => Err(PinTextError::TooShort),
-            Pin::MIN..=Pin::MAX => Ok(Pin(text.into())),
-            _ => Err(PinTextError::TooLong),
-        }
-    }
-}
-
 /// What a card says about itself without a PIN.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -178,6 +159,17 @@ pub struct Facts {
     pub tries_left: u8,
     /// What object 0101 holds.
     pub label: Content<Label>,
+}
+
+/// Tries left for a card's secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tries {
+    /// For the user PIN.
+    pub pin: u8,
+    /// For the admin PIN.
+    pub admin_pin: u8,
+    /// For the reset code; 0 also without one.
+    pub reset_code: u8,
 }
 
 /// A card in a reader, as a list shows it.
@@ -277,8 +269,21 @@ impl Token {
     /// # Errors
     /// The card was removed or does not answer.
     pub fn tries_left(&mut self) -> Result<u8, CardError> {
+        Ok(self.all_tries_left()?.pin)
+    }
+
+    /// Tries left for each of its secrets, asked of the card just now.
+    ///
+    /// # Errors
+    /// The card was removed or does not answer.
+    pub fn all_tries_left(&mut self) -> Result<Tries, CardError> {
         // A transaction of its own: within one, openpgp-card remembers the first answer.
-        self.exchange(|card| Ok(card.pw_status_bytes()?.err_count_pw1()))
+        let status = self.exchange(|card| card.pw_status_bytes())?;
+        Ok(Tries {
+            pin: status.err_count_pw1(),
+            admin_pin: status.err_count_pw3(),
+            reset_code: status.err_count_rc(),
+        })
     }
 
     /// What object 0101 holds.
@@ -316,9 +321,48 @@ impl Token {
     /// card was removed; with the token, for another PIN.
     #[expect(clippy::result_large_err, reason = "the token moves either way")]
     pub fn unlock(mut self, pin: Pin) -> Result<Unlocked, (Token, CardError)> {
-        match self.verify(pin) {
-            Ok(()) => Ok(Unlocked(self)),
+        match self.verify(&pin) {
+            Ok(()) => Ok(Unlocked { token: self, pin }),
             Err(error) => Err((self, error)),
+        }
+    }
+
+    /// Shows the card its admin PIN: exactly one try, and none if that cannot succeed.
+    ///
+    /// # Errors
+    /// [`CardError::AdminPinWrong`], [`CardError::AdminPinBlocked`], [`CardError::PinTooLong`],
+    /// or the card was removed; with the token, for another admin PIN.
+    #[expect(clippy::result_large_err, reason = "the token moves either way")]
+    pub fn administer(mut self, pin: AdminPin) -> Result<Administered, (Token, CardError)> {
+        match self.verify_admin(&pin) {
+            Ok(()) => Ok(Administered { token: self, pin }),
+            Err(error) => Err((self, error)),
+        }
+    }
+
+    /// Gives the card a new PIN with all its tries by its reset code: exactly one try of the
+    /// code, and none if that cannot succeed.
+    ///
+    /// # Errors
+    /// [`CardError::ResetCodeWrong`], [`CardError::ResetCodeBlocked`], [`CardError::PinTooLong`],
+    /// or the card was removed. [`CardError::PinWrong`]: the card has another new PIN than this.
+    pub fn unblock(&mut self, code: ResetCode, new: Pin) -> Result<(), CardError> {
+        let status = self.exchange(|card| card.pw_status_bytes())?;
+        if status.err_count_rc() == 0 {
+            return Err(CardError::ResetCodeBlocked);
+        }
+        fits(code.0.expose_secret(), status.rc_max_len())?;
+        fits(new.0.expose_secret(), status.pw1_max_len())?;
+        let pin = new.clone();
+        let refusal = self.exchange(|card| refusal(card.reset_user_pin(code.0, new.0)))?;
+        match refusal {
+            // The card cuts code and PIN apart by the length of the code it knows: a longer
+            // code than that one is right too, and its rest a part of the PIN.
+            None => self.verify(&pin),
+            Some(status) => Err(match self.tries_after(status, |tries| tries.reset_code)? {
+                0 => CardError::ResetCodeBlocked,
+                tries_left => CardError::ResetCodeWrong { tries_left },
+            }),
         }
     }
 
@@ -327,31 +371,52 @@ impl Token {
     /// # Errors
     /// As [`Token::unlock`].
     pub fn read_profile(&mut self, pin: Pin) -> Result<Zeroizing<Vec<u8>>, CardError> {
-        self.verify(pin)?;
+        self.verify(&pin)?;
         self.exchange(|card| object(card, PROFILE))
     }
 
-    fn verify(&mut self, pin: Pin) -> Result<(), CardError> {
+    fn verify(&mut self, pin: &Pin) -> Result<(), CardError> {
         let status = self.exchange(|card| card.pw_status_bytes())?;
         if status.err_count_pw1() == 0 {
             return Err(CardError::PinBlocked);
         }
-        let max = status.pw1_max_len();
-        if pin.0.expose_secret().len() > usize::from(max) {
-            return Err(CardError::PinTooLong { max });
-        }
-        let refusal = self.exchange(|card| match card.verify_user_pin(pin.0) {
-            Ok(()) => Ok(None),
-            Err(Error::CardStatus(status)) => Ok(Some(status)),
-            Err(error) => Err(error),
-        })?;
-        match refusal {
+        fits(pin.0.expose_secret(), status.pw1_max_len())?;
+        match self.exchange(|card| refusal(card.verify_user_pin(pin.0.clone())))? {
             None => Ok(()),
-            Some(StatusBytes::PasswordNotChecked(tries_left)) => Err(refused(tries_left)),
-            Some(StatusBytes::AuthenticationMethodBlocked) => Err(CardError::PinBlocked),
+            Some(status) => Err(match self.tries_after(status, |tries| tries.pin)? {
+                0 => CardError::PinBlocked,
+                tries_left => CardError::PinWrong { tries_left },
+            }),
+        }
+    }
+
+    fn verify_admin(&mut self, pin: &AdminPin) -> Result<(), CardError> {
+        let status = self.exchange(|card| card.pw_status_bytes())?;
+        if status.err_count_pw3() == 0 {
+            return Err(CardError::AdminPinBlocked);
+        }
+        fits(pin.0.expose_secret(), status.pw3_max_len())?;
+        match self.exchange(|card| refusal(card.verify_admin_pin(pin.0.clone())))? {
+            None => Ok(()),
+            Some(status) => Err(match self.tries_after(status, |tries| tries.admin_pin)? {
+                0 => CardError::AdminPinBlocked,
+                tries_left => CardError::AdminPinWrong { tries_left },
+            }),
+        }
+    }
+
+    /// The tries that are left of the secret that the card has just refused.
+    fn tries_after(
+        &mut self,
+        refusal: StatusBytes,
+        secret: impl FnOnce(Tries) -> u8,
+    ) -> Result<u8, CardError> {
+        match refusal {
+            StatusBytes::PasswordNotChecked(tries_left) => Ok(tries_left),
+            StatusBytes::AuthenticationMethodBlocked => Ok(0),
             // Cards that do not count aloud.
-            Some(StatusBytes::SecurityStatusNotSatisfied) => Err(refused(self.tries_left()?)),
-            Some(status) => Err(CardError::Card(status.to_string())),
+            StatusBytes::SecurityStatusNotSatisfied => Ok(secret(self.all_tries_left()?)),
+            status => Err(CardError::Card(status.to_string())),
         }
     }
 
@@ -366,17 +431,20 @@ impl Token {
 }
 
 /// A token that has accepted its PIN.
-pub struct Unlocked(Token);
+pub struct Unlocked {
+    token: Token,
+    pin: Pin,
+}
 
 impl Unlocked {
     /// Which card it is.
     pub fn ident(&self) -> Ident {
-        self.0.ident
+        self.token.ident
     }
 
     /// Room for a profile in bytes.
     pub fn room(&self) -> usize {
-        self.0.room
+        self.token.room
     }
 
     /// What object 0101 holds.
@@ -384,7 +452,7 @@ impl Unlocked {
     /// # Errors
     /// The card was removed or does not answer.
     pub fn label(&mut self) -> Result<Content<Label>, CardError> {
-        self.0.label()
+        self.token.label()
     }
 
     /// The bytes of object 0103.
@@ -392,7 +460,28 @@ impl Unlocked {
     /// # Errors
     /// The card was removed or does not answer.
     pub fn profile(&mut self) -> Result<Zeroizing<Vec<u8>>, CardError> {
-        self.0.exchange(|card| object(card, PROFILE))
+        self.token.exchange(|card| object(card, PROFILE))
+    }
+
+    /// Whether its PIN is the one that every new card has.
+    pub fn has_factory_pin(&self) -> bool {
+        self.pin.is_factory()
+    }
+
+    /// Gives the card another PIN.
+    ///
+    /// # Errors
+    /// [`CardError::PinTooLong`]: nothing was changed; or the card was removed.
+    pub fn change_pin(&mut self, new: Pin) -> Result<(), CardError> {
+        let status = self.token.exchange(|card| card.pw_status_bytes())?;
+        fits(new.0.expose_secret(), status.pw1_max_len())?;
+        // Both go to the card in one piece; it was asked before whether the old one is
+        // right, or a part of that could end up in the new one.
+        let old = self.pin.clone();
+        self.token
+            .exchange(|card| card.change_user_pin(old.0, new.0.clone()))?;
+        self.pin = new;
+        Ok(())
     }
 
     /// Writes a profile, then its label, and reads both back. Without a label, object
@@ -402,7 +491,7 @@ impl Unlocked {
     /// Too long for the card, in which case nothing was written; not kept; or the card
     /// was removed, in which case anything may be in it.
     pub fn write(&mut self, profile: &[u8], label: Option<&[u8]>) -> Result<(), CardError> {
-        let room = self.0.room;
+        let room = self.token.room;
         let bytes = profile.len().max(label.map_or(0, <[u8]>::len));
         if bytes > room {
             return Err(CardError::TooLong { bytes, room });
@@ -417,7 +506,7 @@ impl Unlocked {
     /// Not kept, or the card was removed.
     pub fn erase(&mut self) -> Result<(), CardError> {
         for number in [PROFILE, LABEL] {
-            let len = self.0.exchange(|card| object(card, number))?.len();
+            let len = self.token.exchange(|card| object(card, number))?.len();
             if len > 0 {
                 self.put(number, &vec![0; len])?;
             }
@@ -431,7 +520,7 @@ impl Unlocked {
     }
 
     fn put(&mut self, number: u8, bytes: &[u8]) -> Result<(), CardError> {
-        let kept = self.0.exchange(|card| {
+        let kept = self.token.exchange(|card| {
             card.as_user_card(None)?
                 .set_private_use_do(number, bytes.to_vec())?;
             object(card, number)
@@ -443,10 +532,69 @@ impl Unlocked {
     }
 }
 
-fn refused(tries_left: u8) -> CardError {
-    match tries_left {
-        0 => CardError::PinBlocked,
-        tries_left => CardError::PinWrong { tries_left },
+/// A token that has accepted its admin PIN.
+pub struct Administered {
+    token: Token,
+    pin: AdminPin,
+}
+
+impl Administered {
+    /// Which card it is.
+    pub fn ident(&self) -> Ident {
+        self.token.ident
+    }
+
+    /// Gives the card another admin PIN.
+    ///
+    /// # Errors
+    /// [`CardError::PinTooLong`]: nothing was changed; or the card was removed.
+    pub fn change_admin_pin(&mut self, new: AdminPin) -> Result<(), CardError> {
+        let status = self.token.exchange(|card| card.pw_status_bytes())?;
+        fits(new.0.expose_secret(), status.pw3_max_len())?;
+        let old = self.pin.clone();
+        self.token
+            .exchange(|card| card.change_admin_pin(old.0, new.0.clone()))?;
+        self.pin = new;
+        Ok(())
+    }
+
+    /// Gives the card a reset code with all its tries.
+    ///
+    /// # Errors
+    /// [`CardError::PinTooLong`]: nothing was changed; or the card was removed.
+    pub fn set_reset_code(&mut self, code: ResetCode) -> Result<(), CardError> {
+        let status = self.token.exchange(|card| card.pw_status_bytes())?;
+        fits(code.0.expose_secret(), status.rc_max_len())?;
+        self.token
+            .exchange(|card| card.as_admin_card(None)?.set_resetting_code(code.0))
+    }
+
+    /// Gives the card a new PIN with all its tries.
+    ///
+    /// # Errors
+    /// [`CardError::PinTooLong`]: nothing was changed; or the card was removed.
+    pub fn unblock(&mut self, new: Pin) -> Result<(), CardError> {
+        let status = self.token.exchange(|card| card.pw_status_bytes())?;
+        fits(new.0.expose_secret(), status.pw1_max_len())?;
+        self.token
+            .exchange(|card| card.as_admin_card(None)?.reset_user_pin(new.0))
+    }
+}
+
+/// Whether a card that takes `max` bytes can be asked.
+fn fits(secret: &str, max: u8) -> Result<(), CardError> {
+    match secret.len() <= usize::from(max) {
+        true => Ok(()),
+        false => Err(CardError::PinTooLong { max }),
+    }
+}
+
+/// What the card itself has against a secret.
+fn refusal(answer: Result<(), Error>) -> Result<Option<StatusBytes>, Error> {
+    match answer {
+        Ok(()) => Ok(None),
+        Err(Error::CardStatus(status)) => Ok(Some(status)),
+        Err(error) => Err(error),
     }
 }
 
@@ -554,23 +702,6 @@ impl Presence {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_that_is_no_pin_is_refused_before_a_card_is_asked() {
-        for (text, error) in [
-            (&b""[..], PinTextError::TooShort),
-            (b"12345", PinTextError::TooShort),
-            (&[b'1'; 128], PinTextError::TooLong),
-            (b"12345\x7f", PinTextError::Unprintable),
-            (b"123456\n", PinTextError::Unprintable),
-            (b"12345\xff", PinTextError::Unprintable),
-        ] {
-            assert_eq!(Pin::new(text).err(), Some(error), "{text:?}");
-        }
-        assert!(Pin::new(b"123456").is_ok());
-        assert!(Pin::new("parole é".as_bytes()).is_ok());
-        assert!(Pin::new(&[b'1'; 127]).is_ok());
-    }
 
     #[test]
     fn errors_of_the_service_are_told_apart() {

@@ -62,6 +62,7 @@ fn a_session_is_announced_once_and_seen_in_the_statistics() {
     assert_eq!(
         scene.net.nodes[GATEWAY_NODE].events,
         [
+            Event::InitiationAnswered { peer: client },
             Event::EndpointMoved {
                 peer: client,
                 endpoint
@@ -179,7 +180,7 @@ fn the_next_endpoint_is_tried_at_once() {
 }
 
 /// Replaces the gateway by one that starts afresh and remembers the clients' endpoints.
-fn restart_gateway(scene: &mut Scene) {
+pub(crate) fn restart_gateway(scene: &mut Scene) {
     let node = scene.net.add(
         &scene.gateway_key.clone(),
         "198.51.100.1:51820",

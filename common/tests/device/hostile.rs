@@ -3,9 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use blake2::digest::consts::U16;
-use blake2::digest::{FixedOutput as _, KeyInit as _, Update};
-use blake2::{Blake2s256, Blake2sMac, Digest as _};
 use boringtun::noise::{Tunn, TunnResult};
 use boringtun::x25519;
 use tokenvpn_common::clock::Now;
@@ -14,19 +11,20 @@ use tokenvpn_common::guard;
 use tokenvpn_common::key::{PrivateKey, PublicKey};
 
 use crate::allocations;
+use crate::forgery;
 use crate::net::*;
 
-fn stranger() -> SocketAddr {
+pub(crate) fn stranger() -> SocketAddr {
     "203.0.113.66:6666".parse().unwrap()
 }
 
-fn bare_tunnel(key: &PrivateKey, peer: &PublicKey) -> Tunn {
+pub(crate) fn bare_tunnel(key: &PrivateKey, peer: &PublicKey) -> Tunn {
     let private = x25519::StaticSecret::from(*key.expose());
     let public = x25519::PublicKey::from(*peer.as_bytes());
     Tunn::new(private, public, None, None, 7, None)
 }
 
-fn initiation(tunn: &mut Tunn) -> Vec<u8> {
+pub(crate) fn initiation(tunn: &mut Tunn) -> Vec<u8> {
     let mut room = [0; 256];
     match tunn.format_handshake_initiation(&mut room, true) {
         TunnResult::WriteToNetwork(datagram) => datagram.to_vec(),
@@ -161,14 +159,7 @@ fn an_initiation_that_only_shows_a_known_key_leaves_no_trace() {
     let mut forged = initiation(&mut bare_tunnel(&scene.client_key, &scene.gateway));
     // Only the timestamp takes the private key; anyone can write the rest.
     forged[100] ^= 1;
-    let mac_key = Blake2s256::new()
-        .chain_update(b"mac1----")
-        .chain_update(scene.gateway.as_bytes())
-        .finalize();
-    let mut mac = Blake2sMac::<U16>::new_from_slice(&mac_key).unwrap();
-    Update::update(&mut mac, &forged[..116]);
-    let mac = mac.finalize_fixed();
-    forged[116..132].copy_from_slice(&mac);
+    forgery::sign(&mut forged, &scene.gateway);
     let now = scene.net.now;
     let device = &mut scene.net.nodes[GATEWAY_NODE].device;
     let mut send = || device.handle_datagrams(now, stranger(), None, &forged, 148);

@@ -5,10 +5,12 @@
 
 mod allocations;
 mod clock;
+mod forgery;
 mod net;
 
 mod handshake;
 mod hostile;
+mod replay;
 mod roaming;
 mod timers;
 mod traffic;
