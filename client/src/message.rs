@@ -47,6 +47,8 @@ pub(crate) enum Order {
         reader: String,
         /// Which token it has to be.
         token: Ident,
+        /// The supervisor's process id: whose death has to be the worker's.
+        supervisor: i32,
     },
     /// Ask for the PIN on the terminal.
     AskPin,
@@ -352,7 +354,7 @@ mod tests {
 
     use super::*;
 
-    pub(crate) fn summary() -> Summary {
+    fn summary() -> Summary {
         Summary {
             name: "traveller".parse().unwrap(),
             public_key: PrivateKey::from_bytes([1; 32]).public(),

@@ -5,6 +5,7 @@
 mod carrier;
 mod unlock;
 
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::{Pid, dup2_stdin, getppid};
+use nix::unistd::{Pid, dup2_stdin};
 use tokenvpn_common::io::hardening;
 use tokenvpn_common::io::watcher::{Presence, Watcher};
 
@@ -101,16 +102,22 @@ fn take_channel() -> io::Result<Channel> {
     Ok(Channel::from(socket))
 }
 
-fn work(channel: &Arc<Channel>) -> Result<std::convert::Infallible, End> {
-    let parent = getppid();
+fn work(channel: &Arc<Channel>) -> Result<Infallible, End> {
     protect()?;
     let (order, mut descriptors) = channel.receive_order(Wait::Forever)?;
-    let Order::Open { reader, token } = order else {
+    let Order::Open {
+        reader,
+        token,
+        supervisor,
+    } = order
+    else {
         return Err(Failure::internal("the worker was told to begin in the middle").into());
     };
+    let supervisor = Pid::from_raw(supervisor);
     // Before the card is opened, so that no moment goes unwatched.
     let _watcher = watch(&reader, channel)?;
-    let Unlocked { profile, summary } = unlock(channel, parent, &reader, token, descriptors.pop())?;
+    let Unlocked { profile, summary } =
+        unlock(channel, supervisor, &reader, token, descriptors.pop())?;
     channel
         .send(&Report::Unlocked(Box::new(summary)), &[])
         .map_err(|_| End::Unwanted)?;

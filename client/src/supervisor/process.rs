@@ -5,6 +5,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
+use nix::unistd::Pid;
 use tokenvpn_common::token::Ident;
 
 use crate::message::{Channel, MessageError, Order, Report};
@@ -36,8 +37,13 @@ impl WorkerProcess {
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .spawn()?;
+        let order = Order::Open {
+            reader,
+            token,
+            supervisor: Pid::this().as_raw(),
+        };
         let pin: Vec<_> = pin.iter().map(|fd| fd.as_fd()).collect();
-        if let Err(error) = channel.send(&Order::Open { reader, token }, &pin) {
+        if let Err(error) = channel.send(&order, &pin) {
             let _ = child.kill();
             let _ = child.wait();
             return Err(error);

@@ -28,7 +28,7 @@ pub(super) struct Unlocked {
 /// Opens the token, gets its PIN, reads the profile and lets go of the card.
 pub(super) fn unlock(
     channel: &Channel,
-    parent: Pid,
+    supervisor: Pid,
     reader: &str,
     ident: Ident,
     given: Option<OwnedFd>,
@@ -40,8 +40,8 @@ pub(super) fn unlock(
     tracing::debug!(token = %ident, reader, "the token is ours");
     check_label(&mut token)?;
     let bytes = match given {
-        Some(descriptor) => read_with_given(&mut token, parent, descriptor)?,
-        None => read_with_asked(&mut token, channel, parent)?,
+        Some(descriptor) => read_with_given(&mut token, supervisor, descriptor)?,
+        None => read_with_asked(&mut token, channel, supervisor)?,
     };
     tracing::debug!(bytes = bytes.len(), "the profile is read");
     // The reset takes back what the PIN allowed.
@@ -66,10 +66,7 @@ fn check_label(token: &mut Token) -> Result<(), End> {
             }
             _ => Ok(()),
         },
-        Content::TooNew { .. } => Err(End::Failed(unusable(
-            token.label().map_err(card_end)?,
-            "label",
-        ))),
+        newer @ Content::TooNew { .. } => Err(End::Failed(unusable(newer, "label"))),
         Content::Empty | Content::Foreign | Content::Damaged { .. } => Ok(()),
     }
 }
@@ -77,7 +74,7 @@ fn check_label(token: &mut Token) -> Result<(), End> {
 /// A PIN that nobody typed: one try, and only if no try was lost before.
 fn read_with_given(
     token: &mut Token,
-    parent: Pid,
+    supervisor: Pid,
     descriptor: OwnedFd,
 ) -> Result<Zeroizing<Vec<u8>>, End> {
     match token.tries_left().map_err(card_end)? {
@@ -87,9 +84,9 @@ fn read_with_given(
         }
         _ => {}
     }
-    hardening::die_with_parent(parent)?;
+    hardening::die_with_parent(supervisor)?;
     let pin = pin::read(descriptor).map_err(|e| {
-        let hint = "give the PIN and nothing else, without asking it of a person";
+        let hint = "what is handed over has to be the PIN and nothing else";
         End::from(Failure::new(code::PIN, e.to_string(), hint))
     })?;
     token.read_profile(pin).map_err(card_end)
@@ -100,7 +97,7 @@ fn read_with_given(
 fn read_with_asked(
     token: &mut Token,
     channel: &Channel,
-    parent: Pid,
+    supervisor: Pid,
 ) -> Result<Zeroizing<Vec<u8>>, End> {
     let mut refused = false;
     loop {
@@ -121,10 +118,9 @@ fn read_with_asked(
         // At the prompt the end of the supervisor must not kill: the echo has to come back.
         hardening::outlive_parent()?;
         let pin = ask(channel, token.ident(), tries_left)?;
-        hardening::die_with_parent(parent)?;
+        hardening::die_with_parent(supervisor)?;
         match token.read_profile(pin) {
             Err(CardError::PinWrong { .. }) => refused = true,
-            Err(CardError::PinTooLong { .. }) => refused = false,
             read => return read.map_err(card_end),
         }
     }
