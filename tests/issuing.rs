@@ -3,79 +3,13 @@
 use std::time::Duration;
 
 use rig::card::Slot;
-use rig::client::PIN_FD;
 use rig::pty::{CTRL_C, ENTER};
-use rig::{Card, Finished, Host, Process, Pty, World, wait};
+use rig::{Card, Desk, Pty, World, wait};
 use serde_json::Value;
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::invitation::{self, Enrolment, Invitation, InvitationId};
 use tokenvpn_common::io::clock;
 use tokenvpn_common::key::{PresharedKey, PrivateKey};
-
-struct Desk {
-    card: Card,
-    computer: Host,
-    world: World,
-}
-
-impl Desk {
-    fn new() -> Desk {
-        let world = World::new();
-        let computer = world.host("computer");
-        computer.start_pcscd();
-        let card = Card::new(&world, "traveller");
-        card.connect(&computer);
-        card.insert();
-        let desk = Desk {
-            card,
-            computer,
-            world,
-        };
-        desk.await_list(&desk.card.ident());
-        desk.card.reset_counts();
-        desk
-    }
-
-    /// Waits until pcscd has noticed a card.
-    fn await_list(&self, ident: &str) {
-        wait::until_true("the token is listed", wait::SOON, || {
-            self.computer
-                .tokenvpn(&["token", "list"])
-                .ok()
-                .contains(ident)
-        });
-    }
-
-    /// `tokenvpn token …` without a terminal, its PIN on a descriptor.
-    fn token(&self, words: &[&str], pin: &str, stdin: &str) -> Finished {
-        let number = PIN_FD.to_string();
-        self.computer
-            .tokenvpn(&["token"])
-            .args(words)
-            .args(["--pin-fd", &number])
-            .text_on(PIN_FD, pin)
-            .stdin(stdin)
-            .finish()
-    }
-
-    /// The same with a person at a terminal.
-    fn asking(&self, words: &[&str], stdin: &str) -> (Process, Pty) {
-        let pty = Pty::open();
-        let process = self
-            .computer
-            .tokenvpn(&["token"])
-            .args(words)
-            .stdin(stdin)
-            .with_terminal(&pty)
-            .spawn();
-        (process, pty)
-    }
-
-    fn shown(&self) -> Value {
-        let shown = self.token(&["show", "--json"], self.card.pin(), "");
-        serde_json::from_str(&shown.expect_code(0).stdout).unwrap()
-    }
-}
 
 fn invitation() -> Invitation {
     Invitation {

@@ -17,7 +17,7 @@ use nix::sys::socket::{
 };
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use tokenvpn_common::io::card::{Pin, PinTextError};
+use tokenvpn_common::io::card::{Pin, PinTextError, Secret};
 use zeroize::Zeroizing;
 
 use crate::terminal::Terminal;
@@ -89,7 +89,10 @@ pub(crate) fn given(pin_fd: Option<RawFd>) -> Result<Option<OwnedFd>, PinError> 
 pub(crate) fn read(descriptor: OwnedFd) -> Result<Pin, PinError> {
     let line = read_line(descriptor.as_fd(), None).map_err(|error| match error {
         // Nothing in it is no decision of anybody.
-        PinError::Cancelled => PinTextError::TooShort.into(),
+        PinError::Cancelled => PinTextError::TooShort {
+            secret: Secret::Pin,
+        }
+        .into(),
         error => error,
     })?;
     Ok(Pin::new(&line)?)
@@ -104,14 +107,50 @@ pub(crate) fn read(descriptor: OwnedFd) -> Result<Pin, PinError> {
 /// [`PinError::Cancelled`] (an empty line or the terminal's end), [`PinError::Interrupted`],
 /// [`PinError::NoTerminal`].
 pub(crate) fn ask(prompt: &str, interrupt: Option<BorrowedFd<'_>>) -> Result<Pin, PinError> {
+    ask_for(prompt, interrupt, Pin::new)
+}
+
+/// Asks for a secret on the terminal, without echo, until `read` takes the answer.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) fn ask_for<T>(
+    prompt: &str,
+    interrupt: Option<BorrowedFd<'_>>,
+    read: impl Fn(&[u8]) -> Result<T, PinTextError>,
+) -> Result<T, PinError> {
     let terminal = Terminal::open().ok_or(PinError::NoTerminal)?;
     let dialogue = Dialogue::begin(&terminal, Echo::Off)?;
     loop {
         let line = dialogue.ask(prompt, interrupt)?;
-        match Pin::new(&line) {
-            Ok(pin) => return Ok(pin),
+        match read(&line) {
+            Ok(secret) => return Ok(secret),
             Err(error) => dialogue.say(&format!("{error}.\n"))?,
         }
+    }
+}
+
+/// Asks for a new secret on the terminal, without echo: at `first` until `read` takes the
+/// answer, then at `again` for the same once more; from the beginning if that differs.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) fn ask_twice<T>(
+    first: &str,
+    again: &str,
+    interrupt: Option<BorrowedFd<'_>>,
+    read: impl Fn(&[u8]) -> Result<T, String>,
+) -> Result<T, PinError> {
+    let terminal = Terminal::open().ok_or(PinError::NoTerminal)?;
+    let dialogue = Dialogue::begin(&terminal, Echo::Off)?;
+    loop {
+        let line = dialogue.ask(first, interrupt)?;
+        let trouble = match read(&line) {
+            Ok(secret) if *dialogue.ask(again, interrupt)? == *line => return Ok(secret),
+            Ok(_) => "these two differ".into(),
+            Err(error) => error,
+        };
+        dialogue.say(&format!("{trouble}.\n"))?;
     }
 }
 
@@ -308,10 +347,11 @@ mod tests {
 
     #[test]
     fn what_a_descriptor_holds_is_checked_before_a_card_is_asked() {
+        let secret = Secret::Pin;
         for (bytes, error) in [
-            (&b""[..], PinTextError::TooShort),
-            (b"12345\n", PinTextError::TooShort),
-            (&[b'1'; 200], PinTextError::TooLong),
+            (&b""[..], PinTextError::TooShort { secret }),
+            (b"12345\n", PinTextError::TooShort { secret }),
+            (&[b'1'; 200], PinTextError::TooLong { secret }),
         ] {
             let (reader, mut writer) = io::pipe().unwrap();
             writer.write_all(bytes).unwrap();

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::endpoint::Endpoint;
-use tokenvpn_common::io::card::CardError;
+use tokenvpn_common::io::card::{CardError, Secret};
 use tokenvpn_common::io::holder::Holder;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::token::Ident;
@@ -304,7 +304,7 @@ impl State {
             State::PinWrong {
                 tries_left,
                 asked_again: true,
-            } => format!("Wrong PIN. {} left.", tries(*tries_left)),
+            } => wrong(Secret::Pin, *tries_left),
             State::PinLast => "One try left: another mistake blocks the token.".into(),
             State::ExpiresSoon { not_after, now } => format!(
                 "This token expires {} ({}).",
@@ -402,8 +402,7 @@ impl State {
             }
             State::PinBlocked => (
                 "the PIN is blocked; nothing was erased".into(),
-                "unblock it with the token's admin PIN or reset code (gpg --card-edit, passwd)"
-                    .into(),
+                "unblock it with its reset code or admin PIN: tokenvpn token unblock".into(),
             ),
             State::PinCancelled => (
                 "no PIN was given".into(),
@@ -502,7 +501,11 @@ impl From<CardError> for State {
             },
             CardError::PinBlocked => State::PinBlocked,
             CardError::Unsupported { .. } => State::UnsupportedCard,
-            CardError::PinTooLong { .. }
+            CardError::AdminPinWrong { .. }
+            | CardError::AdminPinBlocked
+            | CardError::ResetCodeWrong { .. }
+            | CardError::ResetCodeBlocked
+            | CardError::PinTooLong { .. }
             | CardError::TooLong { .. }
             | CardError::NotKept { .. }
             | CardError::Card(_) => State::CardFailed {
@@ -544,7 +547,33 @@ pub(crate) fn usage(error: &clap::Error) -> Failure {
 
 /// The PIN prompt, for the terminal only.
 pub(crate) fn pin_prompt(token: Ident, tries_left: u8) -> String {
-    format!("PIN for {token}, {} left: ", tries(tries_left))
+    secret_prompt(Secret::Pin, token, tries_left)
+}
+
+/// The prompt for a secret of a token, for the terminal only.
+pub(crate) fn secret_prompt(secret: Secret, token: Ident, tries_left: u8) -> String {
+    let secret = match secret {
+        Secret::Pin => "PIN",
+        Secret::AdminPin => "Admin PIN",
+        Secret::ResetCode => "Reset code",
+    };
+    format!("{secret} for {token}, {} left: ", tries(tries_left))
+}
+
+/// What a wrong secret has cost.
+pub(crate) fn wrong(secret: Secret, tries_left: u8) -> String {
+    format!("Wrong {secret}. {} left.", tries(tries_left))
+}
+
+/// The warning before the last try.
+pub(crate) fn last_try(secret: Secret) -> String {
+    match secret {
+        Secret::Pin => State::PinLast.text(),
+        Secret::AdminPin => {
+            "One try left: another mistake blocks the admin PIN, and nothing unblocks it.".into()
+        }
+        Secret::ResetCode => "One try left: another mistake blocks the reset code.".into(),
+    }
 }
 
 /// The question before the last try, for the terminal only.

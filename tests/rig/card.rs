@@ -23,10 +23,13 @@ use crate::{
     world::World,
 };
 
-/// The user PIN of a card that nobody gave another one.
-pub const PIN: &str = "123456";
-/// The admin PIN of a card that nobody gave another one.
-pub const ADMIN_PIN: &str = "12345678";
+/// The user PIN of a card that nobody gave another one. Not the factory's: no token is issued on a
+/// card that still has that.
+pub const PIN: &str = "428571";
+/// The user PIN that cards leave the factory with.
+pub const FACTORY_PIN: &str = "123456";
+/// The admin PIN of every card.
+pub const ADMIN_PIN: &str = "31415926";
 
 /// The reader's first slot, as PC/SC names it.
 pub const READER: &str = "Virtual PCD 00 00";

@@ -16,6 +16,7 @@
 
 pub mod card;
 pub mod client;
+pub mod desk;
 pub mod gateway;
 pub mod host;
 pub mod memory;
@@ -32,6 +33,7 @@ pub mod world;
 
 pub use card::Card;
 pub use client::Up;
+pub use desk::Desk;
 pub use gateway::Gateway;
 pub use host::Host;
 pub use process::{Finished, Invocation, Process};

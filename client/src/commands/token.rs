@@ -1,10 +1,13 @@
 //! `tokenvpn token`: looks at tokens, fills them and empties them.
 
+mod change;
 mod content;
 mod erase;
 mod issue;
 mod list;
+mod secrets;
 mod show;
+mod unblock;
 
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
@@ -12,12 +15,13 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
 use clap::{Args, Subcommand};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Pin, Token, Unlocked};
+use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Pin, Secret, Token, Unlocked};
 use tokenvpn_common::token::{Content, Ident};
 
+use self::secrets::{ask, goes_on};
 use crate::pin::{self, PinError};
 use crate::terminal::{self, Terminal};
-use crate::words::{self, Choice, Failure, State, code};
+use crate::words::{Choice, Failure, State, code};
 
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
@@ -30,14 +34,25 @@ pub(crate) enum TokenCommand {
     Issue(issue::Issue),
     /// Erase profile and label from a token.
     Erase(erase::Erase),
+    /// Change a token's PIN, its admin PIN or its reset code.
+    Pin(change::Change),
+    /// Give a token whose PIN is blocked or forgotten a new one.
+    Unblock(unblock::Unblock),
+}
+
+/// Which token.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// Use this token, as in 0006:12345678.
+    #[arg(long, value_name = "IDENT")]
+    pub(crate) token: Option<Ident>,
 }
 
 /// Which token, and who says its PIN.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
-    /// Use this token, as in 0006:12345678.
-    #[arg(long, value_name = "IDENT")]
-    pub(crate) token: Option<Ident>,
+    #[command(flatten)]
+    named: Named,
     /// Read the PIN from this open descriptor; it is tried once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(3..))]
     pub(crate) pin_fd: Option<RawFd>,
@@ -54,6 +69,8 @@ pub(crate) fn run(command: TokenCommand) -> Result<(), Failure> {
         TokenCommand::Show(show) => show.run(),
         TokenCommand::Issue(issue) => issue.run(),
         TokenCommand::Erase(erase) => erase.run(),
+        TokenCommand::Pin(change) => change.run(),
+        TokenCommand::Unblock(unblock) => unblock.run(),
     }
 }
 
@@ -78,7 +95,7 @@ impl Interrupts {
     }
 }
 
-impl Which {
+impl Named {
     /// Takes the token that is meant: the one named, or the only one there is.
     fn open(&self) -> Result<Token, Failure> {
         let seen = card::list().map_err(failure)?;
@@ -117,6 +134,13 @@ impl Which {
             }
         }
     }
+}
+
+impl Which {
+    /// Takes the token that is meant.
+    fn open(&self) -> Result<Token, Failure> {
+        self.named.open()
+    }
 
     /// Finds out who says the PIN.
     fn pin_source(&self) -> Result<PinSource, Failure> {
@@ -153,46 +177,21 @@ impl PinSource {
                 token.unlock(pin).map_err(|(_, error)| failure(error))
             }
             PinSource::Person => loop {
-                let pin = ask_pin(&mut token, interrupts)?;
+                let tries_left = token.tries_left().map_err(failure)?;
+                if tries_left == 0 {
+                    return Err(State::PinBlocked.into());
+                }
+                let pin = ask(&token, Secret::Pin, tries_left, interrupts, Pin::new)?;
                 token = match token.unlock(pin) {
                     Ok(unlocked) => return Ok(unlocked),
-                    Err((token, CardError::PinWrong { tries_left })) => {
-                        eprintln!(
-                            "{}",
-                            State::PinWrong {
-                                tries_left,
-                                asked_again: true
-                            }
-                            .text()
-                        );
+                    Err((token, error)) => {
+                        goes_on(error)?;
                         token
                     }
-                    Err((token, error @ CardError::PinTooLong { .. })) => {
-                        eprintln!("{error}");
-                        token
-                    }
-                    Err((_, error)) => return Err(failure(error)),
                 };
             },
         }
     }
-}
-
-fn ask_pin(token: &mut Token, interrupts: &Interrupts) -> Result<Pin, Failure> {
-    let tries_left = token.tries_left().map_err(failure)?;
-    if tries_left == 0 {
-        return Err(State::PinBlocked.into());
-    }
-    if tries_left == 1 {
-        eprintln!("{}", State::PinLast.text());
-        let question = words::LAST_TRY_PROMPT;
-        let yes = words::LAST_TRY_ANSWER;
-        if !pin::confirm(question, yes, interrupts.source()).map_err(no_pin)? {
-            return Err(no_pin(PinError::Cancelled));
-        }
-    }
-    let prompt = words::pin_prompt(token.ident(), tries_left);
-    pin::ask(&prompt, interrupts.source()).map_err(no_pin)
 }
 
 /// A card's error in a command that somebody waits for.
@@ -212,6 +211,16 @@ fn failure(error: CardError) -> Failure {
             code::NO_PERMISSION,
             "the smart-card service refuses this user",
             "run it as root, or where you are logged in at the computer itself",
+        ),
+        CardError::AdminPinBlocked => Failure::new(
+            code::PIN_BLOCKED,
+            "the admin PIN is blocked, for good; nothing was erased",
+            "the token still works with its PIN; only gpg --card-edit, factory-reset makes it new",
+        ),
+        CardError::ResetCodeBlocked => Failure::new(
+            code::PIN_BLOCKED,
+            "the reset code is blocked; nothing was erased",
+            "use the admin PIN: tokenvpn token unblock --admin",
         ),
         CardError::PinWrong { .. } | CardError::PinTooLong { .. } => Failure::new(
             code::PIN,

@@ -1,0 +1,114 @@
+//! The questions for a token's secrets, as often as somebody at the terminal answers them.
+
+use tokenvpn_common::io::card::{
+    AdminPin, Administered, CardError, Pin, PinTextError, Secret, Token,
+};
+
+use super::{Interrupts, failure, no_pin};
+use crate::pin::{self, PinError};
+use crate::terminal::Terminal;
+use crate::words::{self, Failure, code};
+
+/// Whether there is somebody to ask.
+pub(super) fn need_terminal() -> Result<(), Failure> {
+    match Terminal::open() {
+        Some(_) => Ok(()),
+        None => Err(Failure::new(
+            code::PIN,
+            "there is no terminal to ask on",
+            "run it in a terminal: these secrets are only typed",
+        )),
+    }
+}
+
+/// Has the token accept its admin PIN.
+pub(super) fn administer(
+    mut token: Token,
+    interrupts: &Interrupts,
+) -> Result<Administered, Failure> {
+    loop {
+        let tries_left = token.all_tries_left().map_err(failure)?.admin_pin;
+        if tries_left == 0 {
+            return Err(failure(CardError::AdminPinBlocked));
+        }
+        let pin = ask(
+            &token,
+            Secret::AdminPin,
+            tries_left,
+            interrupts,
+            AdminPin::new,
+        )?;
+        token = match token.administer(pin) {
+            Ok(administered) => return Ok(administered),
+            Err((token, error)) => {
+                goes_on(error)?;
+                token
+            }
+        };
+    }
+}
+
+/// Asks once for a secret that the card will check; the last try only after a YES.
+pub(super) fn ask<T>(
+    token: &Token,
+    secret: Secret,
+    tries_left: u8,
+    interrupts: &Interrupts,
+    read: impl Fn(&[u8]) -> Result<T, PinTextError>,
+) -> Result<T, Failure> {
+    let interrupt = interrupts.source();
+    if tries_left == 1 {
+        eprintln!("{}", words::last_try(secret));
+        let (question, yes) = (words::LAST_TRY_PROMPT, words::LAST_TRY_ANSWER);
+        if !pin::confirm(question, yes, interrupt).map_err(no_pin)? {
+            return Err(no_pin(PinError::Cancelled));
+        }
+    }
+    let prompt = words::secret_prompt(secret, token.ident(), tries_left);
+    pin::ask_for(&prompt, interrupt, read).map_err(no_pin)
+}
+
+/// Says what a card had against a secret, if another one may be tried.
+///
+/// # Errors
+/// No other one may.
+pub(super) fn goes_on(error: CardError) -> Result<(), Failure> {
+    match error {
+        CardError::PinWrong { tries_left } => {
+            eprintln!("{}", words::wrong(Secret::Pin, tries_left));
+        }
+        CardError::AdminPinWrong { tries_left } => {
+            eprintln!("{}", words::wrong(Secret::AdminPin, tries_left));
+        }
+        CardError::ResetCodeWrong { tries_left } => {
+            eprintln!("{}", words::wrong(Secret::ResetCode, tries_left));
+        }
+        CardError::PinTooLong { .. } => eprintln!("{error}."),
+        error => return Err(failure(error)),
+    }
+    Ok(())
+}
+
+/// Asks twice for a secret that the token does not have yet.
+pub(super) fn ask_new<T>(
+    secret: Secret,
+    interrupts: &Interrupts,
+    read: impl Fn(&[u8]) -> Result<T, PinTextError>,
+    is_factory: impl Fn(&T) -> bool,
+) -> Result<T, Failure> {
+    let first = format!("New {secret}: ");
+    let again = format!("The new {secret} again: ");
+    let read = |bytes: &[u8]| {
+        let new = read(bytes).map_err(|error| error.to_string())?;
+        match is_factory(&new) {
+            true => Err(format!("every new token has this {secret}; choose another")),
+            false => Ok(new),
+        }
+    };
+    pin::ask_twice(&first, &again, interrupts.source(), read).map_err(no_pin)
+}
+
+/// Asks twice for a new PIN.
+pub(super) fn ask_new_pin(interrupts: &Interrupts) -> Result<Pin, Failure> {
+    ask_new(Secret::Pin, interrupts, Pin::new, Pin::is_factory)
+}
