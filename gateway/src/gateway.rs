@@ -348,6 +348,7 @@ fn admit_all(
     workers: u8,
 ) -> Result<(HashMap<PublicKey, Guest>, Vec<NamedPeer>), Failure> {
     let last_seen = registry.last_seen()?;
+    let mut initiations = registry.seen_initiations()?;
     let now = clock::unix_time();
     let mut roster = HashMap::new();
     let mut peers = Vec::new();
@@ -356,6 +357,7 @@ fn admit_all(
             let mut peer = to_peer(&identity, workers);
             let seen = last_seen.get(&identity.public_key);
             peer.config.endpoint = seen.map(|seen| seen.endpoint);
+            peer.initiations = initiations.remove(&identity.public_key);
             peers.push(peer);
             roster.insert(identity.public_key, identity.into());
         }
@@ -367,6 +369,7 @@ fn admit_all(
 fn to_peer(identity: &Identity, workers: u8) -> NamedPeer {
     NamedPeer {
         name: identity.name.clone(),
+        initiations: None,
         config: PeerConfig {
             public_key: identity.public_key,
             preshared_key: identity.preshared_key.clone(),

@@ -16,6 +16,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::device::SeenInitiations;
 use tokenvpn_common::invitation::{Enrolment, InvitationId};
 use tokenvpn_common::key::{PresharedKey, PublicKey};
 use tokenvpn_common::name::Name;
@@ -115,6 +116,15 @@ pub(crate) struct Sighting {
     pub(crate) at: UnixTime,
 }
 
+/// What the workers saw of identities since it was last written.
+#[derive(Default)]
+pub(crate) struct Observed {
+    /// Where they were heard from.
+    pub(crate) endpoints: HashMap<PublicKey, SocketAddr>,
+    /// Which of their initiations were answered.
+    pub(crate) initiations: HashMap<PublicKey, SeenInitiations>,
+}
+
 /// The registry on this machine's disk.
 pub(crate) struct Registry {
     connection: Connection,
@@ -158,6 +168,13 @@ impl Registry {
     /// Where everyone was last seen.
     pub(crate) fn last_seen(&self) -> Result<HashMap<PublicKey, Sighting>, RegistryError> {
         rows::last_seen(&self.connection)
+    }
+
+    /// Which initiations of each identity were answered.
+    pub(crate) fn seen_initiations(
+        &self,
+    ) -> Result<HashMap<PublicKey, SeenInitiations>, RegistryError> {
+        rows::seen_initiations(&self.connection)
     }
 
     /// Invites a new name, a further key of a name, or a name that exists to renew.
@@ -311,15 +328,18 @@ impl Registry {
         })
     }
 
-    /// Notes where identities were seen. What is not an identity's key is left out.
+    /// Notes what was seen of identities. What is not an identity's key is left out.
     pub(crate) fn record_last_seen(
         &mut self,
-        seen: &HashMap<PublicKey, SocketAddr>,
+        observed: &Observed,
         now: UnixTime,
     ) -> Result<(), RegistryError> {
         let transaction = self.begin()?;
-        for (key, endpoint) in seen {
+        for (key, endpoint) in &observed.endpoints {
             rows::insert_last_seen(&transaction, key, *endpoint, now)?;
+        }
+        for (key, seen) in &observed.initiations {
+            rows::insert_seen_initiations(&transaction, key, seen)?;
         }
         transaction.commit()?;
         Ok(())

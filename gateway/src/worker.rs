@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use mio::{Token, Waker};
 use tokenvpn_common::device::{
-    AddPeerError, Device, DeviceConfig, Event, Handover, PeerConfig, PeerStats, Worker,
+    AddPeerError, Device, DeviceConfig, Event, Handover, PeerConfig, PeerStats, SeenInitiations,
+    Worker,
 };
 use tokenvpn_common::io::clock;
 use tokenvpn_common::io::datapath::{Datapath, FIRST_FREE_TOKEN};
@@ -38,6 +39,8 @@ const WAKE: Token = FIRST_FREE_TOKEN;
 pub(crate) struct NamedPeer {
     pub(crate) name: Name,
     pub(crate) config: PeerConfig,
+    /// Those of its initiations that an earlier run answered.
+    pub(crate) initiations: Option<SeenInitiations>,
 }
 
 /// The worker that owns a key, the same at each start with as many workers.
@@ -290,7 +293,11 @@ impl Loop {
                     tracing::debug!(peer = name(&self.names, &peer), %endpoint, "moved");
                     self.sightings.note(peer, endpoint);
                 }
-                Event::InitiationAnswered { .. } => {}
+                Event::InitiationAnswered { peer } => {
+                    if let Some(seen) = device.seen_initiations(&peer) {
+                        self.sightings.note_initiations(peer, seen.clone());
+                    }
+                }
                 Event::TooManyPanics => return Some(End::TooManyPanics),
             }
         }
@@ -343,6 +350,9 @@ impl Loop {
         for peer in peers {
             let device = self.datapath.device_mut();
             device.add_peer(now, peer.config.clone())?;
+            if let Some(seen) = &peer.initiations {
+                device.restore_initiations(&peer.config.public_key, seen.clone());
+            }
             self.names.insert(peer.config.public_key, peer.name.clone());
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use rusqlite::{Connection, Params, Row, params};
 use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::device::SeenInitiations;
 use tokenvpn_common::invitation::InvitationId;
 use tokenvpn_common::key::{PresharedKey, PublicKey};
 use tokenvpn_common::name::Name;
@@ -294,9 +295,35 @@ pub(super) fn insert_last_seen(
     Ok(())
 }
 
+pub(super) fn seen_initiations(
+    connection: &Connection,
+) -> Fallible<HashMap<PublicKey, SeenInitiations>> {
+    let sql = "SELECT public_key, initiations FROM seen_initiations";
+    let seen = all(connection, sql, [], |row| {
+        let bytes: Vec<u8> = row.get("initiations")?;
+        let seen = SeenInitiations::from_bytes(&bytes).ok_or("of no such length");
+        Ok((key(row, "public_key")?, sound("initiations", seen)?))
+    })?;
+    Ok(seen.into_iter().collect())
+}
+
+pub(super) fn insert_seen_initiations(
+    connection: &Connection,
+    key: &PublicKey,
+    seen: &SeenInitiations,
+) -> Fallible<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT OR REPLACE INTO seen_initiations SELECT public_key, ?2 FROM identity WHERE public_key = ?1",
+    )?;
+    insert.execute(params![key.as_bytes(), seen.to_bytes()])?;
+    Ok(())
+}
+
 pub(super) fn delete_last_seen(connection: &Connection, key: &PublicKey) -> Fallible<()> {
-    let sql = "DELETE FROM last_seen WHERE public_key = ?1";
-    connection.execute(sql, [key.as_bytes()])?;
+    for table in ["last_seen", "seen_initiations"] {
+        let sql = format!("DELETE FROM {table} WHERE public_key = ?1");
+        connection.execute(&sql, [key.as_bytes()])?;
+    }
     Ok(())
 }
 

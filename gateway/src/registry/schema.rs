@@ -51,12 +51,20 @@ CREATE TABLE audit (
 ) STRICT;
 ";
 
+/// Tables that may be lost. They are made where they are missing and again where they
+/// are damaged, so that they need no version.
+const EXPENDABLE: [&str; 2] = ["last_seen", "seen_initiations"];
+
 const LAST_SEEN: &str = "
 CREATE TABLE IF NOT EXISTS last_seen (
     public_key BLOB PRIMARY KEY,
     endpoint TEXT NOT NULL,
     at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seen_initiations (
+    public_key BLOB PRIMARY KEY,
+    initiations BLOB NOT NULL
+) STRICT;
 ";
 
 /// Makes the file, for its owner only.
@@ -141,23 +149,30 @@ fn fault_in(connection: &Connection, table: &str) -> Result<Option<String>, Regi
     Ok((first != "ok").then(|| first.replace('\n', " ")))
 }
 
-/// Empties the last-seen table if it cannot be read.
+/// Empties those of the expendable tables that cannot be read.
 fn mend_last_seen(connection: &Connection) -> Result<(), RegistryError> {
     connection.execute_batch(LAST_SEEN)?;
-    if let (Ok(None), Ok(_)) = (
-        fault_in(connection, "last_seen"),
-        rows::last_seen(connection),
-    ) {
-        return Ok(());
-    }
-    tracing::warn!("the last-seen endpoints are damaged and were dropped");
-    if connection.execute_batch("DROP TABLE last_seen").is_err() {
-        // Dropping walks the pages of the table. Forgetting it does not; the pages are lost.
-        connection.execute_batch(
-            "PRAGMA writable_schema = ON;
-             DELETE FROM sqlite_schema WHERE tbl_name = 'last_seen';
-             PRAGMA writable_schema = RESET;",
-        )?;
+    for table in EXPENDABLE {
+        let read = match table {
+            "last_seen" => rows::last_seen(connection).map(drop),
+            _ => rows::seen_initiations(connection).map(drop),
+        };
+        if let (Ok(None), Ok(())) = (fault_in(connection, table), read) {
+            continue;
+        }
+        tracing::warn!(
+            table,
+            "what was last seen is damaged in part and was dropped"
+        );
+        let dropped = connection.execute_batch(&format!("DROP TABLE {table}"));
+        if dropped.is_err() {
+            // Dropping walks the pages of the table. Forgetting it does not; the pages are lost.
+            connection.execute_batch(&format!(
+                "PRAGMA writable_schema = ON;
+                 DELETE FROM sqlite_schema WHERE tbl_name = '{table}';
+                 PRAGMA writable_schema = RESET;"
+            ))?;
+        }
     }
     Ok(connection.execute_batch(LAST_SEEN)?)
 }

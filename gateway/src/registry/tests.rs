@@ -373,7 +373,7 @@ fn the_registry_is_private_and_survives_its_process() {
     let (directory, mut registry) = registry();
     let path = directory.path().join("registry.db");
     let key = enrolled(&mut registry, "traveller");
-    let seen = HashMap::from([(key, "192.0.2.7:40000".parse().unwrap())]);
+    let seen = observed(key);
     registry.record_last_seen(&seen, NOW).unwrap();
     for entry in fs::read_dir(directory.path()).unwrap() {
         let entry = entry.unwrap();
@@ -385,7 +385,8 @@ fn the_registry_is_private_and_survives_its_process() {
     let registry = Registry::open(&path).unwrap();
     assert_eq!(keys(&registry), [key]);
     let sighting = registry.last_seen().unwrap()[&key];
-    assert_eq!(sighting.endpoint, seen[&key]);
+    assert_eq!(sighting.endpoint, seen.endpoints[&key]);
+    assert!(registry.seen_initiations().unwrap()[&key] == seen.initiations[&key]);
     assert!(matches!(
         Registry::create(&path),
         Err(RegistryError::Exists(_))
@@ -397,9 +398,10 @@ fn a_sighting_of_a_revoked_key_is_not_kept() {
     let (_directory, mut registry) = registry();
     let key = enrolled(&mut registry, "traveller");
     registry.revoke(&act(), &name("traveller"), None).unwrap();
-    let seen = HashMap::from([(key, "192.0.2.7:40000".parse().unwrap())]);
+    let seen = observed(key);
     registry.record_last_seen(&seen, NOW).unwrap();
     assert!(registry.last_seen().unwrap().is_empty());
+    assert!(registry.seen_initiations().unwrap().is_empty());
 }
 
 #[test]
@@ -460,14 +462,46 @@ fn damage_among_the_identities_is_told_and_lets_nobody_in() {
 
 #[test]
 fn damage_among_the_sightings_costs_only_them() {
+    for table in ["last_seen", "seen_initiations"] {
+        let (directory, mut registry) = registry();
+        let key = enrolled(&mut registry, "traveller");
+        let seen = observed(key);
+        registry.record_last_seen(&seen, NOW).unwrap();
+        damage(&directory, registry, table);
+        let mut registry = Registry::open(&directory.path().join("registry.db")).unwrap();
+        assert_eq!(keys(&registry), [key]);
+        let kept = [
+            registry.last_seen().unwrap().len(),
+            registry.seen_initiations().unwrap().len(),
+        ];
+        let expected = if table == "last_seen" { [0, 1] } else { [1, 0] };
+        assert_eq!(kept, expected, "{table}");
+        registry.record_last_seen(&seen, NOW).unwrap();
+        assert_eq!(registry.last_seen().unwrap().len(), 1);
+        assert_eq!(registry.seen_initiations().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn a_registry_from_before_initiations_were_kept_learns_to() {
     let (directory, mut registry) = registry();
+    let path = directory.path().join("registry.db");
     let key = enrolled(&mut registry, "traveller");
-    let seen = HashMap::from([(key, "192.0.2.7:40000".parse().unwrap())]);
-    registry.record_last_seen(&seen, NOW).unwrap();
-    damage(&directory, registry, "last_seen");
-    let mut registry = Registry::open(&directory.path().join("registry.db")).unwrap();
-    assert_eq!(keys(&registry), [key]);
-    assert!(registry.last_seen().unwrap().is_empty());
-    registry.record_last_seen(&seen, NOW).unwrap();
+    registry.record_last_seen(&observed(key), NOW).unwrap();
+    let sql = "DROP TABLE seen_initiations";
+    registry.connection.execute_batch(sql).unwrap();
+    drop(registry);
+    let mut registry = Registry::open(&path).unwrap();
     assert_eq!(registry.last_seen().unwrap().len(), 1);
+    registry.record_last_seen(&observed(key), NOW).unwrap();
+    assert_eq!(registry.seen_initiations().unwrap().len(), 1);
+}
+
+/// A key that was seen somewhere and sent an initiation.
+fn observed(key: PublicKey) -> Observed {
+    let initiations = SeenInitiations::from_bytes(&[7; 24]).unwrap();
+    Observed {
+        endpoints: HashMap::from([(key, "192.0.2.7:40000".parse().unwrap())]),
+        initiations: HashMap::from([(key, initiations)]),
+    }
 }

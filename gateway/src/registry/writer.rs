@@ -3,7 +3,6 @@
 //! Verbs are called on it and waited for. Where identities were seen is noted without
 //! waiting and written once a second, so that the packet path never meets the disk.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -12,10 +11,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokenvpn_common::clock::Now;
+use tokenvpn_common::device::SeenInitiations;
 use tokenvpn_common::io::clock;
 use tokenvpn_common::key::PublicKey;
 
-use super::{Registry, RegistryError};
+use super::{Observed, Registry, RegistryError};
 
 /// How long a sighting may wait to be written together with others.
 const BATCH: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ pub(crate) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
-type Noted = Arc<Mutex<HashMap<PublicKey, SocketAddr>>>;
+type Noted = Arc<Mutex<Observed>>;
 
 /// Where workers note whom they saw where.
 #[derive(Clone)]
@@ -93,15 +93,31 @@ impl Sightings {
     /// Notes where an identity was seen; of several endpoints within a second only the
     /// last is kept, so this holds one entry for each identity at most.
     pub(crate) fn note(&self, key: PublicKey, endpoint: SocketAddr) {
-        let mut noted = lock(&self.noted);
+        self.open().endpoints.insert(key, endpoint);
+    }
+
+    /// Notes which initiations of an identity were answered, all that is known of them.
+    pub(crate) fn note_initiations(&self, key: PublicKey, seen: SeenInitiations) {
+        self.open().initiations.insert(key, seen);
+    }
+
+    /// What is noted, to which something will be added.
+    fn open(&self) -> MutexGuard<'_, Observed> {
+        let noted = lock(&self.noted);
         if noted.is_empty() {
             let _ = self.jobs.send(Job::Seen);
         }
-        noted.insert(key, endpoint);
+        noted
     }
 }
 
-fn lock(noted: &Noted) -> MutexGuard<'_, HashMap<PublicKey, SocketAddr>> {
+impl Observed {
+    fn is_empty(&self) -> bool {
+        self.endpoints.is_empty() && self.initiations.is_empty()
+    }
+}
+
+fn lock(noted: &Noted) -> MutexGuard<'_, Observed> {
     noted.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -120,22 +136,22 @@ fn run(mut registry: Registry, jobs: &Receiver<Job>, noted: &Noted) {
             due = None;
             let written = write(&mut registry, noted);
             if let (Err(error), false) = (&written, failing) {
-                tracing::warn!(%error, "last-seen endpoints cannot be written");
+                tracing::warn!(%error, "what was last seen cannot be written");
             }
             failing = written.is_err();
         }
     }
     if let Err(error) = write(&mut registry, noted) {
-        tracing::warn!(%error, "last-seen endpoints were not written");
+        tracing::warn!(%error, "what was last seen was not written");
     }
 }
 
 fn write(registry: &mut Registry, noted: &Noted) -> Result<(), RegistryError> {
-    let seen = std::mem::take(&mut *lock(noted));
-    if seen.is_empty() {
+    let observed = std::mem::take(&mut *lock(noted));
+    if observed.is_empty() {
         return Ok(());
     }
-    registry.record_last_seen(&seen, clock::unix_time())
+    registry.record_last_seen(&observed, clock::unix_time())
 }
 
 #[cfg(test)]
@@ -164,8 +180,12 @@ mod tests {
             thread::yield_now();
         }
         sightings.note(key, second);
+        let initiations = SeenInitiations::from_bytes(&[7; 24]).unwrap();
+        sightings.note_initiations(key, initiations);
         drop(writer);
         let registry = Registry::open(&path).unwrap();
         assert_eq!(registry.last_seen().unwrap()[&key].endpoint, second);
+        let initiations = &registry.seen_initiations().unwrap()[&key];
+        assert_eq!(initiations.to_bytes(), [7; 24]);
     }
 }
