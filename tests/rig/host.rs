@@ -376,6 +376,15 @@ fn settle(name: &str, dir: &Path) -> anyhow::Result<Child> {
     for target in ["/etc", "/var/lib"] {
         overlay(Path::new(target), &private)?;
     }
+    // Of an installation on the machine itself nothing is seen in here.
+    for ours in ["/etc/tokenvpn", "/var/lib/tokenvpn"] {
+        match fs::remove_dir_all(ours) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("hiding {ours}"));
+            }
+            _ => {}
+        }
+    }
     tmpfs(Path::new("/run"))?;
     if !fs::symlink_metadata("/var/run").is_ok_and(|run| run.is_symlink()) {
         mount(Some("/run"), "/var/run", none, MsFlags::MS_BIND, none).context("/var/run")?;
