@@ -2,10 +2,12 @@
 //!
 //! The order goes from cheap to dear, and an unauthenticated message is answered only
 //! under load: length and type ([`guard::message`](crate::guard::message)), first MAC
-//! (0.5 µs), cookie if more than [`HANDSHAKES_PER_SECOND`] came (7 µs), then the key
+//! (0.5 µs); under load the cookie (7 µs) and then its source's allowance; then the key
 //! exchange that shows the initiator's key (about 80 µs), then whether a peer has that
-//! key, and only then its tunnel (about 300 µs). A bucket for each source and one for
-//! each identity belong between cookie and key exchange.
+//! key, and only then its tunnel (about 300 µs).
+//!
+//! What a peer may cause itself is limited by what was proven to be its own, in
+//! [`Peer`](crate::peer::Peer): whoever only shows a key must not use up its allowance.
 
 use std::net::IpAddr;
 
@@ -13,7 +15,9 @@ use boringtun::noise::handshake::parse_handshake_anon;
 use boringtun::noise::rate_limiter::RateLimiter;
 use boringtun::noise::{Packet, Tunn, TunnResult};
 
-use crate::guard::HANDSHAKES_PER_SECOND;
+use crate::bucket::Sources;
+use crate::clock::Now;
+use crate::guard::{HANDSHAKES_PER_SECOND, LOAD_WINDOW};
 use crate::key::KEY_LEN;
 use crate::tunnel::OwnKey;
 
@@ -24,34 +28,50 @@ pub(crate) enum Turned {
     BadMac,
     /// Too many come: a cookie reply of this length was written.
     UnderLoad(usize),
+    /// Too many come, and more than its share from this source.
+    SourceLimit,
 }
 
-/// Counts handshakes, and asks for cookies when they are too many.
+/// Counts handshakes; when they are too many, asks for cookies and gives each source its
+/// share.
 pub(crate) struct Admission {
-    limiter: RateLimiter,
+    load: Load,
+    /// Asks everybody for a cookie.
+    cookies: RateLimiter,
+    sources: Sources,
 }
 
 impl Admission {
-    pub(crate) fn new(own: &OwnKey) -> Admission {
+    pub(crate) fn new(own: &OwnKey, now: Now) -> Admission {
         Admission {
-            limiter: RateLimiter::new(&own.public, HANDSHAKES_PER_SECOND),
+            load: Load::new(now),
+            cookies: RateLimiter::new(&own.public, 0),
+            sources: Sources::new(),
         }
     }
 
     /// Checks the MACs of an initiation or response. `room` has to hold 64 bytes.
     pub(crate) fn check(
-        &self,
+        &mut self,
+        now: Now,
+        own: &OwnKey,
         source: IpAddr,
         datagram: &[u8],
         room: &mut [u8],
     ) -> Result<(), Turned> {
-        // Starts a new count if the last one is a second old.
-        self.limiter.reset_count();
-        match self.limiter.verify_packet(Some(source), datagram, room) {
+        let high = self.load.is_high(now);
+        let limiter = if high { &self.cookies } else { &own.agreeable };
+        let checked = match limiter.verify_packet(Some(source), datagram, room) {
             Ok(_) => Ok(()),
             Err(TunnResult::WriteToNetwork(cookie)) => Err(Turned::UnderLoad(cookie.len())),
-            Err(_) => Err(Turned::BadMac),
+            Err(_) => return Err(Turned::BadMac),
+        };
+        self.load.count(now);
+        checked?;
+        if high && !self.sources.take(now, source) {
+            return Err(Turned::SourceLimit);
         }
+        Ok(())
     }
 
     /// The key that an initiation claims to be from. Not proven yet: whoever knows two
@@ -62,5 +82,39 @@ impl Admission {
         };
         let half = parse_handshake_anon(&own.private, &own.public, &initiation).ok()?;
         Some(half.peer_static_public)
+    }
+}
+
+/// Whether more handshake messages come than can be served.
+struct Load {
+    window: Now,
+    count: u64,
+    high_until: Now,
+}
+
+impl Load {
+    fn new(now: Now) -> Load {
+        Load {
+            window: now,
+            count: 0,
+            high_until: now,
+        }
+    }
+
+    fn count(&mut self, now: Now) {
+        if now.since(self.window) >= LOAD_WINDOW {
+            self.window = now;
+            self.count = 0;
+        }
+        self.count += 1;
+        if self.count >= HANDSHAKES_PER_SECOND {
+            self.high_until = now + LOAD_WINDOW;
+        }
+    }
+
+    /// Still for a while after too many came: a flood must not have the first thousand of
+    /// each second for nothing.
+    fn is_high(&self, now: Now) -> bool {
+        now < self.high_until
     }
 }

@@ -12,6 +12,10 @@ pub struct Counters {
     pub bad_mac: u64,
     /// Handshake messages answered with a cookie because too many came.
     pub under_load: u64,
+    /// Handshake messages beyond their source's share while too many came.
+    pub source_limit: u64,
+    /// Initiations beyond what is answered of one peer's.
+    pub identity_limit: u64,
     /// Initiations that do not decrypt.
     pub bad_initiation: u64,
     /// Initiations from a key that no peer has.

@@ -123,7 +123,7 @@ impl Device {
             public_key: config.private_key.public(),
             mtu: config.mtu,
             worker,
-            admission: Admission::new(&own),
+            admission: Admission::new(&own, now),
             peers: Peers::default(),
             shared: Shared {
                 own,
@@ -407,7 +407,7 @@ impl Device {
                 self.shared.out.counters.unexpected += 1;
             }
             Message::Response => {
-                if self.admit(from, datagram) {
+                if self.admit(now, from, datagram) {
                     self.attend(now, id, |peer, shared| {
                         peer.handle_response(now, from, datagram, shared);
                     });
@@ -420,7 +420,7 @@ impl Device {
     }
 
     fn handle_initiation(&mut self, now: Now, from: Path, datagram: &[u8]) {
-        if !self.admit(from, datagram) {
+        if !self.admit(now, from, datagram) {
             return;
         }
         let Some(key) = Admission::initiator(&self.shared.own, datagram) else {
@@ -449,12 +449,13 @@ impl Device {
 
     /// Whether a handshake message may cause a key exchange. Under load its sender may
     /// get a cookie; otherwise a refusal is silent.
-    fn admit(&mut self, from: Path, datagram: &[u8]) -> bool {
-        let out = &mut self.shared.out;
-        let room = out.trains.room();
-        match self.admission.check(from.endpoint.ip(), datagram, room) {
+    fn admit(&mut self, now: Now, from: Path, datagram: &[u8]) -> bool {
+        let Shared { own, out, .. } = &mut self.shared;
+        let (source, room) = (from.endpoint.ip(), out.trains.room());
+        match self.admission.check(now, own, source, datagram, room) {
             Ok(()) => return true,
             Err(Turned::BadMac) => out.counters.bad_mac += 1,
+            Err(Turned::SourceLimit) => out.counters.source_limit += 1,
             Err(Turned::UnderLoad(cookie)) => {
                 out.counters.under_load += 1;
                 out.trains.send(from, cookie);

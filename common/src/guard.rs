@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+pub use crate::bucket::Rate;
 use crate::clock::Now;
 
 /// Longest UDP payload there is, in bytes (65 535 less the IPv4 and UDP headers is
@@ -61,6 +62,22 @@ pub const RETRY_JITTER_MILLIS: u32 = 333;
 /// Handshake messages per second beyond which senders must first show that they
 /// receive at their address.
 pub const HANDSHAKES_PER_SECOND: u64 = 1_000;
+
+/// The second in that limit, and how long it is taken to be exceeded after it was.
+pub const LOAD_WINDOW: Duration = Duration::from_secs(1);
+
+/// Handshake messages that one source may send when too many come, after it has shown
+/// that it receives at its address: 20 a second.
+pub const SOURCE_RATE: Rate = Rate {
+    every: Duration::from_millis(50),
+    burst: 5,
+};
+
+/// Initiations of one peer that are answered, whenever: 50 a second.
+pub const IDENTITY_RATE: Rate = Rate {
+    every: Duration::from_millis(20),
+    burst: 5,
+};
 
 /// How many peers may have packets waiting for a session; boringtun keeps up to 256
 /// packets, some 360 kB, for each.

@@ -20,6 +20,7 @@ pub mod uapi;
 
 mod admission;
 mod allowed_ips;
+mod bucket;
 mod counters;
 mod greeting;
 mod initiations;

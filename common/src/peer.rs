@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use rand_core::{OsRng, RngCore};
 
+use crate::bucket::Bucket;
 use crate::clock::Now;
 use crate::guard;
 use crate::initiations::SeenInitiations;
@@ -94,6 +95,8 @@ pub(crate) struct Peer {
     pub(crate) roaming: Roaming,
     tunnel: Option<Box<Tunnel>>,
     candidate: Option<Candidate>,
+    /// What is left to it of the initiations that are answered.
+    allowance: Bucket,
     /// Kept when a tunnel is dropped.
     pub(crate) seen: Option<Box<SeenInitiations>>,
     /// The one time at which this peer is due; other entries of the timers are void.
@@ -125,6 +128,7 @@ impl Peer {
             config,
             tunnel: None,
             candidate: None,
+            allowance: Bucket::FULL,
             seen: None,
             due: None,
             hold_until: None,
@@ -358,6 +362,10 @@ impl Peer {
         if self.seen.as_ref().is_some_and(|s| s.contains(ephemeral)) {
             return count(Refused::Replayed, &mut shared.out);
         }
+        if self.allowance.is_empty(now, guard::IDENTITY_RATE) {
+            shared.out.counters.identity_limit += 1;
+            return;
+        }
         let in_doubt = self.is_clock_in_doubt(now);
         let tunnel = self.tunnel(now, shared);
         if tunnel.is_crowded() {
@@ -369,7 +377,7 @@ impl Peer {
                 let session = guard::sender_index(room);
                 self.answered = Some(Answered { session, at: now });
                 self.greetings = None;
-                self.answer(from, ephemeral, len, &mut shared.out);
+                self.answer(now, from, ephemeral, len, &mut shared.out);
             }
             Err(Refused::Replayed) if in_doubt => {
                 self.try_candidate(now, from, datagram, shared);
@@ -384,8 +392,9 @@ impl Peer {
     }
 
     /// Sends the answer to an initiation, and remembers to do so once only.
-    fn answer(&mut self, to: Path, ephemeral: &[u8], len: usize, out: &mut Outbox) {
+    fn answer(&mut self, now: Now, to: Path, ephemeral: &[u8], len: usize, out: &mut Outbox) {
         out.trains.send(to, len);
+        self.allowance.take(now, guard::IDENTITY_RATE);
         let seen = self
             .seen
             .get_or_insert_with(|| SeenInitiations::new().into());
@@ -413,7 +422,7 @@ impl Peer {
                 Ok(len) => {
                     let session = guard::sender_index(room);
                     candidate.answered = Answered { session, at: now };
-                    return self.answer(from, ephemeral, len, &mut shared.out);
+                    return self.answer(now, from, ephemeral, len, &mut shared.out);
                 }
                 // Another one takes its place, or whoever sends a recorded initiation
                 // with a late time would keep the peer out.
@@ -432,7 +441,7 @@ impl Peer {
                     made: now,
                     answered: Answered { session, at: now },
                 });
-                self.answer(from, ephemeral, len, &mut shared.out);
+                self.answer(now, from, ephemeral, len, &mut shared.out);
             }
             Err(refused) => {
                 shared.indexes.release(tunnel.index());

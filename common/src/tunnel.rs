@@ -23,7 +23,7 @@ pub(crate) struct OwnKey {
     pub(crate) public: x25519_dalek::PublicKey,
     /// A tunnel asks a rate limiter once more after [`crate::admission`] has decided.
     /// This one always agrees.
-    agreeable: Arc<RateLimiter>,
+    pub(crate) agreeable: Arc<RateLimiter>,
 }
 
 impl OwnKey {

@@ -10,6 +10,7 @@ mod net;
 
 mod handshake;
 mod hostile;
+mod limits;
 mod replay;
 mod roaming;
 mod timers;
