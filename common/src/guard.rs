@@ -32,7 +32,8 @@ pub const TICK: Duration = Duration::from_millis(250);
 pub const STALE: Duration = Duration::from_secs(1);
 
 /// After this long without an authentic datagram, the next packet sent is the one whose
-/// answer is waited for: Keepalive-Timeout (WireGuard paper §6.1).
+/// answer is waited for; and after this long without sending, data heard is answered
+/// with a keepalive: Keepalive-Timeout (WireGuard paper §6.1).
 pub const SILENCE: Duration = Duration::from_secs(10);
 
 /// How long that answer is waited for with the timers at rest. boringtun counts the wait

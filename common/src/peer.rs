@@ -103,6 +103,9 @@ pub(crate) struct Peer {
     pub(crate) due: Option<Now>,
     /// End of the wait for the answer to the first packet sent after a silence.
     hold_until: Option<Now>,
+    /// Since when data was heard and nothing sent. boringtun's own keepalive fails where
+    /// an answer came while the timers rested: both bear the time of the same tick.
+    owes_since: Option<Now>,
     /// When the last initiation counts as lost.
     retry_at: Now,
     /// The first initiation that no session has come of.
@@ -132,6 +135,7 @@ impl Peer {
             seen: None,
             due: None,
             hold_until: None,
+            owes_since: None,
             retry_at: now,
             unanswered_since: None,
             greetings: None,
@@ -209,6 +213,10 @@ impl Peer {
         if !ready {
             self.end_session(&mut shared.out);
         }
+        let due = |since| now.since(since) >= guard::SILENCE;
+        if ready && self.owes_since.is_some_and(due) {
+            self.send_keepalive(now, shared);
+        }
         let old = |start| now.since(start) >= guard::REKEY_AFTER;
         if self.config.keep_session && ready && self.last_handshake.is_some_and(old) {
             self.initiate(now, false, shared);
@@ -263,6 +271,7 @@ impl Peer {
         self.end_wait(shared);
         self.greetings = None;
         self.hold_until = None;
+        self.owes_since = None;
         self.answered = None;
         self.unanswered_since = None;
         if let Some(tunnel) = self.tunnel.take() {
@@ -283,10 +292,21 @@ impl Peer {
         }
     }
 
+    fn send_keepalive(&mut self, now: Now, shared: &mut Shared) {
+        if let Some(tunnel) = &mut self.tunnel
+            && let Some(written) = tunnel.seal(&[], shared.out.trains.room())
+        {
+            self.send_alone(now, written, &mut shared.out);
+        }
+    }
+
     /// Sends what is in the trains' room to the stored endpoint.
     fn send_alone(&mut self, now: Now, written: Written, out: &mut Outbox) {
         let len = match written {
-            Written::Data(len) => len,
+            Written::Data(len) => {
+                self.owes_since = None;
+                len
+            }
             Written::Initiation(len) => {
                 let since = *self.unanswered_since.get_or_insert(now);
                 let jitter = OsRng.next_u32() % (guard::RETRY_JITTER_MILLIS + 1);
@@ -333,6 +353,7 @@ impl Peer {
             Some(Written::Data(sealed)) => {
                 shared.out.trains.send_in_train(path, sealed);
                 self.tx_bytes += len as u64;
+                self.owes_since = None;
                 self.hold(now);
             }
             Some(initiation) => self.send_alone(now, initiation, &mut shared.out),
@@ -547,6 +568,9 @@ impl Peer {
             self.promote(shared);
         }
         self.heard(now, from, &mut shared.out);
+        if opened != Opened::Keepalive {
+            self.owes_since.get_or_insert(now);
+        }
         let confirmed = self.answered.take_if(|a| Some(a.session) == session);
         if let Some(Answered { at, .. }) = confirmed {
             self.begin_session(at, &mut shared.out);
@@ -594,6 +618,7 @@ impl Peer {
         while let Some(Written::Data(len)) = tunnel.seal_waiting(shared.out.trains.room()) {
             shared.out.trains.send_in_train(path, len);
             self.tx_bytes += (len - guard::DATA_OVERHEAD) as u64;
+            self.owes_since = None;
         }
         self.end_wait(shared);
     }
@@ -617,12 +642,8 @@ impl Peer {
     pub(crate) fn handle_network_change(&mut self, now: Now, shared: &mut Shared) {
         self.roaming.forget_source();
         self.catch_up(now, shared);
-        match &mut self.tunnel {
-            Some(tunnel) if tunnel.is_ready() => {
-                if let Some(written) = tunnel.seal(&[], shared.out.trains.room()) {
-                    self.send_alone(now, written, &mut shared.out);
-                }
-            }
+        match &self.tunnel {
+            Some(tunnel) if tunnel.is_ready() => self.send_keepalive(now, shared),
             _ if self.config.keep_session => {
                 self.unanswered_since = None;
                 self.initiate(now, true, shared);

@@ -363,6 +363,52 @@ fn a_panic_costs_one_peer_its_session_and_no_more() {
 }
 
 #[test]
+fn a_clock_before_1970_costs_sessions_and_not_the_process() {
+    let mut scene = Scene::new();
+    crate::clock::set_fast(-2_000_000_000);
+    assert!(!scene.passes());
+    let panics = scene.net.nodes[CLIENT_NODE].device.counters().panics;
+    assert_eq!(panics, 1, "one attempt");
+    crate::clock::set_fast(0);
+    assert!(scene.passes());
+}
+
+#[test]
+fn session_indexes_cannot_be_guessed_from_one_another() {
+    let mut net = Net::new();
+    let node = net.add(
+        &PrivateKey::generate(),
+        "198.51.100.1:1",
+        Default::default(),
+    );
+    for i in 0..200u8 {
+        let mut known = peer(&PrivateKey::generate().public(), &[]);
+        known.endpoint = Some(([192, 0, 2, i], 1).into());
+        known.keep_session = true;
+        net.nodes[node].device.add_peer(net.now, known).unwrap();
+    }
+    net.flow();
+    let index = |sent: &Sent| guard::sender_index(&sent.bytes) >> 8;
+    let indexes: Vec<u32> = net.sent_by(node, 1).iter().map(index).collect();
+    assert_eq!(indexes.len(), 200);
+    let near = |pair: &&[u32]| pair[0].abs_diff(pair[1]) < 256;
+    assert!(indexes.windows(2).filter(near).count() <= 2, "{indexes:?}");
+    let high = indexes.iter().filter(|index| **index >= 1 << 23).count();
+    assert!((60..=140).contains(&high), "{high} of 200");
+}
+
+#[test]
+fn no_length_from_the_tun_does_harm() {
+    let mut scene = Scene::connected();
+    for len in (20..200).chain(64_900..65_000).chain([65_535]) {
+        scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, len)]);
+    }
+    let device = &scene.net.nodes[CLIENT_NODE].device;
+    assert_eq!(device.counters().panics, 0);
+    assert!(scene.passes());
+}
+
+#[test]
 fn a_peer_that_was_given_up_waits_no_more() {
     let mut scene = Scene::connected();
     scene.net.nodes[CLIENT_NODE].online = false;
