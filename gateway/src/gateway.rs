@@ -20,6 +20,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::device::{PeerConfig, PeerStats};
 use tokenvpn_common::io::clock;
+use tokenvpn_common::io::confinement::{self, Calls, Kept};
 use tokenvpn_common::io::netlink::{self, Changes, Netlink};
 use tokenvpn_common::io::request_socket::{Framing, Request as Asked, RequestSocket};
 use tokenvpn_common::io::tun::{self, TunOptions};
@@ -88,7 +89,8 @@ impl From<Identity> for Guest {
 }
 
 impl Gateway {
-    /// Takes the state, the port and the device, and starts to answer.
+    /// Takes the state, the port and the device, gives up every right that it needed for
+    /// that, and starts to answer.
     pub(crate) fn start(
         config: Config,
         private_key: PrivateKey,
@@ -113,6 +115,16 @@ impl Gateway {
         let expiry = TimerFd::new(ClockId::CLOCK_REALTIME, flags).map_err(|e| system(e.into()))?;
         register(&poll, &expiry, EXPIRY).map_err(system)?;
 
+        let uapi_path = PathBuf::from(UAPI_DIRECTORY).join(format!("{interface}.sock"));
+        let uapi = listen(&poll, &uapi_path, UAPI_FRAMING, UAPI)?;
+        let control = listen(&poll, &config.control_socket(), control::FRAMING, CONTROL)?;
+
+        // Everything is open now. Threads inherit what is given up before they start.
+        confinement::drop_capabilities()?;
+        confinement::confine_files(Kept {
+            files: &[&config.state_dir],
+            removals: &[&config.runtime_dir, UAPI_DIRECTORY.as_ref()],
+        })?;
         let writer = Writer::spawn(registry).map_err(system)?;
         let waker = Waker::new(poll.registry(), WORKER_ENDED).map_err(system)?;
         let (report, ended) = mpsc::channel();
@@ -128,10 +140,8 @@ impl Gateway {
         let public_key = surroundings.private_key.public();
         let edges = sockets.into_iter().zip(queues).collect();
         let workers = Workers::start(edges, &peers, &surroundings).map_err(system)?;
-
-        let uapi_path = PathBuf::from(UAPI_DIRECTORY).join(format!("{interface}.sock"));
-        let uapi = listen(&poll, &uapi_path, UAPI_FRAMING, UAPI)?;
-        let control = listen(&poll, &config.control_socket(), control::FRAMING, CONTROL)?;
+        // The last thread is started. This reaches all of them.
+        confinement::confine_calls(Calls::PacketsAndDatabase)?;
         let gateway = Gateway {
             control,
             uapi,

@@ -23,17 +23,25 @@ fn failed(measure: &'static str) -> impl FnOnce(Errno) -> HardeningError {
     move |errno| HardeningError { measure, errno }
 }
 
-/// Keeps this process's memory out of core dumps, debuggers and swap, and its
-/// descendants from gaining privileges. To be called before any input is read.
+/// Keeps this process's memory out of core dumps and debuggers, and its descendants from
+/// gaining privileges. To be called before any secret is read.
+///
+/// # Errors
+/// The measure that failed.
+pub fn seal() -> Result<(), HardeningError> {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(failed("setrlimit(RLIMIT_CORE)"))?;
+    prctl::set_dumpable(false).map_err(failed("prctl(PR_SET_DUMPABLE)"))?;
+    prctl::set_no_new_privs().map_err(failed("prctl(PR_SET_NO_NEW_PRIVS)"))
+}
+
+/// Does what [`seal`] does, and keeps this process's memory out of swap. To be called
+/// before any input is read.
 ///
 /// # Errors
 /// The measure that failed. Locking memory needs CAP_IPC_LOCK or a high
 /// RLIMIT_MEMLOCK (mlockall(2)).
 pub fn harden() -> Result<(), HardeningError> {
-    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(failed("setrlimit(RLIMIT_CORE)"))?;
-    prctl::set_dumpable(false).map_err(failed("prctl(PR_SET_DUMPABLE)"))?;
-    prctl::set_no_new_privs().map_err(failed("prctl(PR_SET_NO_NEW_PRIVS)"))?;
-
+    seal()?;
     // Under a low limit every later thread would fail to get its stack. Raising
     // the hard limit needs privileges; without them take what there is.
     if setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY).is_err()

@@ -2,6 +2,7 @@
 
 pub mod card;
 pub mod clock;
+pub mod confinement;
 pub mod datapath;
 pub mod hardening;
 pub mod holder;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use tokenvpn_common::io::hardening;
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{Config, Networks};
@@ -13,6 +14,7 @@ use crate::words::{self, Failure};
 
 pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     tokenvpn_common::io::logging::init(LevelFilter::INFO);
+    hardening::seal()?;
     let config = Config::read(path)?;
     let private_key = key_file::read(&config.private_key_file())?;
     let lock = control::lock_for_gateway(&config)?;

@@ -5,6 +5,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 use tokenvpn_common::invitation::InvitationError;
+use tokenvpn_common::io::confinement::ConfinementError;
+use tokenvpn_common::io::hardening::HardeningError;
 use tokenvpn_common::io::netlink::NetlinkError;
 use tokenvpn_common::io::tun::TunError;
 use tokenvpn_common::io::udp::BindError;
@@ -299,6 +301,21 @@ impl From<NetlinkError> for Failure {
         Failure::new(code, with_causes(&error), hint)
     }
 }
+
+impl From<HardeningError> for Failure {
+    fn from(error: HardeningError) -> Failure {
+        Failure::new(code::OTHER, with_causes(&error), UNGUARDED)
+    }
+}
+
+impl From<ConfinementError> for Failure {
+    fn from(error: ConfinementError) -> Failure {
+        Failure::new(code::OTHER, with_causes(&error), UNGUARDED)
+    }
+}
+
+/// For measures that every kernel since 4.14 takes.
+const UNGUARDED: &str = "it does not run unguarded: check this kernel's settings (seccomp, prctl)";
 
 #[cfg(test)]
 mod tests {

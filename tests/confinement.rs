@@ -1,0 +1,112 @@
+//! What the running programs have given up.
+
+use std::{collections::HashMap, fs};
+
+use nix::sys::signal::Signal;
+use rig::{
+    Gateway, Host, World,
+    memory::{self, Quarry},
+    wait::{self, SOON},
+};
+use tokenvpn_common::key::PrivateKey;
+
+/// The capability sets in `/proc/PID/status` (proc(5)).
+const CAPABILITIES: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
+
+/// `/proc/PID/task/TID/status` of every thread, by the threads' names.
+fn threads(pid: i32) -> Vec<HashMap<String, String>> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let status = |task: fs::DirEntry| {
+        let text = fs::read_to_string(task.path().join("status")).expect("the thread lives");
+        let fields = text.lines().filter_map(|line| line.split_once(':'));
+        fields
+            .map(|(field, value)| (field.to_owned(), value.trim().to_owned()))
+            .collect()
+    };
+    tasks.flatten().map(status).collect()
+}
+
+/// Insists that every thread is without capabilities and under a filter.
+#[track_caller]
+fn assert_confined(pid: i32, least_threads: usize) {
+    let threads = threads(pid);
+    assert!(threads.len() >= least_threads, "{threads:?}");
+    for status in threads {
+        let name = &status["Name"];
+        for set in CAPABILITIES {
+            assert_eq!(status[set], "0000000000000000", "{set} of {name}");
+        }
+        assert_eq!(status["NoNewPrivs"], "1", "{name}");
+        assert_eq!(status["Seccomp"], "2", "{name}");
+        assert_eq!(status["Uid"], "0\t0\t0\t0", "{name}");
+    }
+}
+
+fn gateway(world: &World) -> (Host, Gateway) {
+    let host = world.host("gateway");
+    let gateway = Gateway::init(&host, "203.0.113.5:51820", "10.77.0.0/24");
+    let config = host.path("/etc/tokenvpn/gateway.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("workers = 1", "workers = 2")).unwrap();
+    (host, gateway)
+}
+
+#[test]
+fn no_thread_of_a_gateway_that_root_starts_keeps_a_capability() {
+    let world = World::new();
+    let (_, gateway) = gateway(&world);
+    let process = gateway.start();
+    // The main thread, the registry's, two workers.
+    assert_confined(process.pid(), 4);
+}
+
+#[test]
+fn a_confined_gateway_does_all_that_it_did() {
+    let world = World::new();
+    let (host, gateway) = gateway(&world);
+    // Often enough for the shortest moments between its threads' starts and the filter.
+    for round in 0..5 {
+        let process = gateway.start();
+        let name = format!("laptop {round}");
+        let key = PrivateKey::generate().public().to_string();
+        gateway.command(&["add", &name, "--public-key", &key]).ok();
+        assert_eq!(gateway.status().peers.len(), 1);
+        let shown = host.run("wg").args(["show", "tokenvpn-gw"]).ok();
+        assert!(shown.contains(&key), "{shown}");
+        gateway.invite("phone", &[]);
+        gateway.command(&["revoke", &name]).ok();
+        gateway.command(&["identities"]).ok();
+        gateway.stop();
+        let said = process.stderr().all();
+        assert!(!said.contains("panicked"), "{said}");
+        let left = fs::read_dir(host.path("/var/lib/tokenvpn")).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["lock", "private-key", "registry.db"]);
+        assert!(!host.path("/run/tokenvpn/gateway.sock").exists());
+    }
+}
+
+#[test]
+fn a_gateway_leaves_neither_its_key_nor_a_core_file_behind() {
+    let world = World::new();
+    let (host, gateway) = gateway(&world);
+    let text = fs::read_to_string(host.path("/var/lib/tokenvpn/private-key")).unwrap();
+    let key = Quarry::key(text.parse::<PrivateKey>().unwrap().expose());
+    let process = gateway.start();
+    let found = memory::hunt(process.pid(), &key);
+    assert!(!found.sightings.is_empty(), "the scan is blind");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", process.pid())).unwrap();
+    let core = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max core file size"));
+    let core: Vec<_> = core.unwrap().split_whitespace().take(2).collect();
+    assert_eq!(core, ["0", "0"]);
+    process.signal(Signal::SIGABRT);
+    wait::until_true("it is gone", SOON, || !process.is_running());
+    let ended = process.status().unwrap();
+    assert!(
+        !std::os::unix::process::ExitStatusExt::core_dumped(&ended),
+        "{ended}"
+    );
+}
