@@ -2,32 +2,14 @@
 
 use std::time::Duration;
 
-use rig::card::Slot;
+use rig::card::{FACTORY_PIN, Slot};
+use rig::desk::{Desk, invitation};
 use rig::pty::{CTRL_C, ENTER};
-use rig::{Card, Desk, Pty, World, wait};
+use rig::{Card, Pty, World, wait};
 use serde_json::Value;
 use tokenvpn_common::clock::UnixTime;
-use tokenvpn_common::invitation::{self, Enrolment, Invitation, InvitationId};
+use tokenvpn_common::invitation::{Enrolment, Invitation};
 use tokenvpn_common::io::clock;
-use tokenvpn_common::key::{PresharedKey, PrivateKey};
-
-fn invitation() -> Invitation {
-    Invitation {
-        version: invitation::VERSION,
-        id: InvitationId::generate(),
-        name: "traveller".parse().unwrap(),
-        valid_until: UnixTime(clock::unix_time().0 + 3600),
-        expires: Some("2099-12-31".parse().unwrap()),
-        gateway_public_key: PrivateKey::generate().public(),
-        preshared_key: Some(PresharedKey::generate()),
-        endpoints: vec!["tokyo.example:51820".parse().unwrap()],
-        addresses: vec!["10.77.0.7/24".parse().unwrap()],
-        allowed_ips: vec!["10.20.0.0/16".parse().unwrap()],
-        dns: vec!["10.77.0.1".parse().unwrap()],
-        mtu: 1420,
-        keepalive: 25,
-    }
-}
 
 fn text(invitation: &Invitation) -> String {
     invitation.to_toml().unwrap().to_string()
@@ -175,6 +157,28 @@ fn a_profile_that_does_not_fit_is_not_written() {
     let issue = desk.token(&["issue"], desk.card.pin(), &text(&long));
     issue.expect_error(1, &["4096 bytes"]);
     assert_eq!(desk.card.counts().writes, 0);
+}
+
+#[test]
+fn no_key_comes_onto_a_token_with_the_factorys_pin() {
+    let desk = Desk::with(|world| Card::with_pin(world, "new", FACTORY_PIN));
+    let refusal = ["PIN of every new one", "tokenvpn token pin"];
+    let answers = [("PIN for", FACTORY_PIN)];
+    let issue = desk.converse(&["issue"], &text(&invitation()), &answers);
+    assert_eq!(issue.expect(1, &refusal).stdout, "");
+    let issue = desk.token(&["issue"], FACTORY_PIN, &text(&invitation()));
+    issue.expect_error(1, &refusal);
+    assert_eq!(desk.card.counts().writes, 0);
+
+    let pin = "my own pin";
+    let answers = [
+        ("PIN for", FACTORY_PIN),
+        ("New PIN: ", pin),
+        ("again: ", pin),
+    ];
+    desk.converse(&["pin"], "", &answers).expect(0, &[]);
+    desk.token(&["issue"], pin, &text(&invitation()))
+        .expect_code(0);
 }
 
 #[test]

@@ -47,6 +47,17 @@ impl Host {
         Up::started(self, up)
     }
 
+    /// Waits until `tokenvpn token list` shows this token.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[track_caller]
+    pub fn await_token(&self, ident: &str) {
+        wait::until_true("the token is listed", SOON, || {
+            self.tokenvpn(&["token", "list"]).ok().contains(ident)
+        });
+    }
+
     /// `tokenvpn token issue` with an invitation on stdin; the PIN is typed on a terminal, as in
     /// the pipe. Returns the enrolment.
     ///

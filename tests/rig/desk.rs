@@ -1,6 +1,12 @@
 //! A computer with a card in its reader, and somebody who runs `tokenvpn token` there.
 
 use serde_json::Value;
+use tokenvpn_common::{
+    clock::UnixTime,
+    invitation::{self, Invitation, InvitationId},
+    io::clock,
+    key::{PresharedKey, PrivateKey},
+};
 
 use crate::{
     card::Card,
@@ -62,12 +68,7 @@ impl Desk {
     /// If it does not.
     #[track_caller]
     pub fn await_list(&self, ident: &str) {
-        wait::until_true("the token is listed", wait::SOON, || {
-            self.computer
-                .tokenvpn(&["token", "list"])
-                .ok()
-                .contains(ident)
-        });
+        self.computer.await_token(ident);
     }
 
     /// `tokenvpn token …` without a terminal, its PIN on a descriptor.
@@ -151,5 +152,27 @@ impl Conversation {
             assert!(self.said.contains(fact), "{fact} in:\n{}", self.said);
         }
         self
+    }
+}
+
+/// An invitation that no gateway has made.
+///
+/// # Panics
+/// Never: its texts are good.
+pub fn invitation() -> Invitation {
+    Invitation {
+        version: invitation::VERSION,
+        id: InvitationId::generate(),
+        name: "traveller".parse().expect("a good text"),
+        valid_until: UnixTime(clock::unix_time().0 + 3600),
+        expires: Some("2099-12-31".parse().expect("a good text")),
+        gateway_public_key: PrivateKey::generate().public(),
+        preshared_key: Some(PresharedKey::generate()),
+        endpoints: vec!["tokyo.example:51820".parse().expect("a good text")],
+        addresses: vec!["10.77.0.7/24".parse().expect("a good text")],
+        allowed_ips: vec!["10.20.0.0/16".parse().expect("a good text")],
+        dns: vec!["10.77.0.1".parse().expect("a good text")],
+        mtu: 1420,
+        keepalive: 25,
     }
 }

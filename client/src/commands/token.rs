@@ -2,12 +2,16 @@
 
 mod change;
 mod content;
+mod edit;
 mod erase;
+mod invited;
 mod issue;
 mod list;
+mod renew;
 mod secrets;
 mod show;
 mod unblock;
+mod writing;
 
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
@@ -32,6 +36,10 @@ pub(crate) enum TokenCommand {
     Show(show::Show),
     /// Make a key and write it to a token, with what an invitation says.
     Issue(issue::Issue),
+    /// Give a token a new expiry, and what else a new invitation of the same name says.
+    Renew(renew::Renew),
+    /// Change where a token connects to and what it routes, or its name.
+    Edit(edit::Edit),
     /// Erase profile and label from a token.
     Erase(erase::Erase),
     /// Change a token's PIN, its admin PIN or its reset code.
@@ -68,6 +76,8 @@ pub(crate) fn run(command: TokenCommand) -> Result<(), Failure> {
         TokenCommand::List(list) => list.run(),
         TokenCommand::Show(show) => show.run(),
         TokenCommand::Issue(issue) => issue.run(),
+        TokenCommand::Renew(renew) => renew.run(),
+        TokenCommand::Edit(edit) => edit.run(),
         TokenCommand::Erase(erase) => erase.run(),
         TokenCommand::Pin(change) => change.run(),
         TokenCommand::Unblock(unblock) => unblock.run(),
@@ -140,6 +150,23 @@ impl Which {
     /// Takes the token that is meant.
     fn open(&self) -> Result<Token, Failure> {
         self.named.open()
+    }
+
+    /// Takes the token and has it unlocked, to put a key on it.
+    fn unlock_for_a_key(&self, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
+        let source = self.pin_source()?;
+        if matches!(source, PinSource::Nobody) {
+            return Err(State::PinMissing.into());
+        }
+        let token = source.unlock(self.open()?, interrupts)?;
+        match token.has_factory_pin() {
+            false => Ok(token),
+            true => Err(Failure::new(
+                code::OTHER,
+                "this token still has the PIN of every new one, so anybody could use it",
+                "change it first: tokenvpn token pin (and the admin PIN: --admin)",
+            )),
+        }
     }
 
     /// Finds out who says the PIN.

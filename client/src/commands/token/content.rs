@@ -2,11 +2,14 @@
 
 use std::fmt::Display;
 
+use ipnet::IpNet;
 use serde_json::{Value, json};
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::io::card::Facts;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::{Content, Label};
+
+use crate::words::{Failure, State};
 
 /// A line of what people read: what it is about, and what it says.
 pub(super) type Line = (&'static str, String);
@@ -153,6 +156,25 @@ pub(super) fn profile_text(content: &Content<Profile>) -> String {
     })
 }
 
+/// The profile, or why there is none to use.
+pub(super) fn holds_profile(content: &Content<Profile>) -> Result<&Profile, Failure> {
+    let object = "profile".to_owned();
+    let state = match content {
+        Content::Holds(profile) => return Ok(profile),
+        Content::Empty => State::Empty,
+        Content::Foreign => State::Foreign,
+        Content::Damaged { check } => State::Damaged {
+            object,
+            check: check.to_string(),
+        },
+        Content::TooNew { what } => State::TooNew {
+            object,
+            what: what.to_string(),
+        },
+    };
+    Err(state.into())
+}
+
 fn text<T>(content: &Content<T>, object: &str, held: impl FnOnce(&T) -> String) -> String {
     match content {
         Content::Holds(value) => held(value),
@@ -171,6 +193,12 @@ fn json<T>(content: &Content<T>, held: impl FnOnce(&T) -> Value) -> Value {
         Content::Damaged { check } => json!({ "state": "damaged", "check": check.to_string() }),
         Content::TooNew { what } => json!({ "state": "too_new", "what": what.to_string() }),
     }
+}
+
+/// `10.77.0.7, fd77::7`, without the networks' prefixes.
+pub(super) fn addresses_text(addresses: &[IpNet]) -> String {
+    let addresses: Vec<_> = addresses.iter().map(IpNet::addr).collect();
+    list(&addresses)
 }
 
 fn list<T: Display>(items: &[T]) -> String {

@@ -6,9 +6,11 @@ use tokenvpn_common::io::clock;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::Content;
 
-use super::content::{columns, facts_json, facts_lines, profile_json, profile_lines, size_line};
+use super::content::{
+    columns, facts_json, facts_lines, holds_profile, profile_json, profile_lines, size_line,
+};
 use super::{Interrupts, PinSource, SCHEMA, Which, failure, print};
-use crate::words::{Failure, State};
+use crate::words::Failure;
 
 /// Options of `token show`.
 #[derive(Debug, Args)]
@@ -38,7 +40,7 @@ impl Show {
             let profile = Content::from(Profile::decode(&bytes));
             document["profile"] = profile_json(&profile, bytes.len());
             if !self.json {
-                let mut lines = profile_lines(readable(&profile)?);
+                let mut lines = profile_lines(holds_profile(&profile)?);
                 lines.push(size_line(bytes.len(), facts.room));
                 print(&columns(&lines))?;
             }
@@ -48,23 +50,4 @@ impl Show {
             false => Ok(()),
         }
     }
-}
-
-/// The profile, or why it cannot be shown.
-fn readable(content: &Content<Profile>) -> Result<&Profile, Failure> {
-    let object = "profile".to_owned();
-    let state = match content {
-        Content::Holds(profile) => return Ok(profile),
-        Content::Empty => State::Empty,
-        Content::Foreign => State::Foreign,
-        Content::Damaged { check } => State::Damaged {
-            object,
-            check: check.to_string(),
-        },
-        Content::TooNew { what } => State::TooNew {
-            object,
-            what: what.to_string(),
-        },
-    };
-    Err(state.into())
 }

@@ -1,0 +1,85 @@
+//! `tokenvpn token edit`: changes what a profile says, its key and expiry apart.
+
+use std::net::IpAddr;
+
+use clap::{ArgGroup, Args};
+use ipnet::IpNet;
+use tokenvpn_common::endpoint::Endpoint;
+use tokenvpn_common::name::Name;
+use tokenvpn_common::profile::Profile;
+use tokenvpn_common::token::Content;
+
+use super::content::holds_profile;
+use super::writing::{Draft, sensible_time};
+use super::{Interrupts, PinSource, Which, failure};
+use crate::words::{Failure, State, code};
+
+/// Options of `token edit`. A list that is given replaces the one on the token.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true))]
+pub(crate) struct Edit {
+    #[command(flatten)]
+    which: Which,
+    /// Reach the gateway here; several times: in this order.
+    #[arg(long, value_name = "HOST:PORT", group = "change")]
+    endpoint: Vec<Endpoint>,
+    /// Route this network into the tunnel; several times: these, and no other.
+    #[arg(long, value_name = "CIDR", group = "change")]
+    route: Vec<IpNet>,
+    /// Use this name server while the tunnel is up; several times: these.
+    #[arg(long, value_name = "IP", group = "change", conflicts_with = "no_dns")]
+    dns: Vec<IpAddr>,
+    /// Use no name server of the tunnel's.
+    #[arg(long, group = "change")]
+    no_dns: bool,
+    /// Call the token so; the gateway keeps the name that it knows.
+    #[arg(long, value_name = "NAME", group = "change")]
+    name: Option<Name>,
+}
+
+impl Edit {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let now = sensible_time()?;
+        let interrupts = Interrupts::hold()?;
+        let source = self.which.pin_source()?;
+        if matches!(source, PinSource::Nobody) {
+            return Err(State::PinMissing.into());
+        }
+        let mut token = source.unlock(self.which.open()?, &interrupts)?;
+        let old = Content::from(Profile::decode(&token.profile().map_err(failure)?));
+        let mut profile = holds_profile(&old)?.clone();
+        profile.issued = now;
+        profile.serial = profile.serial.saturating_add(1);
+        self.apply(&mut profile)?;
+
+        let draft = Draft::present(&token, profile)?;
+        let label = draft.label_after(&token.label().map_err(failure)?)?;
+        let ident = token.ident();
+        draft.write(token, label)?;
+        eprintln!("Written to {ident} and read back.");
+        Ok(())
+    }
+
+    fn apply(self, profile: &mut Profile) -> Result<(), Failure> {
+        if let Some(name) = self.name {
+            profile.name = name;
+        }
+        if !self.endpoint.is_empty() {
+            let [gateway] = &mut profile.gateways[..] else {
+                return Err(Failure::new(
+                    code::OTHER,
+                    "this token knows several gateways, and --endpoint does not say whose",
+                    "have it renewed with other endpoints: tokenvpn token renew",
+                ));
+            };
+            gateway.endpoints = self.endpoint;
+        }
+        if !self.route.is_empty() {
+            profile.allowed_ips = self.route;
+        }
+        if self.no_dns || !self.dns.is_empty() {
+            profile.dns = self.dns;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+//! `tokenvpn token renew`: brings a token up to date with a new invitation of its name.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tokenvpn_common::invitation::Invitation;
+use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::profile::{Gateway, Profile};
+use tokenvpn_common::token::Content;
+
+use super::content::{addresses_text, holds_profile};
+use super::writing::{Draft, sensible_time};
+use super::{Interrupts, Which, failure, invited, print};
+use crate::words::{Failure, code};
+
+/// Options of `token renew`.
+#[derive(Debug, Args)]
+pub(crate) struct Renew {
+    #[command(flatten)]
+    which: Which,
+    /// Make a new key; the gateway forgets the old one when it enrols this one.
+    #[arg(long)]
+    new_key: bool,
+    /// The new invitation [default: standard input].
+    #[arg(value_name = "FILE")]
+    invitation: Option<PathBuf>,
+}
+
+impl Renew {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let now = sensible_time()?;
+        let invitation = invited::read(self.invitation.as_deref(), now)?;
+        let interrupts = Interrupts::hold()?;
+        let mut token = self.which.unlock_for_a_key(&interrupts)?;
+        let old = Content::from(Profile::decode(&token.profile().map_err(failure)?));
+        let old = holds_profile(&old)?;
+        check_same(old, &invitation)?;
+
+        let id = invitation.id.clone();
+        let private_key = match self.new_key {
+            true => PrivateKey::generate(),
+            false => old.private_key.clone(),
+        };
+        let serial = old.serial.saturating_add(1);
+        let mut profile = invitation
+            .into_profile(private_key, now, serial)
+            .map_err(invited::refused)?;
+        if !self.new_key {
+            profile.gateways = merge(&old.gateways, profile.gateways);
+        }
+        let draft = Draft::present(&token, profile)?;
+        let label = draft.label_after(&token.label().map_err(failure)?)?;
+        let ident = token.ident();
+        let profile = draft.write(token, label)?;
+        eprintln!(
+            "Written to {ident} and read back. It connects again once the gateway has enrolled it."
+        );
+        print(&invited::enrolment(id, profile).to_toml())
+    }
+}
+
+/// Whether the invitation renews this very key: a name can have several, each with its
+/// own addresses, and a renewal keeps them.
+fn check_same(old: &Profile, invitation: &Invitation) -> Result<(), Failure> {
+    if invitation.name != old.name {
+        return Err(Failure::new(
+            code::OTHER,
+            format!(
+                "this token is {}'s, and the invitation {}'s",
+                old.name, invitation.name
+            ),
+            "have the right name invited, or fill the token anew: tokenvpn token issue",
+        ));
+    }
+    if invitation.addresses != old.addresses {
+        let (own, invited) = (
+            addresses_text(&old.addresses),
+            addresses_text(&invitation.addresses),
+        );
+        return Err(Failure::new(
+            code::OTHER,
+            format!("this token has the address {own}, and the invitation is for {invited}"),
+            format!(
+                "have this one renewed: tokenvpn-gateway invite {} --address {}",
+                old.name,
+                own.replace(", ", " --address ")
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// The gateways of before, with the one that has invited as it is now.
+fn merge(old: &[Gateway], inviting: Vec<Gateway>) -> Vec<Gateway> {
+    let is_inviting = |old: &&Gateway| inviting.iter().any(|new| new.public_key == old.public_key);
+    if !old.iter().any(|gateway| is_inviting(&gateway)) {
+        return inviting;
+    }
+    let merged = old.iter().map(|gateway| {
+        let new = inviting
+            .iter()
+            .find(|new| new.public_key == gateway.public_key);
+        new.unwrap_or(gateway).clone()
+    });
+    merged.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gateway(key: u8, endpoint: &str) -> Gateway {
+        Gateway {
+            public_key: PrivateKey::from_bytes([key; 32]).public(),
+            preshared_key: None,
+            endpoints: vec![endpoint.parse().unwrap()],
+        }
+    }
+
+    fn endpoints(gateways: &[Gateway]) -> Vec<String> {
+        let endpoints = gateways.iter().flat_map(|gateway| &gateway.endpoints);
+        endpoints.map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_gateways_that_did_not_invite_stay_as_they_are() {
+        let old = [gateway(1, "tokyo.example:1"), gateway(2, "osaka.example:1")];
+        let merged = merge(&old, vec![gateway(2, "osaka.example:2")]);
+        assert_eq!(endpoints(&merged), ["tokyo.example:1", "osaka.example:2"]);
+        let merged = merge(&old, vec![gateway(3, "kyoto.example:1")]);
+        assert_eq!(endpoints(&merged), ["kyoto.example:1"]);
+    }
+}

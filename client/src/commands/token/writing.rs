@@ -1,0 +1,105 @@
+//! A profile on its way to a token.
+
+use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::io::card::{CardError, Unlocked};
+use tokenvpn_common::io::clock;
+use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::profile::{Profile, ProfileError};
+use tokenvpn_common::token::{Content, Label};
+use zeroize::Zeroizing;
+
+use super::content::{columns, profile_lines, size_line};
+use super::failure;
+use crate::words::{Failure, State, code};
+
+/// A clock before this program was written (2026-11-01) is wrong, and would put a wrong
+/// date of issue on the token.
+const EARLIEST: UnixTime = UnixTime(1_793_491_200);
+
+/// The time by this computer's clock, for a date of issue.
+pub(super) fn sensible_time() -> Result<UnixTime, Failure> {
+    let now = clock::unix_time();
+    match now < EARLIEST {
+        true => Err(State::Clock { now }.into()),
+        false => Ok(now),
+    }
+}
+
+/// A profile that was shown to whoever writes it, and that fits.
+pub(super) struct Draft {
+    profile: Profile,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+impl Draft {
+    /// Shows what will be written to this token, and how much of its room that takes.
+    pub(super) fn present(token: &Unlocked, profile: Profile) -> Result<Draft, Failure> {
+        let bytes = profile.encode().map_err(no_profile)?;
+        let (len, room) = (bytes.len(), token.room());
+        let mut lines = profile_lines(&profile);
+        lines.push(size_line(len, room));
+        eprint!("For {}:\n{}", token.ident(), columns(&lines));
+        match len <= room {
+            true => Ok(Draft { profile, bytes }),
+            false => Err(failure(CardError::TooLong { bytes: len, room })),
+        }
+    }
+
+    /// The label that belongs to it.
+    pub(super) fn label(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        Label::of(&self.profile).encode().map_err(no_profile)
+    }
+
+    /// The label to write on a token that had this one. Issued without a label, or among
+    /// another program's data, it stays so.
+    pub(super) fn label_after(
+        &self,
+        old: &Content<Label>,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        match old {
+            Content::Empty | Content::Foreign => Ok(None),
+            _ => self.label().map(Some),
+        }
+    }
+
+    /// Writes it, with its label or leaving the one that is there, reads it back, proves
+    /// that its key works, and lets go of the token.
+    pub(super) fn write(
+        self,
+        mut token: Unlocked,
+        label: Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<Profile, Failure> {
+        let label = label.as_ref().map(|label| &label[..]);
+        token.write(&self.bytes, label).map_err(failure)?;
+        prove(&mut token, &self.profile)?;
+        Ok(self.profile)
+    }
+}
+
+fn no_profile(error: ProfileError) -> Failure {
+    let hint = match error {
+        ProfileError::TooLong { .. } => {
+            "leave out endpoints, routes or name servers; nothing was written"
+        }
+        _ => "nothing was written",
+    };
+    Failure::new(code::OTHER, format!("this makes no profile: {error}"), hint)
+}
+
+/// Reads the profile once more and has its key agree with another on a secret, as a
+/// handshake does.
+fn prove(token: &mut Unlocked, written: &Profile) -> Result<(), Failure> {
+    let bytes = token.profile().map_err(failure)?;
+    let other = PrivateKey::generate();
+    let proven = Profile::decode(&bytes).is_ok_and(|read| {
+        *read.private_key.agree(&other.public()) == *other.agree(&written.private_key.public())
+    });
+    match proven {
+        true => Ok(()),
+        false => Err(Failure::new(
+            code::OTHER,
+            "the key on the token does not work",
+            "start over; if it stays so, use another token",
+        )),
+    }
+}
