@@ -1,11 +1,12 @@
 //! What the running programs have given up.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, os::unix::fs::chown, path::Path, process::Command};
 
 use nix::sys::signal::Signal;
 use rig::{
     Gateway, Host, World,
     memory::{self, Quarry},
+    programs,
     wait::{self, SOON},
 };
 use tokenvpn_common::key::PrivateKey;
@@ -85,6 +86,66 @@ fn a_confined_gateway_does_all_that_it_did() {
         assert_eq!(left, ["lock", "private-key", "registry.db"]);
         assert!(!host.path("/run/tokenvpn/gateway.sock").exists());
     }
+}
+
+/// What the shipped unit gives it: a user of its own, its directories, and one capability.
+#[test]
+fn a_gateway_with_a_user_of_its_own_needs_one_capability_and_keeps_none() {
+    let world = World::new();
+    let (host, gateway) = gateway(&world);
+    let config = "/run/gateway.toml";
+    fs::copy(host.path("/etc/tokenvpn/gateway.toml"), host.path(config)).unwrap();
+    for directory in ["/var/lib/tokenvpn", "/run/tokenvpn", "/run/wireguard"] {
+        let directory = host.path(directory);
+        fs::create_dir_all(&directory).unwrap();
+        let files = fs::read_dir(&directory).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        for path in files.chain([directory.clone()]) {
+            chown(path, Some(65534), Some(65534)).unwrap();
+        }
+    }
+    chown(host.path(config), Some(65534), Some(65534)).unwrap();
+    let own_user = [
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--inh-caps=-all,+net_admin",
+        "--ambient-caps=-all,+net_admin",
+        "--bounding-set=-all,+net_admin",
+        "--no-new-privs",
+    ];
+    let run = host.run("setpriv").args(own_user);
+    let run = run
+        .arg(programs::gateway())
+        .args(["run", "--config", config]);
+    let process = gateway.started(run);
+    for status in threads(process.pid()) {
+        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            assert_eq!(status[set], "0000000000000000", "{set}");
+        }
+        assert_eq!(status["Seccomp"], "2");
+        assert_eq!(status["Uid"], "65534\t65534\t65534\t65534");
+    }
+    let key = PrivateKey::generate().public().to_string();
+    gateway
+        .command(&["add", "laptop", "--public-key", &key])
+        .ok();
+    assert_eq!(gateway.status().peers.len(), 1);
+    gateway.stop();
+    assert!(!host.path("/run/tokenvpn/gateway.sock").exists());
+}
+
+#[test]
+fn the_shipped_unit_of_the_gateway_exposes_little() {
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib/systemd");
+    let checked = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--threshold=20"])
+        .arg(units.join("tokenvpn-gateway.service"))
+        .output()
+        .expect("systemd-analyze runs");
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(said.contains("Overall exposure level"), "{checked:?}");
+    assert!(checked.status.success(), "{said}");
 }
 
 #[test]
