@@ -36,8 +36,8 @@ use crate::greeting::Greetings;
 use crate::guard::{self, Message};
 pub use crate::initiations::SeenInitiations;
 use crate::key::{PrivateKey, PublicKey};
-use crate::outbox::Outbox;
 pub use crate::outbox::{Event, Handover, Transmit};
+use crate::outbox::{MAX_SEGMENTS, MAX_TRAIN, Outbox};
 use crate::packet::PacketBuf;
 use crate::peer::Peer;
 pub use crate::peer::{PeerConfig, PeerStats};
@@ -506,6 +506,8 @@ impl Device {
             && (*last_owner, *source, *local) == (owner, from.endpoint, from.source)
             && run.len() % *stride == 0
             && datagram.len() <= *stride
+            && run.len() / *stride < MAX_SEGMENTS
+            && run.len() + datagram.len() <= MAX_TRAIN
         {
             run.extend_from_slice(datagram);
             self.shared.out.counters.handed_over += 1;

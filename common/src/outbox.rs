@@ -10,7 +10,7 @@ use crate::packet::{CAPACITY, PacketBuf};
 use crate::roaming::Path;
 
 /// Most datagrams in one train (Linux, UDP_MAX_SEGMENTS before 6.9).
-const MAX_SEGMENTS: usize = 64;
+pub(crate) const MAX_SEGMENTS: usize = 64;
 
 /// Most bytes in one train: one UDP send, with room for the headers.
 pub(crate) const MAX_TRAIN: usize = 65_000;

@@ -168,7 +168,7 @@ impl Tunnel {
     /// has places for eight sessions and fills them in turn, whether or not the peer
     /// ever uses them: eight recorded initiations would end a session.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.ready && (self.newest + 1) % SESSIONS == self.current % SESSIONS
+        self.ready && self.newest.wrapping_add(1) % SESSIONS == self.current % SESSIONS
     }
 
     /// A session is used whose index is `session`.

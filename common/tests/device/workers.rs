@@ -33,14 +33,19 @@ impl Crew {
         Crew { net }
     }
 
+    /// Takes what the second worker has to give away. Both workers send from the
+    /// gateway's one address.
+    fn collect_second(&mut self) {
+        let front = self.net.nodes[0].address;
+        let own = std::mem::replace(&mut self.net.nodes[1].address, front);
+        self.net.collect(1);
+        self.net.nodes[1].address = own;
+    }
+
     /// Carries handovers from worker to worker until there are none.
     fn flow(&mut self) {
         loop {
-            // Both workers send from the gateway's one address.
-            let front = self.net.nodes[0].address;
-            let own = std::mem::replace(&mut self.net.nodes[1].address, front);
-            self.net.collect(1);
-            self.net.nodes[1].address = own;
+            self.collect_second();
             self.net.flow();
             let handovers: Vec<_> = self.net.nodes[0].handovers.drain(..).collect();
             assert!(self.net.nodes[1].handovers.is_empty(), "nothing comes back");
@@ -51,6 +56,7 @@ impl Crew {
                 assert_eq!(worker, 1);
                 let now = self.net.now;
                 self.net.nodes[1].device.handle_handover(now, handover);
+                self.collect_second();
             }
         }
     }
@@ -109,4 +115,29 @@ fn the_session_index_names_its_worker() {
     for sent in data {
         assert_eq!(sent.bytes[5] % 2, 1, "what the kernel steers by");
     }
+}
+
+#[test]
+fn a_long_handover_loses_nothing() {
+    let mut crew = Crew::new();
+    crew.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 200)]);
+    crew.flow();
+    crew.net.take_inbox(1);
+
+    // Three runs arrive at the wrong worker before it hands anything over.
+    crew.net.nodes[0].online = false;
+    let before = crew.net.trains.len();
+    for _ in 0..3 {
+        let packets: Vec<_> = (0..60).map(|_| packet(CLIENT, INNER, 1000)).collect();
+        crew.net.send(CLIENT_NODE, &packets);
+    }
+    crew.net.nodes[0].online = true;
+    let now = crew.net.now;
+    for train in crew.net.trains[before..].to_vec() {
+        let wrong = &mut crew.net.nodes[0].device;
+        wrong.handle_datagrams(now, train.from, None, &train.contents, train.segment_size);
+    }
+    crew.net.collect(0);
+    crew.flow();
+    assert_eq!(crew.net.take_inbox(1).len(), 180);
 }
