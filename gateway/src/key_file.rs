@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
 use tokenvpn_common::key::{KeyError, PresharedKey, PrivateKey};
 use zeroize::Zeroizing;
 
@@ -23,6 +24,8 @@ pub(crate) enum KeyFileError {
     Unusable { path: PathBuf, cause: io::Error },
     #[error("the key file {path} is open to other users (mode {mode:04o})", path = path.display())]
     OpenToOthers { path: PathBuf, mode: u32 },
+    #[error("the key file {path} belongs to another user (uid {uid})", path = path.display())]
+    Foreign { path: PathBuf, uid: u32 },
     #[error("the key file {path} holds no key: {cause}", path = path.display())]
     Malformed { path: PathBuf, cause: KeyError },
 }
@@ -81,6 +84,14 @@ fn open_private(path: &Path) -> Result<File, KeyFileError> {
             mode,
         });
     }
+    // Whoever owns it can read and replace it whatever its mode says.
+    let uid = metadata.uid();
+    if metadata.is_file() && uid != 0 && uid != geteuid().as_raw() {
+        return Err(KeyFileError::Foreign {
+            path: path.to_owned(),
+            uid,
+        });
+    }
     Ok(file)
 }
 
@@ -120,6 +131,23 @@ mod tests {
                 panic!("mode {mode:o} was accepted");
             };
             assert_eq!(found, mode);
+        }
+    }
+
+    #[test]
+    fn a_key_file_of_another_user_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("private-key");
+        create(&path).unwrap();
+        // Only root can give a file away.
+        if nix::unistd::chown(&path, Some(65_534.into()), None).is_ok() {
+            let found = read(&path);
+            assert!(matches!(
+                found,
+                Err(KeyFileError::Foreign { uid: 65_534, .. })
+            ));
+        } else {
+            assert!(!geteuid().is_root());
         }
     }
 

@@ -141,6 +141,10 @@ impl From<KeyFileError> for Failure {
                 }
                 _ => Failure::new(code::OTHER, error, "put the key back from its backup"),
             },
+            KeyFileError::Foreign { path, .. } => {
+                let hint = format!("if the key is yours: chown root {}", path.display());
+                Failure::new(code::NO_PERMISSION, error, hint)
+            }
             KeyFileError::OpenToOthers { path, .. } => {
                 let hint = format!(
                     "chmod 600 {}; if others may have read it, make a new key",
