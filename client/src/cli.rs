@@ -155,4 +155,9 @@ mod tests {
         assert!(seconds("0").is_err() && seconds("-1").is_err() && seconds("1.5").is_err());
         assert_eq!(seconds("90"), Ok(Duration::from_secs(90)));
     }
+
+    #[test]
+    fn its_documents_are_up_to_date() {
+        crate::documents::check(<Cli as clap::CommandFactory>::command());
+    }
 }

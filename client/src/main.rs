@@ -19,6 +19,10 @@ mod voice;
 mod words;
 mod worker;
 
+#[cfg(test)]
+#[path = "../../contrib/documents.rs"]
+mod documents;
+
 use std::process::ExitCode;
 
 use clap::Parser as _;

@@ -148,4 +148,9 @@ mod tests {
         };
         assert_eq!(init.network.len(), 2);
     }
+
+    #[test]
+    fn its_documents_are_up_to_date() {
+        crate::documents::check(<Cli as clap::CommandFactory>::command());
+    }
 }

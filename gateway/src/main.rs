@@ -14,6 +14,10 @@ mod verbs;
 mod words;
 mod worker;
 
+#[cfg(test)]
+#[path = "../../contrib/documents.rs"]
+mod documents;
+
 use std::process::ExitCode;
 
 use clap::Parser as _;
