@@ -4,9 +4,10 @@ use std::{collections::HashMap, fs, os::unix::fs::chown, path::Path, process::Co
 
 use nix::sys::signal::Signal;
 use rig::{
-    Gateway, Host, World,
+    Gateway, Host, Scene, World,
     memory::{self, Quarry},
     programs,
+    scene::SERVER,
     wait::{self, SOON},
 };
 use tokenvpn_common::key::PrivateKey;
@@ -133,6 +134,34 @@ fn a_gateway_with_a_user_of_its_own_needs_one_capability_and_keeps_none() {
     assert_eq!(gateway.status().peers.len(), 1);
     gateway.stop();
     assert!(!host.path("/run/tokenvpn/gateway.sock").exists());
+}
+
+#[test]
+fn no_thread_of_a_worker_keeps_a_capability_once_packets_flow() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    let up = scene.connect(&scene.one, &card);
+    let worker = up.worker().expect("a worker");
+    // The packet loop, and the watch of the token.
+    let threads = threads(worker);
+    assert!(threads.iter().any(|status| status["Name"] == "token watch"));
+    for status in threads {
+        let name = &status["Name"];
+        for set in CAPABILITIES {
+            assert_eq!(status[set], "0000000000000000", "{set} of {name}");
+        }
+        assert_eq!(status["NoNewPrivs"], "1", "{name}");
+        assert_eq!(status["Seccomp"], "2", "{name}");
+    }
+    // Not even by root's own processes, unless they have capabilities.
+    let read = Command::new("setpriv")
+        .args(["--bounding-set=-all", "--inh-caps=-all", "cat"])
+        .arg(format!("/proc/{worker}/maps"))
+        .output()
+        .unwrap();
+    assert!(!read.status.success() && read.stdout.is_empty(), "{read:?}");
+    assert!(scene.one.pings(SERVER));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod carrier;
 mod unlock;
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, dup2_stdin};
+use tokenvpn_common::io::confinement::{self, Calls, ConfinementError, Kept};
 use tokenvpn_common::io::hardening;
 use tokenvpn_common::io::watcher::{Presence, Watcher};
 
@@ -68,6 +70,18 @@ impl From<hardening::HardeningError> for End {
             code::NO_PERMISSION,
             what,
             "run it as root, or allow CAP_IPC_LOCK",
+        )
+        .into()
+    }
+}
+
+impl From<ConfinementError> for End {
+    fn from(error: ConfinementError) -> End {
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        Failure::new(
+            code::OTHER,
+            format!("the worker cannot be confined: {error}: {cause}"),
+            "it does not run unguarded: check this kernel's settings (seccomp, prctl)",
         )
         .into()
     }
@@ -128,7 +142,11 @@ fn work(channel: &Arc<Channel>) -> Result<Infallible, End> {
                 candidates,
             },
             descriptors,
-        ) => Carrier::new(channel, profile, candidates, offload, descriptors)?.run(),
+        ) => {
+            let carrier = Carrier::new(channel, profile, candidates, offload, descriptors)?;
+            confine()?;
+            carrier.run()
+        }
         _ => Err(Failure::internal("the worker was told something else than to carry").into()),
     }
 }
@@ -145,6 +163,14 @@ fn protect() -> Result<(), End> {
         .thread_block()
         .expect("invariant: these signals can be blocked");
     Ok(())
+}
+
+/// Stage 2, before the first packet: what is open now is all there will ever be.
+fn confine() -> Result<(), ConfinementError> {
+    confinement::drop_capabilities()?;
+    confinement::confine_files(Kept::default())?;
+    // The token's watch, which has given up the rest already, is included in this.
+    confinement::confine_calls(Calls::Packets)
 }
 
 /// Ends this process the moment the token is gone, or cannot be seen any more, whatever

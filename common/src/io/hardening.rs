@@ -39,21 +39,25 @@ pub fn seal() -> Result<(), HardeningError> {
 ///
 /// # Errors
 /// The measure that failed. Locking memory needs CAP_IPC_LOCK or a high
-/// RLIMIT_MEMLOCK (mlockall(2)).
+/// RLIMIT_MEMLOCK (mlockall(2)). Where that cannot be raised to infinity, only what is
+/// mapped at the time of the call stays out of swap.
 pub fn harden() -> Result<(), HardeningError> {
     seal()?;
-    // Under a low limit every later thread would fail to get its stack. Raising
-    // the hard limit needs privileges; without them take what there is.
-    if setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY).is_err()
-        && let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK)
-    {
+    // Raising the hard limit needs privileges; without them take what there is.
+    let unlimited = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY).is_ok();
+    if !unlimited && let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK) {
         let _ = setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard);
     }
     // On fault: a page is locked when it is first touched. Locking whole mappings
     // would make every thread's stack and every spare buffer resident.
-    let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
-    mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault)
-        .map_err(failed("mlockall"))
+    let mut flags = MlockAllFlags::MCL_CURRENT | MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
+    // Under a limit, whoever gives up CAP_IPC_LOCK could get no memory any more.
+    if unlimited {
+        flags |= MlockAllFlags::MCL_FUTURE;
+    } else {
+        tracing::info!("RLIMIT_MEMLOCK is low: memory used from now on may reach the swap");
+    }
+    mlockall(flags).map_err(failed("mlockall"))
 }
 
 /// The parent was gone before its death could be watched.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use pcsc::{Context, PNP_NOTIFICATION, ReaderState, Scope, State};
 
 use crate::io::card::CardError;
+use crate::io::confinement::{self, ConfinementError, Kept};
 
 /// How often the list of readers is looked at even without news. The service reports new
 /// readers by itself, but one that comes between listing and waiting can slip through.
@@ -65,6 +66,7 @@ impl Watcher {
 
     /// Watches the card that is in `reader` now, for its removal only: whatever happens to
     /// it after this call is reported, as one [`Presence::Removed`] or [`Presence::Lost`].
+    /// Its thread keeps neither capabilities nor a way to files: it has its connection.
     ///
     /// # Errors
     /// There is no such reader, no card in it, or no service.
@@ -80,7 +82,15 @@ impl Watcher {
             return Err(CardError::NoToken);
         }
         let inserted = Slot::of(&state);
+        let mut confined = false;
         Ok(Watcher::spawn(sink, Ends::AtFirstNews, move || {
+            if !confined {
+                confine().map_err(|error| {
+                    tracing::error!(%error, "the watch cannot be confined");
+                    pcsc::Error::InternalError
+                })?;
+                confined = true;
+            }
             state.sync_current_state();
             let is_gone = match context.get_status_change(ROUND, std::slice::from_mut(&mut state)) {
                 Err(pcsc::Error::Timeout) => false,
@@ -128,6 +138,12 @@ impl Watcher {
             .expect("invariant: a program that cannot start a thread cannot run");
         watcher
     }
+}
+
+/// A thread that only waits on its connection needs nothing else.
+fn confine() -> Result<(), ConfinementError> {
+    confinement::drop_capabilities()?;
+    confinement::confine_files(Kept::default())
 }
 
 /// When a watch is over.

@@ -9,7 +9,8 @@ use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule}
 /// What a process still does, and so which system calls it keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Calls {
-    /// Moves packets between descriptors that are open, and talks on open sockets.
+    /// Moves packets between descriptors that are open, and talks on open sockets, also
+    /// with the smart-card service.
     Packets,
     /// The same; it also accepts connections and keeps a database.
     PacketsAndDatabase,
@@ -56,11 +57,18 @@ const PACKETS: &[c_long] = &[
     libc::SYS_rseq,
     libc::SYS_set_robust_list,
     libc::SYS_sched_getaffinity,
+    // The smart-card library asks whether its service's socket is still there.
+    libc::SYS_newfstatat,
 ];
 
 /// The old names that only this processor has.
 #[cfg(target_arch = "x86_64")]
-const PACKETS_OLD: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_poll, libc::SYS_select];
+const PACKETS_OLD: &[c_long] = &[
+    libc::SYS_epoll_wait,
+    libc::SYS_poll,
+    libc::SYS_select,
+    libc::SYS_stat,
+];
 #[cfg(not(target_arch = "x86_64"))]
 const PACKETS_OLD: &[c_long] = &[];
 
@@ -72,7 +80,6 @@ const DATABASE: &[c_long] = &[
     libc::SYS_fcntl,
     libc::SYS_flock,
     libc::SYS_fstat,
-    libc::SYS_newfstatat,
     libc::SYS_statx,
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
@@ -94,7 +101,6 @@ const DATABASE: &[c_long] = &[
 #[cfg(target_arch = "x86_64")]
 const DATABASE_OLD: &[c_long] = &[
     libc::SYS_open,
-    libc::SYS_stat,
     libc::SYS_lstat,
     libc::SYS_access,
     libc::SYS_readlink,
