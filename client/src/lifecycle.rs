@@ -146,8 +146,8 @@ enum Phase {
     Building(Held, Box<Summary>, Vec<Candidate>),
     /// The worker carries packets, or tries to.
     Carrying(Held, Box<Summary>, Vec<Candidate>),
-    /// Worker and tunnel are being ended.
-    Clearing(After),
+    /// Worker and tunnel are being ended, while what else happens is kept in mind.
+    Clearing(After, Meanwhile),
     /// Nothing more happens.
     Ended,
 }
@@ -169,15 +169,20 @@ struct Held {
 /// What follows when worker and tunnel are gone.
 #[derive(Debug)]
 enum After {
-    Removal {
-        since: Now,
-        tunnel: bool,
-        watched: bool,
-    },
+    Removal { since: Now, tunnel: bool },
     Problem(State),
-    End {
-        tunnel: bool,
-    },
+    End { tunnel: bool },
+}
+
+/// What happened while worker and tunnel were being ended.
+#[derive(Debug, Default)]
+struct Meanwhile {
+    /// A card came.
+    inserted: bool,
+    /// A card went.
+    removed: bool,
+    /// The watch broke off.
+    unwatched: bool,
 }
 
 /// The state machine of one `up`.
@@ -257,22 +262,30 @@ impl Lifecycle {
         match input {
             Input::Inserted { reader } => match &mut self.phase {
                 Phase::Surveying { inserted, .. } => inserted.push(reader),
+                Phase::Clearing(_, meanwhile) => meanwhile.inserted = true,
                 _ => self.look_again(),
             },
             Input::Removed { reader } => {
                 if self.held().is_some_and(|held| held.reader == reader) {
-                    self.removed(now, true);
-                } else if let Phase::Surveying { removed, .. } = &mut self.phase {
-                    *removed = true;
-                } else {
-                    self.look_again();
+                    return self.removed(now);
+                }
+                match &mut self.phase {
+                    Phase::Surveying { removed, .. } => *removed = true,
+                    Phase::Clearing(_, meanwhile) => meanwhile.removed = true,
+                    _ => self.look_again(),
                 }
             }
-            Input::WatchLost => match self.held() {
-                Some(_) => self.removed(now, false),
-                None => self.go_blind(now),
+            Input::WatchLost => {
+                if self.held().is_some() {
+                    self.removed(now);
+                }
+                self.go_blind(now);
+            }
+            Input::WatchFailed(state) => match self.phase {
+                Phase::Ended | Phase::Clearing(..) => self.go_blind(now),
+                _ if self.held().is_some() => self.clear(After::Problem(state)),
+                _ => self.problem(now, state),
             },
-            Input::WatchFailed(state) => self.problem(now, state),
             Input::Surveyed(found) => self.surveyed(now, found),
             Input::Report(report) => self.reported(now, wall, report),
             Input::WorkerEnded => {
@@ -335,7 +348,7 @@ impl Lifecycle {
     }
 
     fn clear(&mut self, after: After) {
-        self.phase = Phase::Clearing(after);
+        self.phase = Phase::Clearing(after, Meanwhile::default());
         self.ready_until = None;
         self.expiry_check = None;
         self.actions.push_back(Action::Clear);
@@ -346,20 +359,19 @@ impl Lifecycle {
         self.clear(After::Problem(Failure::internal(what).into()));
     }
 
-    fn removed(&mut self, now: Now, watched: bool) {
+    fn removed(&mut self, now: Now) {
         let tunnel = self.has_tunnel();
-        self.clear(After::Removal {
-            since: now,
-            tunnel,
-            watched,
-        });
+        self.clear(After::Removal { since: now, tunnel });
     }
 
     fn go_blind(&mut self, now: Now) {
-        if !matches!(self.phase, Phase::Ended | Phase::Clearing(_)) {
-            self.phase = Phase::Blind {
-                retry: now + WATCH_RETRY,
-            };
+        match &mut self.phase {
+            Phase::Ended => {}
+            Phase::Clearing(_, meanwhile) => meanwhile.unwatched = true,
+            phase => {
+                let retry = now + WATCH_RETRY;
+                *phase = Phase::Blind { retry };
+            }
         }
     }
 
@@ -465,7 +477,7 @@ impl Lifecycle {
             return;
         }
         match (&self.phase, report) {
-            (_, Report::TokenGone) => self.removed(now, true),
+            (_, Report::TokenGone) => self.removed(now),
             (_, Report::Failed(state)) => self.clear(After::Problem(state)),
             (_, Report::Peers(_)) => {}
             (
@@ -632,30 +644,38 @@ impl Lifecycle {
 
     fn cleared(&mut self, now: Now) {
         let phase = std::mem::replace(&mut self.phase, Phase::Waiting);
-        let Phase::Clearing(after) = phase else {
+        let Phase::Clearing(after, meanwhile) = phase else {
             self.phase = phase;
             return;
         };
         match after {
             After::End { tunnel } => self.end(tunnel),
-            After::Problem(state) => self.problem(now, state),
-            After::Removal {
-                since,
-                tunnel,
-                watched,
-            } => {
+            After::Problem(state) => {
+                self.problem(now, state);
+                if matches!(self.phase, Phase::Ended) {
+                    return;
+                }
+                if meanwhile.unwatched {
+                    self.go_blind(now);
+                } else if meanwhile.inserted || meanwhile.removed {
+                    self.survey();
+                }
+            }
+            After::Removal { since, tunnel } => {
                 self.say(State::TokenRemoved {
                     seconds: now.since(since).as_secs_f64(),
                     tunnel,
                 });
                 if self.options.once {
                     self.exit(code::REMOVED);
-                } else if watched {
+                } else if meanwhile.unwatched {
+                    self.go_blind(now);
+                } else if meanwhile.inserted {
+                    self.survey();
+                } else {
                     // Another token in another reader is not taken for this one's
                     // successor: only an insertion is.
                     self.wait();
-                } else {
-                    self.go_blind(now);
                 }
             }
         }

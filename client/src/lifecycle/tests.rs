@@ -156,6 +156,12 @@ fn removed() -> Input {
     }
 }
 
+fn inserted() -> Input {
+    Input::Inserted {
+        reader: READER.into(),
+    }
+}
+
 fn say(state: State) -> Action {
     Action::Say(state)
 }
@@ -395,6 +401,65 @@ fn without_a_terminal_nobody_is_asked_at_all() {
     assert_eq!(
         scene.cleared(),
         [say(State::PinMissing), Action::Exit(code::PIN)]
+    );
+}
+
+#[test]
+fn a_token_that_is_back_before_all_is_cleared_is_looked_at() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.connect();
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    assert_eq!(scene.feed(inserted()), []);
+    let actions = scene.cleared();
+    assert!(matches!(
+        actions[0],
+        Action::Say(State::TokenRemoved { .. })
+    ));
+    assert_eq!(actions[1..], [Action::Survey]);
+    scene.start();
+}
+
+#[test]
+fn a_watch_lost_while_clearing_is_begun_again() {
+    let ends: [fn(&mut Scene); 2] = [
+        |scene| {
+            scene.report(Report::TokenGone);
+        },
+        |scene| {
+            scene.report(Report::Failed(State::PinBlocked));
+        },
+    ];
+    for end in ends {
+        let mut scene = Scene::attended();
+        scene.start();
+        end(&mut scene);
+        assert_eq!(scene.feed(Input::WatchLost), []);
+        scene.cleared();
+        assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
+    }
+}
+
+#[test]
+fn a_token_that_is_changed_for_another_while_a_problem_is_cleared_is_looked_at() {
+    let mut scene = Scene::attended();
+    scene.start();
+    let failed = Report::Failed(State::PinBlocked);
+    assert_eq!(scene.report(failed), [Action::Clear]);
+    assert_eq!(scene.feed(removed()), []);
+    assert_eq!(scene.cleared(), [say(State::PinBlocked), Action::Survey]);
+}
+
+#[test]
+fn a_watch_that_cannot_be_begun_while_a_token_is_in_use_ends_that_first() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.connect();
+    let failed = Input::WatchFailed(State::NoService);
+    assert_eq!(scene.feed(failed), [Action::Clear]);
+    assert_eq!(
+        scene.cleared(),
+        [say(State::NoService), Action::Exit(code::NO_SERVICE)]
     );
 }
 
