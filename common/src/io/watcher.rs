@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -59,7 +60,7 @@ impl Watcher {
     pub fn start(sink: impl FnMut(Presence) + Send + 'static) -> Result<Watcher, CardError> {
         let context = Context::establish(Scope::User)?;
         let mut readers = Readers::default();
-        Ok(Watcher::spawn(sink, Ends::WhenLost, move || {
+        Ok(Watcher::spawn(sink, Ends::WhenLost, ROUND, move || {
             readers.news(&context)
         }))
     }
@@ -83,7 +84,7 @@ impl Watcher {
         }
         let inserted = Slot::of(&state);
         let mut confined = false;
-        Ok(Watcher::spawn(sink, Ends::AtFirstNews, move || {
+        Ok(Watcher::spawn(sink, Ends::AtFirstNews, ROUND, move || {
             if !confined {
                 confine().map_err(|error| {
                     tracing::error!(%error, "the watch cannot be confined");
@@ -104,18 +105,35 @@ impl Watcher {
         }))
     }
 
-    /// Starts the thread that reports what `news` finds in each round.
+    /// Starts the thread that reports what `news` finds in each round, and one that
+    /// reports [`Presence::Lost`] when no round ends within the time of two: a service
+    /// that hangs sees no removal.
     fn spawn(
         sink: impl FnMut(Presence) + Send + 'static,
         ends: Ends,
+        round: Duration,
         mut news: impl FnMut() -> Result<Vec<Presence>, pcsc::Error> + Send + 'static,
     ) -> Watcher {
         let watcher = Watcher {
             sink: Arc::new(Mutex::new(Some(Box::new(sink)))),
         };
+        let (beat, beats) = mpsc::channel();
+        let doubter = watcher.sink.clone();
+        let doubt = move || {
+            if ends == Ends::AtFirstNews {
+                // What cannot be taken from this thread is no reason to trust the watch less.
+                let _ = confine();
+            }
+            if stops(&beats, round) {
+                let hangs = CardError::Card("the smart-card service does not answer".into());
+                report(&doubter, Presence::Lost(hangs), true);
+            }
+        };
         let sink = watcher.sink.clone();
         let watch = move || {
             while is_heard(&sink) {
+                // Nobody counts any more once all is lost.
+                let _ = beat.send(());
                 // A bug is an error of the watch like any other.
                 let round = catch_unwind(AssertUnwindSafe(&mut news));
                 let lost = |error| vec![Presence::Lost(error)];
@@ -125,17 +143,15 @@ impl Watcher {
                 };
                 for presence in presences {
                     let is_end = ends == Ends::AtFirstNews || matches!(presence, Presence::Lost(_));
-                    report(&sink, presence);
+                    report(&sink, presence, is_end);
                     if is_end {
                         return;
                     }
                 }
             }
         };
-        thread::Builder::new()
-            .name("token watch".into())
-            .spawn(watch)
-            .expect("invariant: a program that cannot start a thread cannot run");
+        start("token watch", watch);
+        start("watch of watch", doubt);
         watcher
     }
 }
@@ -144,6 +160,27 @@ impl Watcher {
 fn confine() -> Result<(), ConfinementError> {
     confinement::drop_capabilities()?;
     confinement::confine_files(Kept::default())
+}
+
+fn start(name: &str, body: impl FnOnce() + Send + 'static) {
+    thread::Builder::new()
+        .name(name.into())
+        .spawn(body)
+        .expect("invariant: a program that cannot start a thread cannot run");
+}
+
+/// Waits until the beats fail to come for two rounds; false if they end. Two waits, so
+/// that a computer that stood still does not count as a watch that does.
+fn stops(beats: &Receiver<()>, round: Duration) -> bool {
+    let mut missed = 0;
+    while missed < 2 {
+        match beats.recv_timeout(round) {
+            Ok(()) => missed = 0,
+            Err(RecvTimeoutError::Timeout) => missed += 1,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+    true
 }
 
 /// When a watch is over.
@@ -164,10 +201,14 @@ fn is_heard(sink: &Mutex<Option<Sink>>) -> bool {
     sink.is_some()
 }
 
-fn report(sink: &Mutex<Option<Sink>>, presence: Presence) {
-    let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(sink) = &mut *sink {
+/// Reports, for the last time if this is the end.
+fn report(sink: &Mutex<Option<Sink>>, presence: Presence, is_end: bool) {
+    let mut held = sink.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(sink) = &mut *held {
         sink(presence);
+    }
+    if is_end {
+        *held = None;
     }
 }
 
@@ -275,6 +316,41 @@ mod tests {
 
     fn slot(holds_card: bool, events: u32) -> Slot {
         Slot { holds_card, events }
+    }
+
+    const SHORT: Duration = Duration::from_millis(50);
+    const SOON: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_watch_that_hangs_is_lost_and_says_nothing_after() {
+        let (sender, presences) = mpsc::channel();
+        let (resume, resumed) = mpsc::channel::<()>();
+        let sink = move |presence| sender.send(presence).unwrap();
+        let watcher = Watcher::spawn(sink, Ends::WhenLost, SHORT, move || {
+            let _ = resumed.recv();
+            Ok(vec![removed(c"Reader")])
+        });
+        let first = presences.recv_timeout(SOON);
+        assert!(matches!(first, Ok(Presence::Lost(_))), "{first:?}");
+        resume.send(()).unwrap();
+        let second = presences.recv_timeout(SOON);
+        assert_eq!(second, Err(RecvTimeoutError::Disconnected));
+        drop(watcher);
+    }
+
+    #[test]
+    fn a_watch_without_news_is_not_lost() {
+        let (sender, presences) = mpsc::channel();
+        let sink = move |presence| sender.send(presence).unwrap();
+        let watcher = Watcher::spawn(sink, Ends::WhenLost, 4 * SHORT, move || {
+            thread::sleep(SHORT);
+            Ok(Vec::new())
+        });
+        let silence = presences.recv_timeout(12 * SHORT);
+        assert_eq!(silence, Err(RecvTimeoutError::Timeout));
+        drop(watcher);
+        let end = presences.recv_timeout(SOON);
+        assert_eq!(end, Err(RecvTimeoutError::Disconnected));
     }
 
     #[test]
