@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -53,6 +54,9 @@ const ALARM: Token = Token(2);
 const WORKER: Token = Token(3);
 const CHANGES: Token = Token(4);
 
+/// Most reports that are read before the readers are looked at again.
+const REPORTS: usize = 32;
+
 /// What `up` works with.
 pub(crate) struct Supervisor {
     voice: Voice,
@@ -72,6 +76,8 @@ pub(crate) struct Supervisor {
     control: Control,
     watcher: Option<Watcher>,
     worker: Option<WorkerProcess>,
+    /// Whether it may have said more than was read.
+    has_reports: bool,
     /// Counts the workers, so that no late answer is taken for another's.
     workers: u64,
     tunnel: Option<Tunnel>,
@@ -122,6 +128,7 @@ impl Supervisor {
             control,
             watcher: None,
             worker: None,
+            has_reports: false,
             workers: 0,
             tunnel: None,
             changes: None,
@@ -145,13 +152,15 @@ impl Supervisor {
                 }
             }
             self.set_alarm()?;
-            match self.poll.poll(&mut events, None) {
+            let patience = self.has_reports.then_some(Duration::ZERO);
+            match self.poll.poll(&mut events, patience) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 polled => polled?,
             }
             for event in &events {
                 self.handle_ready(event.token())?;
             }
+            self.handle_worker();
             self.handle_due();
         }
     }
@@ -173,10 +182,7 @@ impl Supervisor {
             Action::Watch => {
                 // An old watch must not speak any more when the new one does.
                 self.watcher = None;
-                match self.messenger.watch() {
-                    Ok(watcher) => self.watcher = Some(watcher),
-                    Err(error) => return Some(Input::WatchFailed(error.into())),
-                }
+                self.messenger.watch();
                 None
             }
             Action::Survey => {
@@ -267,6 +273,7 @@ impl Supervisor {
 
     /// The worker first: when it is dead no key is left.
     fn clear(&mut self) {
+        self.has_reports = false;
         if let Some(worker) = self.worker.take() {
             let _ = self
                 .poll
@@ -314,7 +321,8 @@ impl Supervisor {
                 }
             }
             ALARM => self.alarm.rang(),
-            WORKER => self.handle_worker(),
+            // All else first, the readers above all: a worker could talk without end.
+            WORKER => self.has_reports = true,
             CHANGES => {
                 if let Some(changes) = &mut self.changes {
                     changes.handle_ready(clock::now());
@@ -335,6 +343,11 @@ impl Supervisor {
 
     fn handle_news(&mut self, news: News) {
         let input = match news {
+            News::Watching(Ok(watcher)) => {
+                self.watcher = Some(watcher);
+                return;
+            }
+            News::Watching(Err(error)) => Input::WatchFailed(error.into()),
             News::Presence(Presence::Inserted { reader }) => Input::Inserted { reader },
             News::Presence(Presence::Removed { reader }) => Input::Removed { reader },
             News::Presence(Presence::Lost(error)) => {
@@ -355,8 +368,13 @@ impl Supervisor {
         self.feed(input);
     }
 
+    /// Reads some of what the worker said. Its descriptor does not become ready again for
+    /// what is left.
     fn handle_worker(&mut self) {
-        while let Some(worker) = &self.worker {
+        for _ in 0..REPORTS {
+            let Some(worker) = self.worker.as_ref().filter(|_| self.has_reports) else {
+                return;
+            };
             match worker.receive() {
                 Ok(Report::Peers(peers)) => {
                     let status = self.status(peers);
@@ -367,11 +385,11 @@ impl Supervisor {
                     self.prompting &= report == Report::TokenGone;
                     self.feed(Input::Report(report));
                 }
-                Err(MessageError::Nothing) => return,
+                Err(MessageError::Nothing) => self.has_reports = false,
                 Err(error) => {
                     tracing::debug!(reason = %error, "the worker is given up");
+                    self.has_reports = false;
                     self.feed(Input::WorkerEnded);
-                    return;
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! What takes time and runs on threads of its own, and how its outcome comes back.
 
+use std::panic::{UnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -16,6 +17,8 @@ use crate::words::State;
 
 /// What other threads found out.
 pub(super) enum News {
+    /// The readers are watched from now on, or cannot be.
+    Watching(Result<Watcher, CardError>),
     /// A card came or went.
     Presence(Presence),
     /// Which tokens there are.
@@ -46,23 +49,34 @@ impl Messenger {
         (Messenger { sender, waker }, news)
     }
 
-    /// Watches the readers until the watcher is dropped.
-    pub(super) fn watch(&self) -> Result<Watcher, CardError> {
+    /// Watches the readers until the watcher that comes back is dropped. A service that
+    /// hangs is waited for elsewhere.
+    pub(super) fn watch(&self) {
         let messenger = self.clone();
-        Watcher::start(move |presence| messenger.send(News::Presence(presence)))
+        let sink = self.clone();
+        let watch = move || Watcher::start(move |news| sink.send(News::Presence(news)));
+        thread::spawn(move || {
+            let lost = |what| Err(CardError::Card(what));
+            messenger.send(News::Watching(caught(watch).unwrap_or_else(lost)));
+        });
     }
 
     /// Looks at the tokens.
     pub(super) fn survey(&self) {
         let messenger = self.clone();
-        thread::spawn(move || messenger.send(News::Surveyed(survey::tokens())));
+        thread::spawn(move || {
+            let failed = |what| Err(State::CardFailed { what });
+            let found = caught(survey::tokens).unwrap_or_else(failed);
+            messenger.send(News::Surveyed(found));
+        });
     }
 
     /// Looks up the names among the endpoints of a worker's profile.
     pub(super) fn resolve(&self, worker: u64, endpoints: Vec<(usize, Endpoint)>) {
         let messenger = self.clone();
         thread::spawn(move || {
-            let (candidates, unresolved) = survey::candidates(&endpoints);
+            let found = caught(move || survey::candidates(&endpoints));
+            let (candidates, unresolved) = found.unwrap_or_default();
             messenger.send(News::Resolved {
                 worker,
                 candidates,
@@ -76,5 +90,21 @@ impl Messenger {
         if self.sender.send(news).is_ok() {
             let _ = self.waker.wake();
         }
+    }
+}
+
+/// What `question` finds out; a bug in it is an answer too, or somebody would wait for ever.
+fn caught<T>(question: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
+    catch_unwind(question).map_err(|_| "looking for it panicked".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_that_panics_has_an_answer() {
+        assert_eq!(caught(|| 7), Ok(7));
+        assert!(caught(|| -> u8 { panic!("a bug") }).is_err());
     }
 }
