@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use tokenvpn_common::clock::Now;
+use tokenvpn_common::guard;
 
-/// How long an address has to answer: WireGuard's own pause between two initiations
-/// (Rekey-Timeout, WireGuard paper §6.1).
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// How much before the device asks an address again the next one has its turn, so that
+/// never both are asked.
+const AHEAD: Duration = Duration::from_millis(10);
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Try this candidate; `announce` only in the first round.
+    /// Ask this candidate now; `announce` only in the first round. That it is asked
+    /// again if it is the only one, is the device's doing.
     Try {
         /// Its place in the list.
         candidate: usize,
@@ -29,6 +31,8 @@ pub(crate) struct Attempts {
     current: usize,
     /// Candidates tried since the last answer, the current one included.
     tried: usize,
+    /// Since when there was no answer.
+    since: Now,
     /// When the current one has had its time; `None` while connected.
     until: Option<Now>,
 }
@@ -44,6 +48,7 @@ impl Attempts {
             count,
             current: 0,
             tried: 0,
+            since: now,
             until: None,
         };
         let first = attempts.attempt(0, now);
@@ -74,8 +79,21 @@ impl Attempts {
         if self.tried == self.count {
             steps.push(Step::Unreachable);
         }
-        steps.push(self.attempt((self.current + 1) % self.count, now));
+        let next = self.attempt((self.current + 1) % self.count, now);
+        if self.count > 1 {
+            steps.push(next);
+        }
         steps
+    }
+
+    /// The device will ask the current candidate again at `retry`, which is after its
+    /// usual wait and a random one. The current candidate has nearly as long.
+    pub(crate) fn handle_retry(&mut self, retry: Now) {
+        if let Some(until) = self.until {
+            let jitter = retry.since(until).saturating_sub(AHEAD);
+            let most = Duration::from_millis(guard::RETRY_JITTER_MILLIS.into());
+            self.until = Some(until + jitter.min(most));
+        }
     }
 
     /// `candidate` answered.
@@ -85,16 +103,17 @@ impl Attempts {
         self.until = None;
     }
 
-    /// The session is lost: tries the one that answered last, then the others.
+    /// The session is lost, or the network another: tries the one that answered last, then the others.
     pub(crate) fn lost(&mut self, now: Now) -> Step {
         self.tried = 0;
+        self.since = now;
         self.attempt(self.current, now)
     }
 
     fn attempt(&mut self, candidate: usize, now: Now) -> Step {
         self.current = candidate;
         self.tried = self.tried.saturating_add(1);
-        self.until = Some(now + PATIENCE);
+        self.until = Some(now + guard::retry_wait(self.since, now));
         Step::Try {
             candidate,
             announce: self.tried <= self.count,
@@ -149,12 +168,41 @@ mod tests {
     }
 
     #[test]
-    fn the_only_candidate_is_tried_again_and_again() {
-        let (mut attempts, _) = Attempts::new(1, at(0));
-        assert_eq!(
-            attempts.handle_timeout(at(5)),
-            [Step::Unreachable, try_of(0, false)]
-        );
-        assert_eq!(attempts.handle_timeout(at(10)), [try_of(0, false)]);
+    fn the_only_candidate_is_left_to_the_device_to_ask_again() {
+        let (mut attempts, first) = Attempts::new(1, at(0));
+        assert_eq!(first, try_of(0, true));
+        assert_eq!(attempts.handle_timeout(at(5)), [Step::Unreachable]);
+        assert_eq!(attempts.handle_timeout(at(10)), []);
+        assert!(!attempts.is_connected());
+    }
+
+    #[test]
+    fn after_ten_minutes_without_an_answer_each_has_thirty_seconds() {
+        let (mut attempts, _) = Attempts::new(2, at(0));
+        let mut tries = vec![0];
+        for now in 1..700 {
+            if !attempts.handle_timeout(at(now)).is_empty() {
+                tries.push(now);
+            }
+        }
+        let expected = (0..=120).map(|count| count * 5).chain([630, 660, 690]);
+        assert_eq!(tries, expected.collect::<Vec<_>>());
+        attempts.lost(at(700));
+        assert_eq!(attempts.poll_timeout(), Some(at(705)), "it begins anew");
+    }
+
+    #[test]
+    fn the_next_one_s_turn_comes_just_before_the_device_asks_again() {
+        let millis = |millis: u64| Now::from_nanos(millis * 1_000_000);
+        for (retry, turn) in [
+            (5_000, 5_000),
+            (5_004, 5_000),
+            (5_333, 5_323),
+            (9_000, 5_333),
+        ] {
+            let (mut attempts, _) = Attempts::new(2, at(0));
+            attempts.handle_retry(millis(retry));
+            assert_eq!(attempts.poll_timeout(), Some(millis(turn)), "{retry}");
+        }
     }
 }

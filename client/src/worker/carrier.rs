@@ -239,9 +239,12 @@ impl Carrier {
             }
             return Ok(());
         }
-        // Perhaps this is the network that was missing.
-        let step = self.attempts.lost(now);
-        self.take(now, step)
+        // Perhaps this is the network that was missing: the device has asked again.
+        if let Step::Try { candidate, .. } = self.attempts.lost(now) {
+            self.tell(&Report::Connecting { candidate });
+        }
+        self.pace();
+        Ok(())
     }
 
     fn handle_due(&mut self) -> Result<(), End> {
@@ -296,9 +299,17 @@ impl Carrier {
                 tracing::debug!(endpoint = %address, "the gateway is tried here");
                 let key = self.gateways[gateway].public_key;
                 self.datapath.device_mut().set_endpoint(now, &key, address);
+                self.pace();
             }
         }
         Ok(())
+    }
+
+    /// Keeps step with the device, which has just sent an initiation.
+    fn pace(&mut self) {
+        if let Some(retry) = self.datapath.device().poll_timeout() {
+            self.attempts.handle_retry(retry);
+        }
     }
 
     fn add_peer(&mut self, now: Now, gateway: usize) -> Result<(), End> {
