@@ -157,8 +157,16 @@ fn protect() -> Result<(), End> {
     // The name in /proc, which would be "exe".
     let _ = prctl::set_name(c"tokenvpn");
     terminal::ignore_job_control();
-    // Ctrl-C reaches the whole group; what it means is the supervisor's to decide.
-    let left_to_supervisor: SigSet = [Signal::SIGINT, Signal::SIGQUIT].into_iter().collect();
+    // Ctrl-C and a hang-up reach the whole group, systemd's SIGTERM the whole unit; what
+    // they mean is the supervisor's to decide.
+    let left_to_supervisor: SigSet = [
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+    ]
+    .into_iter()
+    .collect();
     left_to_supervisor
         .thread_block()
         .expect("invariant: these signals can be blocked");
