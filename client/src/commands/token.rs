@@ -20,6 +20,7 @@ use clap::{Args, Subcommand};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Pin, Secret, Token, Unlocked};
+use tokenvpn_common::io::hardening;
 use tokenvpn_common::token::{Content, Ident};
 
 use self::secrets::{ask, goes_on};
@@ -72,6 +73,7 @@ pub(crate) struct Which {
 /// What went wrong, for people.
 pub(crate) fn run(command: TokenCommand) -> Result<(), Failure> {
     terminal::ignore_job_control();
+    protect()?;
     match command {
         TokenCommand::List(list) => list.run(),
         TokenCommand::Show(show) => show.run(),
@@ -84,15 +86,32 @@ pub(crate) fn run(command: TokenCommand) -> Result<(), Failure> {
     }
 }
 
+/// Keys and PINs stay out of core dumps and, where this user may say so, out of swap.
+fn protect() -> Result<(), Failure> {
+    hardening::seal().map_err(|error| {
+        let what = format!("memory cannot be protected: {error} ({})", error.errno);
+        Failure::internal(what)
+    })?;
+    if let Err(error) = hardening::harden() {
+        tracing::warn!(reason = %error.errno, "secrets may be swapped to disk");
+    }
+    Ok(())
+}
+
 /// Ctrl-C and its like, kept from ending the program with the echo off or a profile half
 /// written. They end the next question instead.
 struct Interrupts(SignalFd);
 
 impl Interrupts {
     fn hold() -> Result<Interrupts, Failure> {
-        let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
-            .into_iter()
-            .collect();
+        let signals: SigSet = [
+            Signal::SIGINT,
+            Signal::SIGTERM,
+            Signal::SIGHUP,
+            Signal::SIGQUIT,
+        ]
+        .into_iter()
+        .collect();
         signals
             .thread_block()
             .and_then(|()| SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC))
