@@ -99,6 +99,8 @@ pub(crate) struct Tunnel {
     newest: u32,
     /// The index of the session in use.
     current: u32,
+    /// The index in the last initiation of ours.
+    initiated: u32,
     rtt: Option<Duration>,
 }
 
@@ -130,6 +132,7 @@ impl Tunnel {
             proven: false,
             newest: index << 8,
             current: index << 8,
+            initiated: index << 8,
             rtt: None,
         }
     }
@@ -219,7 +222,8 @@ impl Tunnel {
     fn note_initiation(&mut self, written: Written, room: &[u8]) {
         if let Written::Initiation(_) = written {
             self.awaiting = true;
-            self.newest = guard::sender_index(room);
+            self.initiated = guard::sender_index(room);
+            self.newest = self.initiated;
         }
     }
 
@@ -257,10 +261,12 @@ impl Tunnel {
             TunnResult::WriteToNetwork(keepalive) => {
                 let len = keepalive.len();
                 self.ready = true;
-                self.awaiting = false;
                 self.proven = true;
                 if let Some(session) = guard::receiver_index(Message::Response, datagram) {
                     self.note_use(session);
+                    // boringtun also takes the answer to the initiation before the last,
+                    // and goes on to wait for the other.
+                    self.awaiting = session != self.initiated;
                 }
                 let (.., millis) = self.tunn.stats();
                 self.rtt = millis.map(|millis| Duration::from_millis(millis.into()));

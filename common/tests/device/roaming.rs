@@ -150,6 +150,37 @@ fn the_answer_to_our_initiation_moves_the_endpoint() {
 }
 
 #[test]
+fn an_answer_that_came_too_late_moves_nothing_later() {
+    let mut scene = Scene::new();
+    let (gateway, home) = (scene.gateway, scene.net.nodes[GATEWAY_NODE].address);
+    // Two initiations are under way, and the answers to both come at once.
+    scene.net.nodes[GATEWAY_NODE].online = false;
+    scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+    scene.net.advance(Duration::from_secs(6));
+    scene.net.nodes[GATEWAY_NODE].online = true;
+    let calls = scene.net.sent_by(CLIENT_NODE, 1);
+    assert_eq!(calls.len(), 2);
+    for call in &calls {
+        scene.net.deliver(GATEWAY_NODE, call.from, &call.bytes, 148);
+    }
+    scene.net.flow();
+    let answers = scene.net.sent_by(GATEWAY_NODE, 2);
+    assert_eq!(answers.len(), 2);
+    scene.net.advance(Duration::from_secs(1));
+    // The client calls again, and somebody else sends all that it once got.
+    let now = scene.net.now;
+    let device = &mut scene.net.nodes[CLIENT_NODE].device;
+    device.set_endpoint(now, &gateway, home);
+    for answer in &answers {
+        scene
+            .net
+            .deliver(CLIENT_NODE, elsewhere(), &answer.bytes, 92);
+    }
+    let stats = scene.net.stats(CLIENT_NODE, &gateway);
+    assert_eq!(stats.endpoint, Some(home));
+}
+
+#[test]
 fn the_cookie_of_a_stranger_moves_nothing() {
     let mut scene = Scene::new();
     scene.net.nodes[GATEWAY_NODE].online = false;
