@@ -1,0 +1,237 @@
+//! What happens, by the dice.
+
+use std::time::Duration;
+
+use tokenvpn_common::clock::Now;
+
+use crate::forgery::with_other_index;
+use crate::world::{CLIENTS, Datagram, FINE, GATEWAY, Weather, World};
+
+/// Things that happen before the network heals.
+const EVENTS: usize = 60;
+
+/// How soon packets flow once the network has healed.
+const HEALING: Duration = Duration::from_secs(6);
+
+/// The same if an end lost its sessions without the other's knowing: that is noticed
+/// after 15 s of silence, and a handshake follows (WireGuard paper §6.5).
+const AFTER_RESTART: Duration = Duration::from_secs(21);
+
+/// The same if a client's clock was set back.
+const AFTER_CLOCK: Duration = Duration::from_secs(60);
+
+/// What has befallen a client since packets last passed both ways.
+#[derive(Clone, Copy)]
+struct Fate {
+    /// Packets sent from then on show that all is well.
+    since: Now,
+    restarted: bool,
+    /// By how much its clock was ever fast: the gateway may know it by that.
+    fastest: i64,
+}
+
+impl Fate {
+    fn restarts(&mut self, now: Now) {
+        self.restarted = true;
+        self.since = now + Duration::from_nanos(1);
+    }
+
+    fn limit(self, fast: i64) -> Duration {
+        if fast < self.fastest {
+            AFTER_CLOCK
+        } else if self.restarted {
+            AFTER_RESTART
+        } else {
+            HEALING
+        }
+    }
+}
+
+/// Plays the story of one seed; gives how long the network's healing took.
+pub(crate) fn play(seed: u64) -> Duration {
+    let mut world = World::new(seed);
+    let mut fates = vec![
+        Fate {
+            since: world.now,
+            restarted: false,
+            fastest: 0,
+        };
+        world.hosts.len()
+    ];
+    for _ in 0..EVENTS {
+        happen(&mut world, &mut fates);
+        for client in CLIENTS {
+            if flows(&world, client, fates[client].since) {
+                fates[client].since = world.now;
+                fates[client].restarted = false;
+            }
+        }
+    }
+    heal(&mut world, &fates)
+}
+
+/// Whether packets sent at `since` or later have passed both ways.
+fn flows(world: &World, client: usize, since: Now) -> bool {
+    let fresh = |pair| world.fresh.get(&pair).is_some_and(|at| *at >= since);
+    fresh((client, GATEWAY)) && fresh((GATEWAY, client))
+}
+
+fn some_client(world: &mut World) -> usize {
+    CLIENTS.start() + world.dice.roll(CLIENTS.count())
+}
+
+fn happen(world: &mut World, fates: &mut [Fate]) {
+    let client = some_client(world);
+    match world.dice.roll(24) {
+        0..=4 => {
+            let most = [200, 2_000, 12_000, 30_000][world.dice.roll(4)];
+            let span = world.dice.millis(most);
+            world.advance(span);
+        }
+        5..=10 => {
+            for _ in 0..=world.dice.roll(4) {
+                let (from, to) = match world.dice.roll(2) {
+                    0 => (client, GATEWAY),
+                    _ => (GATEWAY, client),
+                };
+                world.send(from, to);
+                let pause = world.dice.millis(100);
+                world.advance(pause);
+            }
+        }
+        11..=12 => {
+            let most = |world: &mut World, sides| world.dice.roll(2) * world.dice.roll(sides);
+            world.weather = Weather {
+                latency: world.dice.millis(200),
+                jitter: most(world, 500),
+                loss: most(world, 100),
+                duplication: most(world, 50),
+            };
+        }
+        13 => world.hosts[client].online ^= true,
+        14 => {
+            // The NAT in front of the client thinks of another port, and nobody is told.
+            let port = world.dice.roll(60_000) as u16 + 1;
+            world.hosts[client].address.set_port(port);
+        }
+        15 => {
+            world.hosts[client].address = world.some_address();
+            world.touch(client, None, |device, now| {
+                device.handle_network_change(now)
+            });
+        }
+        16 => {
+            // The token moves to another computer.
+            let fast = [0, 0, -3_600, 3_600, 2][world.dice.roll(5)];
+            let host = &mut world.hosts[client];
+            fates[client].fastest = fates[client].fastest.max(fast);
+            fates[client].restarts(world.now);
+            host.fast = fast;
+            world.hosts[client].address = world.some_address();
+            world.start(client, false);
+        }
+        17 => {
+            let remembers = world.dice.percent(75);
+            world.start(GATEWAY, remembers);
+            for fate in fates {
+                fate.restarts(world.now);
+            }
+        }
+        18 => {
+            // Its process stands still, and the others do not.
+            let host = world.dice.roll(world.hosts.len());
+            let most = [2_000, 20_000][world.dice.roll(2)];
+            let span = world.dice.millis(most);
+            world.hosts[host].stalled = world.now + span;
+        }
+        19 => {
+            let seconds = world.dice.roll(7_200) as i64 - 3_600;
+            let host = &mut world.hosts[client];
+            host.fast += seconds;
+            fates[client].fastest = fates[client].fastest.max(host.fast);
+        }
+        _ => {
+            for _ in 0..=world.dice.roll(20) {
+                replay(world);
+            }
+        }
+    }
+}
+
+/// Somebody sends again what has arrived before, as it was or changed.
+fn replay(world: &mut World) {
+    if world.tape.is_empty() {
+        return;
+    }
+    let pick = world.dice.roll(world.tape.len());
+    let (mut host, mut datagram) = world.tape[pick].clone();
+    if world.dice.percent(10) {
+        host = world.dice.roll(world.hosts.len());
+    }
+    if world.hosts[host].stalled > world.now {
+        return;
+    }
+    if world.dice.percent(70) {
+        datagram.from = "203.0.113.66:6666".parse().unwrap();
+    }
+    match world.dice.roll(4) {
+        0 => {
+            let place = world.dice.roll(datagram.bytes.len());
+            datagram.bytes[place] ^= 1 << world.dice.roll(8);
+        }
+        1 if datagram.bytes[0] == 1 => {
+            let receiver = world.hosts[host].key.public();
+            datagram.bytes = with_other_index(&datagram.bytes, &receiver);
+        }
+        _ => {}
+    }
+    let Datagram { from, to, bytes } = datagram;
+    world.receive(host, &Datagram { from, to, bytes });
+}
+
+/// Everything works again; packets flow soon. Gives how soon.
+fn heal(world: &mut World, fates: &[Fate]) -> Duration {
+    world.weather = FINE;
+    for host in &mut world.hosts {
+        host.online = true;
+        host.stalled = host.stalled.min(world.now);
+    }
+    let start = world.now;
+    let mut slowest = Duration::ZERO;
+    let mut waiting: Vec<usize> = CLIENTS.collect();
+    while !waiting.is_empty() {
+        for client in CLIENTS {
+            world.send(client, GATEWAY);
+            world.send(GATEWAY, client);
+        }
+        world.advance(Duration::from_millis(200));
+        replay(world);
+        let took = world.now.since(start);
+        waiting.retain(|client| {
+            let flowing = flows(world, *client, start);
+            let limit = fates[*client].limit(world.hosts[*client].fast);
+            if flowing && limit == HEALING {
+                slowest = took.max(slowest);
+            }
+            assert!(flowing || took <= limit, "client {client} after {took:?}");
+            !flowing
+        });
+    }
+    // And go on to flow while the sessions are renewed.
+    for _ in 0..3 {
+        world.advance(Duration::from_secs(70));
+        let start = world.now;
+        for client in CLIENTS {
+            world.send(client, GATEWAY);
+        }
+        world.advance(Duration::from_secs(1));
+        for client in CLIENTS {
+            world.send(GATEWAY, client);
+        }
+        world.advance(Duration::from_secs(1));
+        for client in CLIENTS {
+            assert!(flows(world, client, start), "client {client} later on");
+        }
+    }
+    slowest
+}
