@@ -18,8 +18,37 @@ struct Text {
     bytes: Vec<u8>,
     /// Up to here [`Transcript::expect`] has looked.
     seen: usize,
+    /// What stands before the lines that are echoed to our stdout, if they are.
+    echo: Option<String>,
+    /// Up to here they have been.
+    shown: usize,
     followed: bool,
     closed: bool,
+}
+
+impl Text {
+    fn show_lines(&mut self) {
+        while let Some(end) = memchr::memchr(b'\n', &self.bytes[self.shown..]) {
+            self.show_to(self.shown + end + 1);
+        }
+    }
+
+    fn show_rest(&mut self) {
+        if self.shown < self.bytes.len() {
+            self.show_to(self.bytes.len());
+        }
+    }
+
+    fn show_to(&mut self, end: usize) {
+        let line = String::from_utf8_lossy(&self.bytes[self.shown..end]);
+        let line = line.trim_end();
+        // Of a line that was shown before its end, the end is nothing to look at.
+        let rest = self.shown > 0 && self.bytes[self.shown - 1] != b'\n';
+        if let (Some(prefix), false) = (&self.echo, rest && line.is_empty()) {
+            println!("{prefix}{line}");
+        }
+        self.shown = end;
+    }
 }
 
 impl Transcript {
@@ -30,15 +59,18 @@ impl Transcript {
         echo: Option<String>,
     ) -> (Transcript, thread::JoinHandle<()>) {
         let transcript = Transcript::default();
-        transcript.text().followed = true;
+        *transcript.text() = Text {
+            echo,
+            followed: true,
+            ..Text::default()
+        };
         let writer = transcript.clone();
-        let reader = thread::spawn(move || writer.fill(source, echo.as_deref()));
+        let reader = thread::spawn(move || writer.fill(source));
         (transcript, reader)
     }
 
-    fn fill(&self, mut source: impl Read, echo: Option<&str>) {
+    fn fill(&self, mut source: impl Read) {
         let mut chunk = [0; 4096];
-        let mut shown = 0;
         loop {
             let len = match source.read(&mut chunk) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -48,19 +80,16 @@ impl Transcript {
             };
             let mut text = self.text();
             text.bytes.extend_from_slice(&chunk[..len]);
-            if let Some(prefix) = echo {
-                while let Some(end) = memchr::memchr(b'\n', &text.bytes[shown..]) {
-                    let line = String::from_utf8_lossy(&text.bytes[shown..shown + end]);
-                    println!("{prefix}{}", line.trim_end());
-                    shown += end + 1;
-                }
-            }
+            text.show_lines();
         }
         let mut text = self.text();
-        if let (Some(prefix), true) = (echo, shown < text.bytes.len()) {
-            println!("{prefix}{}", String::from_utf8_lossy(&text.bytes[shown..]));
-        }
+        text.show_rest();
         text.closed = true;
+    }
+
+    /// Echoes the line that has not ended yet, a prompt for example; before something else is shown.
+    pub fn show_prompt(&self) {
+        self.text().show_rest();
     }
 
     fn text(&self) -> MutexGuard<'_, Text> {

@@ -61,9 +61,11 @@ fn run() -> anyhow::Result<()> {
         }
         story.summary(now().since(start));
         if keep {
+            // Whoever looked around may have ended anything.
             story.stay(&signals);
+        } else {
+            story.end();
         }
-        story.end();
     }));
     DIR.lock().expect("invariant: no holder panics").take();
     if told.is_err() {

@@ -1,7 +1,7 @@
 //! The six steps.
 
 use std::{
-    io::{self, BufRead},
+    io,
     net::{IpAddr, SocketAddr},
     path::Path,
     sync::mpsc::{self, Receiver, RecvTimeoutError},
@@ -33,6 +33,9 @@ const DOWNLOAD: (usize, u64) = (2_000_000, 3_000);
 
 /// Where computer one moves in step 4.
 const MOVED_TO: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 77));
+
+/// The end of what `up` asks at the terminal.
+const PROMPT: &str = "tries left: ";
 
 /// The characters, and what has been measured so far.
 pub(crate) struct Story {
@@ -175,8 +178,8 @@ impl Story {
         hand("the card goes in");
         let inserted = now();
         self.card.insert();
-        host.type_pin(&pty, self.card.pin());
-        hand("the PIN is typed");
+        pty.expect(PROMPT);
+        self.type_pin(&pty);
         pty.expect("Connected as traveller");
         let fetch = shown(host, host.curl(&page(""), SOON));
         check(
@@ -184,6 +187,15 @@ impl Story {
             fetch.ok().trim_end() == GREETING,
         );
         (pty, up, inserted)
+    }
+
+    /// Types the PIN at the prompt.
+    #[track_caller]
+    fn type_pin(&self, pty: &Pty) {
+        pty.await_no_echo();
+        pty.screen().show_prompt();
+        hand("the PIN is typed");
+        pty.type_line(self.card.pin());
     }
 
     fn the_computer_moves(&mut self) {
@@ -245,18 +257,26 @@ impl Story {
         let (pty, up) = self.up.take().expect("step 3 started it");
         let profile = self.profile.as_ref().expect("step 2 read it");
         let key = Quarry::key(profile.private_key.expose());
+        let psk = profile.gateways[0].preshared_key.as_ref();
+        let psk = Quarry::key(psk.expect("the gateway gives everybody one").expose());
 
-        let found = memory::hunt_all(self.our_processes(), &key);
-        let places = found.sightings.len();
         let worker = up.worker().expect("the tunnel is up, so there is a worker");
-        check(
-            &format!("a memory scan finds the private key in the worker ({places} places)"),
-            found.sightings.iter().any(|place| place.pid == worker),
-        );
-        check(
-            "and in no other process of ours",
-            found.sightings.iter().all(|place| place.pid == worker),
-        );
+        // The gateway has the preshared key too, as it must.
+        for (what, quarry, pids, elsewhere) in [
+            ("private", &key, self.our_processes(), "process of ours"),
+            ("preshared", &psk, self.at_computers(), "of the computers"),
+        ] {
+            let found = memory::hunt_all(pids, quarry).sightings;
+            let places = found.len();
+            check(
+                &format!("a memory scan finds the {what} key in the worker ({places} places)"),
+                found.iter().any(|place| place.pid == worker),
+            );
+            check(
+                &format!("and in no other {elsewhere}"),
+                found.iter().all(|place| place.pid == worker),
+            );
+        }
 
         // A steady stream, so that the last packet says when the tunnel ended.
         let server = SERVER.to_string();
@@ -283,6 +303,23 @@ impl Story {
             time
         };
         until("the worker is gone", &|| !is_alive(worker));
+        let scans = [
+            memory::hunt_all(self.our_processes(), &key),
+            memory::hunt_all(self.at_computers(), &psk),
+        ];
+        let scanned = now().since(pulled);
+        let [of_key, of_psk] = scans.map(|scan| {
+            assert!(scan.bytes > 1 << 20, "the scan is blind");
+            assert!(scan.sightings.is_empty(), "{:?}", scan.sightings);
+            scan.bytes >> 20
+        });
+        check(
+            &format!(
+                "the same scans, over after {}, find neither key ({of_key} and {of_psk} MiB looked at)",
+                seconds(scanned)
+            ),
+            scanned < A_SECOND,
+        );
         until("the tunnel is gone", &|| !one.has_link(TUNNEL));
         until("its routes are gone", &|| {
             !one.ip("route show table all").contains(INNER_NETWORK)
@@ -296,14 +333,6 @@ impl Story {
             &format!("the last encrypted packet left after {}", seconds(last)),
             last < A_SECOND,
         );
-        let scan = memory::hunt_all(self.our_processes(), &key);
-        check(
-            &format!(
-                "the same scan finds the key nowhere ({} MiB looked at)",
-                scan.bytes >> 20
-            ),
-            scan.sightings.is_empty() && scan.bytes > 0,
-        );
         check(
             "the inner server is out of reach",
             one.fetch(&page("")).is_none() && !one.pings(SERVER),
@@ -315,14 +344,16 @@ impl Story {
 
     /// All processes of the project in this world, but for the virtual card.
     fn our_processes(&self) -> Vec<i32> {
-        let Scene {
-            one, two, gateway, ..
-        } = &self.scene;
-        let mut pids = gateway.processes_of(&programs::gateway());
-        for computer in [one, two] {
-            pids.extend(computer.processes_of(&programs::client()));
-        }
+        let mut pids = self.at_computers();
+        pids.extend(self.scene.gateway.processes_of(&programs::gateway()));
         pids
+    }
+
+    /// Those of the two computers.
+    fn at_computers(&self) -> Vec<i32> {
+        let computers = [&self.scene.one, &self.scene.two];
+        let of = |computer: &Host| computer.processes_of(&programs::client());
+        computers.into_iter().flat_map(of).collect()
     }
 
     fn the_token_goes_into_another_computer(&mut self) {
@@ -360,9 +391,9 @@ impl Story {
         }
     }
 
-    /// Leaves the world up until Enter or a signal.
+    /// Leaves the world up until Enter or a signal, with a hand at the card.
     pub(crate) fn stay(&self, signals: &Receiver<()>) {
-        println!("\nThe world stays up. Look around in it:");
+        println!("\nThe world stays up. Look around in it with a shell at any of its hosts:");
         let Scene {
             one,
             two,
@@ -371,34 +402,59 @@ impl Story {
             server,
             ..
         } = &self.scene;
+        let client = programs::client();
+        let dir = client.parent().expect("a program is in a directory");
         for host in [one, two, router, gateway, server] {
-            let (init, dir) = (host.init(), host.dir().display());
             println!(
-                "    {:>8}: nsenter -t {init} -m -n -p -u --wd={dir} bash",
-                host.name()
+                "    {:>8}: nsenter -t {} -m -n -p -u --wd={} env \"PATH={}:$PATH\" bash",
+                host.name(),
+                host.init(),
+                host.dir().display(),
+                dir.display()
             );
         }
         println!(
-            "The programs: {}",
-            programs::client().with_file_name("").display()
+            "\nThe card is in the reader of computer two; its PIN is {}.",
+            self.card.pin()
         );
-        println!("\nEnter or SIGTERM ends it.");
-        let (sender, enter) = mpsc::channel();
+        println!("Type here, each with Enter:");
+        println!("    pull      pulls it out");
+        println!("    insert    puts it in, and types the PIN for the `tokenvpn up` from above");
+        println!("Enter alone or SIGTERM ends it all.");
+        let (sender, lines) = mpsc::channel();
+        // At the end of a closed stdin nobody has pressed Enter.
         thread::spawn(move || {
-            let mut line = String::new();
-            // At the end of a closed stdin nobody has pressed Enter.
-            if matches!(io::stdin().lock().read_line(&mut line), Ok(1..)) {
-                let _ = sender.send(());
-            }
+            let mut lines = io::stdin().lines().map_while(Result::ok);
+            lines.try_for_each(|line| sender.send(line))
         });
         loop {
-            if enter.try_recv().is_ok() {
-                break;
+            match lines.try_recv().as_deref().map(str::trim) {
+                Ok("") => break,
+                Ok(order @ ("pull" | "insert")) => self.obey(order),
+                Ok(_) => println!("pull, insert, or Enter alone?"),
+                Err(_) => match signals.recv_timeout(Duration::from_millis(200)) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
+                },
             }
-            match signals.recv_timeout(Duration::from_millis(200)) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
-            }
+        }
+    }
+
+    /// Moves the card as the person at the keyboard wants it.
+    fn obey(&self, order: &str) {
+        let (pty, up) = self.up.as_ref().expect("step 6 started it");
+        let (word, done) = match order {
+            "pull" => ("remove", "the card is pulled"),
+            _ => ("insert", "the card goes in"),
+        };
+        if let Err(refusal) = self.card.order(word) {
+            return println!("{refusal}");
+        }
+        hand(done);
+        // Another `up` asks on its own terminal.
+        let asks = || up.process().is_running() && pty.screen().look_for(PROMPT, SOON).is_some();
+        if order == "insert" && asks() {
+            self.type_pin(pty);
         }
     }
 
@@ -418,7 +474,9 @@ impl Story {
 fn leave(pty: &Pty, up: &Up) {
     hand("Ctrl-C");
     pty.press(CTRL_C);
-    check("tokenvpn up ends well", up.process().exit_code(SOON) == 0);
+    let code = up.process().exit_code(SOON);
+    pty.screen().show_prompt();
+    check("tokenvpn up ends well", code == 0);
 }
 
 /// A page of the inner server.
