@@ -22,20 +22,18 @@ use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::io::tun::Offload;
 use tokenvpn_common::key::PublicKey;
 use tokenvpn_common::name::Name;
-use tokenvpn_common::profile::{KEEPALIVE_RANGE, MAX_ENDPOINTS, MTU_RANGE};
+use tokenvpn_common::profile::{KEEPALIVE_RANGE, MAX_ENDPOINTS, MAX_ENTRIES, MTU_RANGE};
 use tokenvpn_common::status::Peer;
 use tokenvpn_common::token::Ident;
 
 use crate::words::State;
 
-/// Longest message in bytes.
+/// Longest message in bytes: no profile of 4,096 bytes makes a longer one (2 bytes for
+/// ff00::/8, 7 for an IPv4 endpoint become at most 7 times as much).
 const MAX_MESSAGE: usize = 64 * 1024;
 
 /// Most descriptors in one message: a TUN queue and two sockets.
 const MAX_DESCRIPTORS: usize = 3;
-
-/// Most entries of any list in a [`Summary`]: more than a token has room for.
-const MAX_ENTRIES: usize = 256;
 
 /// What the supervisor tells the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -351,6 +349,7 @@ mod tests {
     use std::io::{Read as _, Write as _};
 
     use tokenvpn_common::key::PrivateKey;
+    use tokenvpn_common::profile::{Gateway, Profile, ProfileError};
 
     use super::*;
 
@@ -406,6 +405,103 @@ mod tests {
         ));
     }
 
+    /// The largest profile that `grow` makes by adding to one a step at a time.
+    fn largest(grow: impl Fn(&mut Profile, u32)) -> Profile {
+        let small = Profile {
+            name: "traveller".parse().unwrap(),
+            serial: 1,
+            issued: "2026-11-20T12:00:00Z".parse().unwrap(),
+            not_before: None,
+            not_after: None,
+            private_key: PrivateKey::from_bytes([1; 32]),
+            gateways: vec![Gateway {
+                public_key: PrivateKey::from_bytes([2; 32]).public(),
+                preshared_key: None,
+                endpoints: vec!["203.0.113.5:51820".parse().unwrap()],
+            }],
+            addresses: vec!["10.77.0.7/24".parse().unwrap()],
+            allowed_ips: vec!["fd77::/48".parse().unwrap()],
+            dns: Vec::new(),
+            mtu: 9000,
+            keepalive: 25,
+        };
+        let mut profile = small;
+        for step in 0.. {
+            let mut larger = profile.clone();
+            grow(&mut larger, step);
+            match larger.encode() {
+                Ok(_) => profile = larger,
+                Err(ProfileError::TooLong { .. } | ProfileError::TooMany { .. }) => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        profile
+    }
+
+    fn summary_of(profile: &Profile) -> Summary {
+        let gateways = profile.gateways.iter().map(|gateway| GatewaySummary {
+            public_key: gateway.public_key,
+            endpoints: gateway.endpoints.clone(),
+        });
+        Summary {
+            name: profile.name.clone(),
+            public_key: profile.private_key.public(),
+            not_after: profile.not_after,
+            gateways: gateways.collect(),
+            addresses: profile.addresses.clone(),
+            allowed_ips: profile.allowed_ips.clone(),
+            dns: profile.dns.clone(),
+            mtu: profile.mtu,
+            keepalive: profile.keepalive,
+        }
+    }
+
+    #[test]
+    fn what_fits_the_largest_token_fits_a_message() {
+        let networks = |profile: &mut Profile, step: u32| {
+            let text = format!("172.{}.{}.0/24", step >> 8, step & 255);
+            profile.allowed_ips.push(text.parse().unwrap());
+        };
+        // As little of a profile as a network can be, for as much text.
+        let short_networks = |profile: &mut Profile, step: u32| {
+            let (length, first) = match step {
+                0..128 => (8, 128 + (step & 63)),
+                _ => (16, step),
+            };
+            let text = match (step, length) {
+                (0..64, _) => format!("{first}.0.0.0/{length}"),
+                (64..128, _) => format!("{first:x}00::/{length}"),
+                _ => format!("11{}.{}.0.0/{length}", step >> 8, step & 255),
+            };
+            profile.allowed_ips.push(text.parse().unwrap());
+        };
+        let servers = |profile: &mut Profile, step: u32| {
+            let text = format!("2001:db8:1111:1111:1111:1111:1111:{step:x}");
+            profile.dns.push(text.parse().unwrap());
+        };
+        let gateways = |profile: &mut Profile, step: u32| {
+            let endpoints = (0..15).map(|at| format!("203.{}.{step}.211:51820", 100 + at));
+            profile.gateways.push(Gateway {
+                public_key: PrivateKey::from_bytes([step as u8 + 3; 32]).public(),
+                preshared_key: None,
+                endpoints: endpoints.map(|text| text.parse().unwrap()).collect(),
+            });
+        };
+        let profiles = [
+            largest(networks),
+            largest(short_networks),
+            largest(servers),
+            largest(gateways),
+        ];
+        assert!(profiles[0].allowed_ips.len() > 900);
+        for profile in profiles {
+            let report = Report::Unlocked(Box::new(summary_of(&profile)));
+            let (supervisor, worker) = channels();
+            worker.send(&report, &[]).unwrap();
+            assert_eq!(supervisor.receive_report().unwrap(), report);
+        }
+    }
+
     #[test]
     fn a_descriptor_arrives_with_its_order() {
         let (supervisor, worker) = channels();
@@ -456,7 +552,9 @@ mod tests {
         assert!(absurd(|s| s.gateways.clear()));
         assert!(absurd(|s| s.gateways[0].endpoints.clear()));
         assert!(absurd(|s| s.addresses.clear()));
-        assert!(absurd(|s| s.allowed_ips = vec![s.allowed_ips[0]; 257]));
+        assert!(absurd(
+            |s| s.allowed_ips = vec![s.allowed_ips[0]; MAX_ENTRIES + 1]
+        ));
         assert!(absurd(|s| s.mtu = 68));
         assert!(absurd(|s| s.keepalive = 1));
         worker.send(&"surprise", &[]).unwrap();

@@ -68,6 +68,10 @@ const HAS_PRESHARED_KEY: u8 = 0x80;
 /// Most endpoints of one gateway.
 pub const MAX_ENDPOINTS: usize = 15;
 
+/// Most tunnel addresses, allowed IPs or name servers: about as many IPv4 networks as the
+/// largest object has room for.
+pub const MAX_ENTRIES: usize = 1024;
+
 /// One gateway that lets this identity in.
 #[derive(Clone, Debug)]
 pub struct Gateway {
@@ -185,6 +189,12 @@ pub enum ProfileError {
     /// The same entry twice.
     #[error("the {field} hold the same entry twice")]
     Repeated {
+        /// What the list is for.
+        field: &'static str,
+    },
+    /// More entries than a list can have.
+    #[error("the {field} are more than {MAX_ENTRIES}")]
+    TooMany {
         /// What the list is for.
         field: &'static str,
     },

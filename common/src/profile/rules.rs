@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{KEEPALIVE_RANGE, MAX_ENDPOINTS, MTU_RANGE, ProfileError};
+use super::{KEEPALIVE_RANGE, MAX_ENDPOINTS, MAX_ENTRIES, MTU_RANGE, ProfileError};
 use crate::clock::UnixTime;
 use crate::date::LAST_SECOND;
 use crate::endpoint::Endpoint;
@@ -54,6 +54,7 @@ pub(crate) fn check_addresses(addresses: &[IpNet]) -> Result<(), ProfileError> {
             field: "tunnel address",
         });
     }
+    check_length(addresses, field)?;
     let ips: Vec<IpAddr> = addresses.iter().map(IpNet::addr).collect();
     for net in addresses {
         if !is_host_address(net.addr()) || net.prefix_len() == 0 {
@@ -69,6 +70,7 @@ pub(crate) fn check_allowed_ips(allowed_ips: &[IpNet]) -> Result<(), ProfileErro
     if allowed_ips.is_empty() {
         return Err(ProfileError::Missing { field });
     }
+    check_length(allowed_ips, field)?;
     for net in allowed_ips {
         // A default route and its halves reach over unusable addresses, which is what
         // they are for; a network that begins and ends within them is a mistake.
@@ -87,6 +89,7 @@ pub(crate) fn check_allowed_ips(allowed_ips: &[IpNet]) -> Result<(), ProfileErro
 /// The first rule that is broken.
 pub fn check_dns(dns: &[IpAddr]) -> Result<(), ProfileError> {
     let field = "name servers";
+    check_length(dns, field)?;
     if let Some(ip) = dns.iter().find(|ip| !is_host_address(**ip)) {
         let net = IpNet::from(*ip);
         return Err(ProfileError::Address { field, net });
@@ -125,6 +128,14 @@ fn is_host_address(ip: IpAddr) -> bool {
         IpAddr::V6(v6) => v6.to_ipv4_mapped().is_some(),
     };
     !(nobodys || ip.is_unspecified() || ip.is_loopback() || ip.is_multicast())
+}
+
+/// Gateways need no such check: more than a hundred fill a profile.
+fn check_length<T>(items: &[T], field: &'static str) -> Result<(), ProfileError> {
+    match items.len() <= MAX_ENTRIES {
+        true => Ok(()),
+        false => Err(ProfileError::TooMany { field }),
+    }
 }
 
 fn each_once<T: PartialEq>(items: &[T], field: &'static str) -> Result<(), ProfileError> {

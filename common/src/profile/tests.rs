@@ -527,3 +527,20 @@ fn nothing_printed_shows_a_secret() {
         assert!(!printed.contains(secret), "{printed}");
     }
 }
+
+#[test]
+fn no_list_has_more_entries_than_a_message_about_it() {
+    let nets: Vec<IpNet> = (0..=MAX_ENTRIES)
+        .map(|n| net(&format!("10.{}.{}.0/24", n >> 8, n & 255)))
+        .collect();
+    let ips: Vec<_> = nets.iter().map(|net| net.hosts().next().unwrap()).collect();
+    let addresses: Vec<_> = ips.iter().copied().map(IpNet::from).collect();
+    let most = MAX_ENTRIES;
+    assert_eq!(check_allowed_ips(&nets[..most]), Ok(()));
+    assert_eq!(check_addresses(&addresses[..most]), Ok(()));
+    assert_eq!(check_dns(&ips[..most]), Ok(()));
+    let too_many = |field| Err(ProfileError::TooMany { field });
+    assert_eq!(check_allowed_ips(&nets), too_many("allowed IPs"));
+    assert_eq!(check_addresses(&addresses), too_many("tunnel addresses"));
+    assert_eq!(check_dns(&ips), too_many("name servers"));
+}
