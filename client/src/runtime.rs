@@ -3,13 +3,15 @@
 //! Whoever holds the lock may work on the others. The kernel lets go of it when its
 //! holder dies.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::net::if_::if_nametoindex;
+use tokenvpn_common::io::request_socket::remove_stale;
 
 use crate::net::journal::{Journal, JournalError};
 use crate::net::tunnel::journal_path;
@@ -24,6 +26,7 @@ const UAPI_DIRECTORY: &str = "/var/run/wireguard";
 #[derive(Clone, Debug)]
 pub(crate) struct Runtime {
     directory: PathBuf,
+    uapi_directory: PathBuf,
     interface: String,
 }
 
@@ -57,6 +60,7 @@ impl Runtime {
     pub(crate) fn new(interface: &str) -> Runtime {
         Runtime {
             directory: PathBuf::from(DIRECTORY),
+            uapi_directory: PathBuf::from(UAPI_DIRECTORY),
             interface: interface.to_owned(),
         }
     }
@@ -78,7 +82,7 @@ impl Runtime {
 
     /// WireGuard's UAPI socket.
     pub(crate) fn uapi_socket(&self) -> PathBuf {
-        Path::new(UAPI_DIRECTORY).join(format!("{}.sock", self.interface))
+        self.uapi_directory.join(format!("{}.sock", self.interface))
     }
 
     /// Takes the lock, making the directory where there is none.
@@ -120,8 +124,18 @@ impl Runtime {
         let mut journal = Journal::open(&journal_path(&self.directory, &self.interface))?;
         let mut left = !journal.is_empty();
         journal.undo();
-        for socket in [self.socket(), self.uapi_socket()] {
-            left |= fs::remove_file(socket).is_ok();
+        let removed = |socket: PathBuf| match remove_stale(&socket) {
+            Ok(removed) => removed,
+            Err(error) => {
+                tracing::debug!(path = %socket.display(), reason = %error, "left as it is");
+                false
+            }
+        };
+        left |= removed(self.socket());
+        // Our device went with its last process: one that is there is somebody else's,
+        // and so is its socket.
+        if if_nametoindex(self.interface.as_str()).is_err() {
+            left |= removed(self.uapi_socket());
         }
         Ok(left)
     }
@@ -129,15 +143,50 @@ impl Runtime {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::net::UnixListener;
+
     use super::*;
+
+    fn runtime(directory: &Path, interface: &str) -> Runtime {
+        Runtime {
+            directory: directory.join("tokenvpn"),
+            uapi_directory: directory.to_owned(),
+            interface: interface.to_owned(),
+        }
+    }
+
+    #[test]
+    fn only_sockets_at_which_nobody_listens_are_cleaned_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = runtime(directory.path(), "no-such");
+        let lock = runtime.lock().unwrap();
+        let [control, uapi] = [runtime.socket(), runtime.uapi_socket()];
+        let listeners = [&control, &uapi].map(|path| UnixListener::bind(path).unwrap());
+        assert!(!runtime.clean_up(&lock).unwrap());
+        assert!(control.exists() && uapi.exists());
+        drop(listeners);
+        assert!(runtime.clean_up(&lock).unwrap());
+        assert!(!control.exists() && !uapi.exists());
+        fs::write(&uapi, "a file").unwrap();
+        assert!(!runtime.clean_up(&lock).unwrap());
+        assert!(uapi.exists());
+    }
+
+    #[test]
+    fn the_socket_of_somebody_elses_interface_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = runtime(directory.path(), "lo");
+        let lock = runtime.lock().unwrap();
+        drop(UnixListener::bind(runtime.uapi_socket()).unwrap());
+        assert!(!runtime.clean_up(&lock).unwrap());
+        assert!(runtime.uapi_socket().exists());
+    }
 
     #[test]
     fn only_one_process_works_on_an_interface() {
         let directory = tempfile::tempdir().unwrap();
-        let runtime = |interface: &str| Runtime {
-            directory: directory.path().join("tokenvpn"),
-            interface: interface.to_owned(),
-        };
+        let runtime = |interface| runtime(directory.path(), interface);
         let lock = runtime("a").lock().unwrap();
         assert!(matches!(
             runtime("a").lock(),

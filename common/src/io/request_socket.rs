@@ -54,12 +54,11 @@ pub struct RequestSocket {
 impl RequestSocket {
     /// Listens on `path` (mode 0600), making its directory (mode 0755) where there is none.
     ///
-    /// A socket that is already there is taken for the remains of a program that
-    /// died: call this only under a lock, or with a device, that proves it.
+    /// A socket at which nobody listens is replaced.
     /// All of `tokens` belong to this socket from now on.
     ///
     /// # Errors
-    /// What the system says; `AlreadyExists` if `path` is something else than a socket.
+    /// What the system says; see [`remove_stale`] for what else can be at `path`.
     pub fn bind(
         path: &Path,
         framing: Framing,
@@ -72,12 +71,7 @@ impl RequestSocket {
                 .mode(0o755)
                 .create(directory)?;
         }
-        match fs::symlink_metadata(path) {
-            Ok(found) if found.file_type().is_socket() => fs::remove_file(path)?,
-            Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(e),
-        }
+        remove_stale(path)?;
         let mut listener = UnixListener::bind(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         registry.register(&mut listener, Token(tokens.start), Interest::READABLE)?;
@@ -222,6 +216,27 @@ impl Connection {
                 return Progress::Request(std::mem::take(&mut self.request));
             }
         }
+    }
+}
+
+/// Removes the socket at `path` if nobody listens at it; gives whether there was one.
+///
+/// # Errors
+/// `AddrInUse` if somebody may listen, `AlreadyExists` if it is something else than a
+/// socket, or what the system says.
+pub fn remove_stale(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => {}
+        Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(e),
+    }
+    // Never waits: mio's sockets do not, even if whoever listens has stopped answering.
+    match UnixStream::connect(path) {
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map(|()| true)
+        }
+        _ => Err(io::ErrorKind::AddrInUse.into()),
     }
 }
 
