@@ -4,3 +4,5 @@ pub(crate) mod dns;
 pub(crate) mod journal;
 pub(crate) mod route;
 pub(crate) mod tunnel;
+#[cfg(test)]
+mod world;

@@ -4,12 +4,13 @@
 //! with the interface. Everywhere else a file of ours under /run is mounted over
 //! /etc/resolv.conf; the file itself is never written.
 
-use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -24,8 +25,9 @@ const RESOLVED_FILES: &str = "/run/systemd/resolve";
 /// The address systemd-resolved listens on (systemd-resolved.service(8)).
 const RESOLVED_STUB: &str = "127.0.0.53";
 
-/// How often, and how many times, to see whether resolvectl is done: 3 s in all.
-const PATIENCE: (Duration, u32) = (Duration::from_millis(20), 150);
+/// How often, and how many times, to see whether resolvectl is done: 1 s in all. No
+/// removal is noticed meanwhile.
+const PATIENCE: (Duration, u32) = (Duration::from_millis(20), 50);
 
 /// Who turns names into addresses here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,35 +84,53 @@ fn who_resolves(target: &Path, content: &str) -> Resolver {
 /// Has systemd-resolved ask `servers` for every name, through `interface`.
 ///
 /// # Errors
-/// [`DnsError::Resolved`], also when it takes longer than 3 s.
+/// [`DnsError::Resolved`], also when it takes longer than 1 s.
 pub(crate) fn tell_resolved(interface: &str, servers: &[IpAddr]) -> Result<(), DnsError> {
     let servers: Vec<_> = servers.iter().map(IpAddr::to_string).collect();
     let servers = servers.iter().map(String::as_str);
-    let dns: Vec<_> = ["dns", interface].into_iter().chain(servers).collect();
-    resolvectl(&dns).map_err(DnsError::Resolved)?;
+    let (mut dns, mut domain) = (Command::new("resolvectl"), Command::new("resolvectl"));
+    dns.args(["dns", interface]).args(servers);
     // "~." makes this link's servers the ones for all names (resolvectl(1)).
-    resolvectl(&["domain", interface, "~."]).map_err(DnsError::Resolved)
+    domain.args(["domain", interface, "~."]);
+    finish([dns, domain]).map_err(DnsError::Resolved)
 }
 
-fn resolvectl<S: AsRef<OsStr>>(arguments: &[S]) -> io::Result<()> {
-    let mut child = Command::new("resolvectl")
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
+/// A process that does not outlive its value.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs both side by side, out of reach of the terminal's Ctrl-C, until both succeeded.
+fn finish(commands: [Command; 2]) -> io::Result<()> {
+    let mut running = Vec::new();
+    for mut command in commands {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0);
+        running.push(Process(command.spawn()?));
+    }
     let (pause, times) = PATIENCE;
     for _ in 0..times {
-        if let Some(status) = child.try_wait()? {
-            return match status.success() {
-                true => Ok(()),
-                false => Err(io::Error::other(status.to_string())),
-            };
+        let mut all = true;
+        for process in &mut running {
+            match process.0.try_wait()? {
+                Some(status) if status.success() => {}
+                Some(status) => return Err(io::Error::other(status.to_string())),
+                None => all = false,
+            }
+        }
+        if all {
+            return Ok(());
         }
         thread::sleep(pause);
     }
-    let _ = child.kill();
-    let _ = child.wait();
     Err(io::ErrorKind::TimedOut.into())
 }
 
@@ -119,10 +139,13 @@ fn resolvectl<S: AsRef<OsStr>>(arguments: &[S]) -> io::Result<()> {
 /// # Errors
 /// [`DnsError::Write`] or [`DnsError::Mount`]; the mount is then not there.
 pub(crate) fn mount_over(file: &Path, target: &Path, servers: &[IpAddr]) -> Result<(), DnsError> {
-    fs::write(file, text(servers)).map_err(|source| DnsError::Write {
-        path: file.to_owned(),
-        source,
-    })?;
+    // Every program reads it, whatever our umask.
+    fs::write(file, text(servers))
+        .and_then(|()| fs::set_permissions(file, Permissions::from_mode(0o644)))
+        .map_err(|source| DnsError::Write {
+            path: file.to_owned(),
+            source,
+        })?;
     mount(
         Some(file),
         target,
@@ -136,14 +159,21 @@ pub(crate) fn mount_over(file: &Path, target: &Path, servers: &[IpAddr]) -> Resu
     })
 }
 
-/// Undoes [`mount_over`]; does nothing if `target` shows somebody else's file.
+/// Undoes [`mount_over`]; does nothing if it was not done.
+///
+/// Only the mount on top can be taken away. If another lies over ours, ours is marked:
+/// the tunnel that lays it bare takes it away too.
 ///
 /// # Errors
-/// What umount says.
+/// What umount says; `ResourceBusy` if another mount lies over ours.
 pub(crate) fn unmount(file: &Path, target: &Path) -> io::Result<()> {
-    let is_ours = fs::read(target).is_ok_and(|content| content.starts_with(FIRST_LINE.as_bytes()));
-    if is_ours {
+    while same_file(file, target) || begins(target, ENDED) {
         umount2(target, MntFlags::MNT_DETACH)?;
+    }
+    if is_mounted(file, target)? {
+        fs::write(file, ENDED)?;
+        let reason = "another mount lies over it";
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, reason));
     }
     match fs::remove_file(file) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
@@ -151,8 +181,32 @@ pub(crate) fn unmount(file: &Path, target: &Path) -> io::Result<()> {
     }
 }
 
-/// By this a file of ours is known.
+/// Whether `file` is mounted over `target`, on top or below others
+/// (/proc/pid/mountinfo of proc(5)).
+fn is_mounted(file: &Path, target: &Path) -> io::Result<bool> {
+    let (name, target) = (file.file_name(), fs::canonicalize(target)?);
+    let mounts = fs::read_to_string("/proc/thread-self/mountinfo")?;
+    Ok(mounts.lines().any(|mount| {
+        // Mount, parent, device, root within the file system, mount point.
+        let mut fields = mount.split(' ').skip(3).map(Path::new);
+        fields.next().is_some_and(|root| root.file_name() == name) && fields.next() == Some(&target)
+    }))
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    let identity = |path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
+    matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+fn begins(path: &Path, line: &str) -> bool {
+    fs::read(path).is_ok_and(|content| content.starts_with(line.as_bytes()))
+}
+
+/// For people who wonder.
 const FIRST_LINE: &str = "# The name servers of a tokenvpn tunnel, mounted over the file below.\n";
+
+/// The mark of a file whose tunnel has ended.
+const ENDED: &str = "# The tokenvpn tunnel that mounted this has ended.\n";
 
 fn text(servers: &[IpAddr]) -> String {
     let mut text = FIRST_LINE.to_owned();
@@ -164,7 +218,11 @@ fn text(servers: &[IpAddr]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::stat::{Mode, umask};
+    use tokenvpn_common::io::clock;
+
     use super::*;
+    use crate::net::world;
 
     #[test]
     fn systemd_resolved_is_told_only_where_programs_ask_it() {
@@ -184,6 +242,103 @@ mod tests {
             Resolver::Resolved
         );
         assert_eq!(who_resolves(Path::new(""), ""), Resolver::File);
+    }
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn whoever_is_told_is_out_of_reach_of_ctrl_c() {
+        let leads_its_group = "read -r pid name state parent group rest </proc/$$/stat; \
+                               test $group = $$";
+        finish([shell(leads_its_group), shell(leads_its_group)]).unwrap();
+        assert!(finish([shell("true"), shell("false")]).is_err());
+    }
+
+    #[test]
+    fn whoever_is_told_and_does_not_answer_is_given_up_after_a_second() {
+        let begin = clock::now();
+        let error = finish([shell("exec sleep 9"), shell("exec sleep 9")]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(clock::now() < begin + Duration::from_secs(3));
+    }
+
+    /// The target and the files of two tunnels.
+    fn files(directory: &Path) -> [PathBuf; 3] {
+        let target = directory.join("resolv.conf");
+        fs::write(&target, "nameserver 192.0.2.1\n").unwrap();
+        let [a, b] = ["a", "b"].map(|name| directory.join(name));
+        mount_over(&a, &target, &["10.0.0.1".parse().unwrap()]).unwrap();
+        mount_over(&b, &target, &["10.0.0.2".parse().unwrap()]).unwrap();
+        [target, a, b]
+    }
+
+    fn shows(target: &Path, server: &str) -> bool {
+        let content = fs::read_to_string(target).unwrap();
+        content.ends_with(&format!("nameserver {server}\n"))
+    }
+
+    #[test]
+    fn the_file_can_be_read_by_all_whatever_the_umask() {
+        if world::is_outside("the_file_can_be_read_by_all_whatever_the_umask") {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        umask(Mode::from_bits_truncate(0o077));
+        let [target, ..] = files(directory.path());
+        let mode = fs::metadata(target).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+    }
+
+    #[test]
+    fn the_last_tunnel_up_answers_until_it_ends_and_then_the_first() {
+        if world::is_outside("the_last_tunnel_up_answers_until_it_ends_and_then_the_first") {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let [target, a, b] = files(directory.path());
+        unmount(&b, &target).unwrap();
+        assert!(shows(&target, "10.0.0.1"));
+        unmount(&a, &target).unwrap();
+        assert!(shows(&target, "192.0.2.1"));
+        unmount(&a, &target).expect("nothing is left to undo");
+    }
+
+    #[test]
+    fn the_first_tunnel_down_leaves_its_servers_to_the_last() {
+        if world::is_outside("the_first_tunnel_down_leaves_its_servers_to_the_last") {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let [target, a, b] = files(directory.path());
+        let busy = unmount(&a, &target).unwrap_err();
+        assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
+        assert!(shows(&target, "10.0.0.2"));
+        unmount(&b, &target).unwrap();
+        assert!(shows(&target, "192.0.2.1"));
+        unmount(&a, &target).expect("what the journal kept is worked off");
+        assert!(!a.exists() && !b.exists());
+    }
+
+    #[test]
+    fn somebody_elses_mount_on_top_makes_ours_wait() {
+        if world::is_outside("somebody_elses_mount_on_top_makes_ours_wait") {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let [target, a, b] = files(directory.path());
+        fs::write(&b, "nameserver 192.0.2.2\n").unwrap();
+        for _ in 0..2 {
+            let busy = unmount(&a, &target).unwrap_err();
+            assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
+            assert!(shows(&target, "192.0.2.2"));
+        }
+        umount2(&target, MntFlags::empty()).unwrap();
+        unmount(&a, &target).unwrap();
+        assert!(shows(&target, "192.0.2.1"));
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! A step is written down before it is done. The device, its addresses and its routes
 //! are not in it: they vanish with the last process that holds the device.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use tokenvpn_common::io::netlink::{Netlink, NetlinkError, Rule};
 
@@ -125,12 +127,59 @@ impl Journal {
         })
     }
 
+    /// Takes back the step written down last: it was not done, and is not to be undone.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`]: the file still has it.
+    pub(crate) fn withdraw(&mut self) -> Result<(), JournalError> {
+        self.steps.pop();
+        self.write()
+    }
+
+    /// What the kernel parameter at `path` was before another tunnel changed it.
+    pub(crate) fn value_before(&self, path: &Path) -> Option<String> {
+        let mut steps = self.others().flat_map(|journal| journal.steps);
+        steps.find_map(|step| match step {
+            Step::Parameter {
+                path: changed,
+                before,
+                ..
+            } if changed == path => Some(before),
+            _ => None,
+        })
+    }
+
+    /// The journals of the other tunnels.
+    fn others(&self) -> impl Iterator<Item = Journal> {
+        let entries = self.path.parent().map(fs::read_dir);
+        let entries = entries.into_iter().flatten().flatten().flatten();
+        entries
+            .map(|entry| entry.path())
+            .filter(|path| *path != self.path && path.extension().is_some_and(|e| e == "journal"))
+            .filter_map(|path| Journal::open(&path).ok())
+    }
+
+    /// Whether another tunnel that is up needs the parameter as it is. That tunnel's
+    /// journal has its original value too, and the last one puts it back.
+    fn is_needed_by_another(&self, parameter: &Path) -> bool {
+        self.others().any(|journal| {
+            let changes =
+                |step: &Step| matches!(step, Step::Parameter { path, .. } if path == parameter);
+            journal.steps.iter().any(changes) && is_held(&journal.path.with_extension("lock"))
+        })
+    }
+
     /// Undoes every step, last to first, and removes the file.
     ///
     /// What cannot be undone is logged, kept in the file and tried again the next time.
     pub(crate) fn undo(&mut self) {
         let mut kept = Vec::new();
         while let Some(step) = self.steps.pop() {
+            if let Step::Parameter { path, .. } = &step
+                && self.is_needed_by_another(path)
+            {
+                continue;
+            }
             if let Err(error) = undo(&step) {
                 tracing::warn!(?step, reason = %error, "cannot be undone");
                 kept.push(step);
@@ -169,6 +218,14 @@ impl Journal {
         file.write_all(&bytes).map_err(failed)?;
         fs::rename(&new, &self.path).map_err(failed)
     }
+}
+
+/// Whether the process that works on an interface, and so holds its lock, lives.
+fn is_held(lock: &Path) -> bool {
+    File::open(lock).is_ok_and(|file| {
+        let outcome = Flock::lock(file, FlockArg::LockSharedNonblock);
+        matches!(outcome, Err((_, Errno::EWOULDBLOCK)))
+    })
 }
 
 fn remove(path: &Path) -> Result<(), JournalError> {
@@ -250,6 +307,51 @@ mod tests {
         fs::write(&value, "0").unwrap();
         undo(&parameter(&value)).unwrap();
         assert_eq!(fs::read_to_string(&value).unwrap(), "0");
+    }
+
+    #[test]
+    fn the_last_of_two_tunnels_puts_a_parameter_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let value = directory.path().join("rp_filter");
+        let begin = |interface: &str| {
+            let path = directory.path().join(interface);
+            let lock = File::create(path.with_extension("lock")).unwrap();
+            let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).unwrap();
+            (
+                Journal::open(&path.with_extension("journal")).unwrap(),
+                lock,
+            )
+        };
+        fs::write(&value, "2").unwrap();
+        let (mut first, lock) = begin("a");
+        assert_eq!(first.value_before(&value), None);
+        first.add(parameter(&value)).unwrap();
+        let (mut second, _lock) = begin("b");
+        assert_eq!(second.value_before(&value).as_deref(), Some("1"));
+        second.add(parameter(&value)).unwrap();
+
+        first.undo();
+        drop(lock);
+        assert_eq!(fs::read_to_string(&value).unwrap(), "2");
+        assert!(first.is_empty());
+        second.undo();
+        assert_eq!(fs::read_to_string(&value).unwrap(), "1");
+    }
+
+    #[test]
+    fn a_dead_tunnels_journal_keeps_no_parameter_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let value = directory.path().join("rp_filter");
+        fs::write(&value, "2").unwrap();
+        for interface in ["a", "b"] {
+            let path = directory.path().join(interface);
+            File::create(path.with_extension("lock")).unwrap();
+            let mut journal = Journal::open(&path.with_extension("journal")).unwrap();
+            journal.add(parameter(&value)).unwrap();
+        }
+        let mut journal = Journal::open(&directory.path().join("a.journal")).unwrap();
+        journal.undo();
+        assert_eq!(fs::read_to_string(&value).unwrap(), "1");
     }
 
     #[test]

@@ -17,6 +17,9 @@ const FIRST_PRIORITY: u32 = 29_800;
 /// Marks and tables begin with these bits, so that they can be told from others'.
 const OURS: u32 = 0x7400_0000;
 
+/// The bits of a mark that say that a datagram is some tunnel's own.
+const ANY_OF_OURS: u32 = 0xffff_0000;
+
 /// The mark of the tunnel's own datagrams; each interface has another.
 pub(crate) fn mark(interface_index: u32) -> u32 {
     OURS | (interface_index & 0xffff)
@@ -54,6 +57,9 @@ impl Plan {
 
     /// One table for each prefix length, the longest asked first, so that a route of
     /// the main table still wins where it is the more specific one.
+    ///
+    /// Every rule names the tunnel's mark, so no two tunnels have a rule in common; by
+    /// the mask it spares all tunnels' datagrams, so none goes round through another.
     fn add_own(&mut self, own: &[IpNet], family: Family, mark: u32) {
         let of_family = own.iter().filter(|network| family_of(network) == family);
         let lengths: BTreeSet<u8> = of_family.clone().map(IpNet::prefix_len).collect();
@@ -64,7 +70,8 @@ impl Plan {
                 family,
                 priority,
                 table: MAIN_TABLE,
-                not_mark: None,
+                not_mark: Some(mark),
+                mark_mask: Some(ANY_OF_OURS),
                 suppress_prefix_length: Some(length.into()),
             });
             self.rules.push(Rule {
@@ -72,6 +79,7 @@ impl Plan {
                 priority: priority + 1,
                 table,
                 not_mark: Some(mark),
+                mark_mask: Some(ANY_OF_OURS),
                 suppress_prefix_length: None,
             });
             let routes = of_family.clone().filter(|net| net.prefix_len() == length);
@@ -118,7 +126,7 @@ mod tests {
 
     fn rules(plan: &Plan) -> Vec<String> {
         let text = |rule: &Rule| match (rule.suppress_prefix_length, rule.not_mark) {
-            (Some(length), None) => format!("{:?} main without /{length}", rule.family),
+            (Some(length), Some(MARK)) => format!("{:?} main without /{length}", rule.family),
             (None, Some(MARK)) => format!("{:?} own {}", rule.family, (rule.table >> 16) & 0xff),
             _ => panic!("{rule:?}"),
         };
@@ -181,6 +189,18 @@ mod tests {
         );
         let priorities: Vec<_> = plan.rules.iter().map(|rule| rule.priority).collect();
         assert_eq!(priorities, [29800, 29801, 29802, 29803]);
+    }
+
+    #[test]
+    fn two_tunnels_have_no_rule_in_common_and_spare_each_others_datagrams() {
+        let allowed = ["0.0.0.0/0".parse().unwrap()];
+        let [one, other] = [7, 8].map(|index| Plan::new(&allowed, &[], mark(index)).rules);
+        assert!(one.iter().all(|rule| !other.contains(rule)));
+        for rule in &one {
+            let (not_mark, mask) = (rule.not_mark.unwrap(), rule.mark_mask.unwrap());
+            assert_eq!(not_mark & mask, mark(8) & mask);
+            assert_ne!(not_mark & mask, 0);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use nix::net::if_::if_nametoindex;
-use tokenvpn_common::io::netlink::{Netlink, NetlinkError};
+use tokenvpn_common::io::netlink::{Netlink, NetlinkError, Rule};
 use tokenvpn_common::io::tun::{self, Offload, TunError, TunOptions};
 use tokenvpn_common::io::udp::{self, BindError, UdpPair};
 
@@ -154,8 +154,7 @@ impl Tunnel {
             loosen_reverse_path(journal)?;
         }
         for rule in &plan.rules {
-            journal.add(Step::Rule(*rule))?;
-            netlink.add_rule(rule)?;
+            add_rule(journal, &mut netlink, rule)?;
         }
         if !summary.dns.is_empty() {
             set_dns(journal, interface, directory, &summary.dns)?;
@@ -195,6 +194,16 @@ pub(crate) fn journal_path(directory: &Path, interface: &str) -> PathBuf {
     directory.join(format!("{interface}.journal"))
 }
 
+/// Adds a rule that is undone later, unless it is there already: then it is somebody else's.
+fn add_rule(journal: &mut Journal, netlink: &mut Netlink, rule: &Rule) -> Result<(), TunnelError> {
+    journal.add(Step::Rule(*rule))?;
+    let added = netlink.add_rule(rule);
+    if let Err(NetlinkError::Exists { .. }) = added {
+        journal.withdraw()?;
+    }
+    Ok(added?)
+}
+
 /// Whether the interface takes IPv6 addresses; it can be off for all of them or not be
 /// in the kernel (ip-sysctl of the kernel's documentation, `disable_ipv6`).
 fn has_ipv6(interface: &str) -> bool {
@@ -211,17 +220,24 @@ fn loosen_reverse_path(journal: &mut Journal) -> Result<(), TunnelError> {
     const LOOSE: &str = "2";
     const STRICT: &str = "1";
     let directory = Path::new("/proc/sys/net/ipv4/conf");
+    let path = directory.join("all").join("rp_filter");
     let value = |interface: &Path| {
         let text = fs::read_to_string(interface.join("rp_filter")).unwrap_or_default();
         text.trim().to_owned()
     };
-    let all = directory.join("all");
-    let before = value(&all);
-    let mut interfaces = fs::read_dir(directory)?.flatten();
-    if before == LOOSE || !interfaces.any(|entry| value(&entry.path()) == STRICT) {
-        return Ok(());
+    let mut before = value(&directory.join("all"));
+    if before == LOOSE {
+        // Whichever tunnel ends last puts back what was there before the first.
+        match journal.value_before(&path) {
+            Some(original) => before = original,
+            None => return Ok(()),
+        }
+    } else {
+        let mut interfaces = fs::read_dir(directory)?.flatten();
+        if !interfaces.any(|entry| value(&entry.path()) == STRICT) {
+            return Ok(());
+        }
     }
-    let path = all.join("rp_filter");
     tracing::info!(path = %path.display(), "set to loose while the tunnel is up");
     journal.add(Step::Parameter {
         path: path.clone(),
@@ -286,4 +302,64 @@ fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let texts: Vec<_> = causes.map(|error| error.to_string()).collect();
     texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokenvpn_common::io::netlink::{Family, MAIN_TABLE};
+
+    use super::*;
+    use crate::net::world;
+
+    #[test]
+    fn a_rule_that_was_there_before_the_tunnel_survives_it() {
+        if world::is_outside("a_rule_that_was_there_before_the_tunnel_survives_it") {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let rule = Rule {
+            family: Family::V4,
+            priority: 29_800,
+            table: MAIN_TABLE,
+            not_mark: None,
+            mark_mask: None,
+            suppress_prefix_length: Some(0),
+        };
+        let mut netlink = Netlink::open().unwrap();
+        netlink.add_rule(&rule).unwrap();
+        let mut journal = Journal::open(&directory.path().join("a.journal")).unwrap();
+        let refused = add_rule(&mut journal, &mut netlink, &rule);
+        assert!(matches!(
+            refused,
+            Err(TunnelError::Netlink(NetlinkError::Exists { .. }))
+        ));
+        journal.undo();
+        netlink.del_rule(&rule).expect("it is still there");
+    }
+
+    #[test]
+    fn two_tunnels_with_a_default_route_stand_beside_each_other() {
+        if world::is_outside("two_tunnels_with_a_default_route_stand_beside_each_other") {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let mut netlink = Netlink::open().unwrap();
+        let allowed = ["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+        let [mut one, other] = [7, 8].map(|index| {
+            let mut journal = Journal::open(&journal_path(directory.path(), &index.to_string()));
+            let plan = Plan::new(&allowed, &[], route::mark(index));
+            for rule in &plan.rules {
+                add_rule(journal.as_mut().unwrap(), &mut netlink, rule).unwrap();
+            }
+            (journal.unwrap(), plan)
+        });
+        one.0.undo();
+        for rule in &other.1.rules {
+            netlink.del_rule(rule).expect("it is still there");
+        }
+        for rule in &one.1.rules {
+            let gone = netlink.del_rule(rule);
+            assert!(matches!(gone, Err(NetlinkError::Missing { .. })));
+        }
+    }
 }

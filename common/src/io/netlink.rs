@@ -104,6 +104,8 @@ pub struct Rule {
     pub table: u32,
     /// Only packets without this firewall mark.
     pub not_mark: Option<u32>,
+    /// The bits of the mark that count; all of them if there is no mask.
+    pub mark_mask: Option<u32>,
     /// Skip what the table says with a prefix of at most this length; 0 skips its
     /// default route.
     pub suppress_prefix_length: Option<u32>,
@@ -351,6 +353,8 @@ fn rule_message(rule: &Rule) -> RuleMessage {
     if let Some(mark) = rule.not_mark {
         message.header.flags = RuleFlags::Invert;
         message.attributes.push(RuleAttribute::FwMark(mark));
+        let mask = rule.mark_mask.map(RuleAttribute::FwMask);
+        message.attributes.extend(mask);
     }
     if let Some(length) = rule.suppress_prefix_length {
         message

@@ -102,6 +102,7 @@ fn rules_come_and_go() {
             priority: 32_765,
             table: 51_820,
             not_mark: Some(0xca6c),
+            mark_mask: Some(0xfffe),
             suppress_prefix_length: None,
         };
         let specific = Rule {
@@ -109,6 +110,7 @@ fn rules_come_and_go() {
             priority: 32_764,
             table: MAIN_TABLE,
             not_mark: None,
+            mark_mask: None,
             suppress_prefix_length: Some(0),
         };
         namespace.run(|| {
@@ -120,7 +122,7 @@ fn rules_come_and_go() {
         });
         let shown = namespace.ip(list);
         for expected in [
-            "32765:\tnot from all fwmark 0xca6c lookup 51820",
+            "32765:\tnot from all fwmark 0xca6c/0xfffe lookup 51820",
             "32764:\tfrom all lookup main suppress_prefixlength 0",
         ] {
             assert!(shown.contains(expected), "{expected} is not in {shown}");
