@@ -133,7 +133,7 @@ fn a_long_handover_loses_nothing() {
     }
     crew.net.nodes[0].online = true;
     let now = crew.net.now;
-    for train in crew.net.trains[before..].to_vec() {
+    for train in crew.net.trains.split_off(before) {
         let wrong = &mut crew.net.nodes[0].device;
         wrong.handle_datagrams(now, train.from, None, &train.contents, train.segment_size);
     }
