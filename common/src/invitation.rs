@@ -115,8 +115,10 @@ pub struct Invitation {
     /// Where the gateway listens, best first.
     pub endpoints: Vec<Endpoint>,
     /// The tunnel addresses, each with its tunnel network's prefix.
+    #[serde(deserialize_with = "networks")]
     pub addresses: Vec<IpNet>,
     /// The networks behind the gateway.
+    #[serde(deserialize_with = "networks")]
     pub allowed_ips: Vec<IpNet>,
     /// Name servers to use while the tunnel is up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -329,6 +331,31 @@ fn at(text: &str, what: &'static str, error: &toml::de::Error) -> InvitationErro
     }
 }
 
+/// A network whose error shows its text, as the gateway's own errors do.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Network(IpNet);
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Network, String> {
+        text.parse().map(Network).map_err(|_| {
+            format!(
+                "{text:?} is no network; a network is an address and a prefix, as in 10.77.0.0/24"
+            )
+        })
+    }
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let networks = Vec::<Network>::deserialize(deserializer)?;
+    Ok(networks
+        .into_iter()
+        .map(|Network(network)| network)
+        .collect())
+}
+
 fn default_mtu() -> u16 {
     DEFAULT_MTU
 }
@@ -439,8 +466,21 @@ mod tests {
     #[test]
     fn a_mistake_is_shown_with_its_line_and_column() {
         for (from, to, told) in [
-            ("10.77.0.7/24", "10.77.0.7/33", "column"),
-            ("10.77.0.7/24", "10.77.0.7", "column"),
+            (
+                "10.77.0.7/24",
+                "10.77.0.7/33",
+                "line 9, column 14: \"10.77.0.7/33\" is no network",
+            ),
+            (
+                "10.77.0.7/24",
+                "10.77.0.7",
+                "line 9, column 14: \"10.77.0.7\" is no network",
+            ),
+            (
+                "10.0.0.0/8",
+                "10.0.0.0/33",
+                "line 10, column 16: \"10.0.0.0/33\" is no network",
+            ),
             ("mtu", "mut", "unknown field `mut`"),
             ("name = \"traveller\"", "name = 5", "line 3, column 8"),
             (
