@@ -85,6 +85,75 @@ pub(crate) enum ConfigError {
         column: usize,
         message: String,
     },
+    #[error("{path} has no {key}", path = path.display())]
+    Incomplete { path: PathBuf, key: String },
+}
+
+/// What `init` writes above each key, in the order of [`Config`].
+const COMMENTS: [(&str, &str); 13] = [
+    (
+        "interface",
+        "Name of the tunnel device: up to 15 letters, digits, '-', '_' or '.'. Required.",
+    ),
+    (
+        "listen_port",
+        "UDP port to listen on, from 1 to 65535. Required.",
+    ),
+    (
+        "endpoints",
+        "Where clients reach this machine from outside, HOST:PORT, best first. Required.",
+    ),
+    (
+        "networks",
+        "The tunnel's networks; the gateway takes the first address of each. Required.",
+    ),
+    (
+        "routes",
+        "Networks behind the gateway that new invitations name too. Default: none.",
+    ),
+    (
+        "dns",
+        "Addresses of the resolvers that new invitations name. Default: none.",
+    ),
+    (
+        "mtu",
+        "Largest packet inside the tunnel, in bytes, from 1280 to 9000. Default: 1420.",
+    ),
+    (
+        "keepalive",
+        "Seconds between a client's keepalives; 0 is none. Default: 25.",
+    ),
+    (
+        "workers",
+        "Threads that move packets, from 1 to 64. Default: 1.",
+    ),
+    (
+        "invitation_days",
+        "Days that an invitation may be used, from 1 to 366. Default: 7.",
+    ),
+    (
+        "state_dir",
+        "Directory of the key, the registry and the lock. Default: \"/var/lib/tokenvpn\".",
+    ),
+    (
+        "runtime_dir",
+        "Directory of the control socket. Default: \"/run/tokenvpn\".",
+    ),
+    (
+        "private_key_file",
+        "File with the gateway's private key. Default: private-key in state_dir.",
+    ),
+];
+
+/// A line with a key that has no default.
+pub(crate) fn example(key: &str) -> Option<&'static str> {
+    match key {
+        "interface" => Some("interface = \"tokenvpn-gw\""),
+        "listen_port" => Some("listen_port = 51820"),
+        "endpoints" => Some("endpoints = [\"vpn.example:51820\"]"),
+        "networks" => Some("networks = [\"10.77.0.0/24\"]"),
+        _ => None,
+    }
 }
 
 impl Config {
@@ -109,27 +178,49 @@ impl Config {
 
     /// Reads the file.
     pub(crate) fn read(path: &Path) -> Result<Config, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable {
+        let bytes = fs::read(path).map_err(|cause| ConfigError::Unreadable {
             path: path.to_owned(),
             cause,
         })?;
-        toml::from_str(&text).map_err(|error| {
-            let (line, column) = position(&text, error.span().map_or(0, |span| span.start));
+        let broken = |before: &str, message: String| {
+            let (line, column) = position_after(before);
             ConfigError::Broken {
                 path: path.to_owned(),
                 line,
                 column,
-                message: one_line(error.message()),
+                message,
+            }
+        };
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            broken(&before, "this is no UTF-8 text".into())
+        })?;
+        toml::from_str(text).map_err(|error| match missing_key(error.message()) {
+            Some(key) => ConfigError::Incomplete {
+                path: path.to_owned(),
+                key: key.to_owned(),
+            },
+            None => {
+                let start = error.span().map_or(0, |span| span.start);
+                let before = text.get(..start).unwrap_or(text);
+                broken(before, in_words(error.message()))
             }
         })
     }
 
     /// The file's text, as `init` writes it.
     pub(crate) fn to_toml(&self) -> String {
-        let fields = toml::to_string(self).expect("invariant: every field has a TOML form");
-        format!(
-            "# The configuration of tokenvpn-gateway. A change counts from its next start.\n{fields}"
-        )
+        let fields = toml::Table::try_from(self).expect("invariant: every field has a TOML form");
+        let mut text = String::from(
+            "# The configuration of tokenvpn-gateway. A change counts from its next start.\n",
+        );
+        for (key, comment) in COMMENTS {
+            text += &match fields.get(key) {
+                Some(value) => format!("\n# {comment}\n{key} = {value}\n"),
+                None => format!("\n# {comment}\n# {key} = \"/path/to/private-key\"\n"),
+            };
+        }
+        text
     }
 
     pub(crate) fn private_key_file(&self) -> PathBuf {
@@ -147,9 +238,8 @@ impl Config {
     }
 }
 
-/// Line and column of a byte offset, both from 1; the column counts characters.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
+/// Line and column behind this text, both from 1; the column counts characters.
+fn position_after(before: &str) -> (usize, usize) {
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     (
         before.matches('\n').count() + 1,
@@ -157,8 +247,28 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     )
 }
 
-fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+/// The key that is missing, if serde's message says so.
+fn missing_key(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.split('`').next()
+}
+
+/// serde's message in one line, and without Rust's names for types.
+fn in_words(message: &str) -> String {
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let wrong = ["invalid type: ", "invalid value: "]
+        .iter()
+        .find_map(|prefix| message.strip_prefix(prefix));
+    let Some((found, expected)) = wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) else {
+        return message;
+    };
+    let expected = match expected {
+        "u8" => "a number from 0 to 255",
+        "u16" => "a number from 0 to 65535",
+        "a sequence" => "a list in brackets",
+        "a string" | "path string" => "a text in quotes",
+        other => other,
+    };
+    format!("this has to be {expected}, not {found}")
 }
 
 /// A network device's name as Linux takes it.
@@ -320,6 +430,95 @@ mod tests {
             networks(&["10.77.0.0/24", "fd77::/64"]),
         );
         assert_eq!(read(&config.to_toml()).unwrap(), config);
+    }
+
+    #[test]
+    fn what_init_writes_explains_every_key_and_its_default() {
+        let config = Config::new(
+            "gw0".parse().unwrap(),
+            "vpn.example:51820".parse().unwrap(),
+            networks(&["10.77.0.0/24"]),
+        );
+        let text = config.to_toml();
+        // A key that has a default may go: what stays means the same.
+        let mut required = String::new();
+        for (key, comment) in COMMENTS {
+            let explained = format!("\n# {comment}\n");
+            let (_, rest) = text.split_once(&explained).expect(key);
+            let line = rest.lines().next().unwrap();
+            let line_of = line.trim_start_matches("# ");
+            assert!(line_of.starts_with(&format!("{key} = ")), "{line}");
+            match comment.split_once("Default: ") {
+                None => {
+                    assert!(comment.ends_with("Required."), "{comment}");
+                    assert!(example(key).is_some(), "{key}");
+                    required += &format!("{line}\n");
+                }
+                Some((_, "none.")) => assert_eq!(line, format!("{key} = []")),
+                Some(_) if line.starts_with('#') => assert_eq!(key, "private_key_file"),
+                Some((_, default)) => {
+                    assert_eq!(format!("{line}."), format!("{key} = {default}"));
+                }
+            }
+        }
+        assert_eq!(read(&required).unwrap(), config);
+        let known = format!("{SHORT}private_key_file = \"/k\"\n");
+        let table = toml::Table::try_from(read(&known).unwrap()).unwrap();
+        assert_eq!(table.len(), COMMENTS.len());
+    }
+
+    #[test]
+    fn a_missing_key_is_named() {
+        for key in ["interface", "listen_port", "endpoints", "networks"] {
+            let lines = SHORT.lines().filter(|line| !line.starts_with(key));
+            let text: String = lines.map(|line| format!("{line}\n")).collect();
+            match read(&text) {
+                Err(ConfigError::Incomplete { key: missing, .. }) => assert_eq!(missing, key),
+                other => panic!("{other:?}"),
+            }
+            read(&format!("{text}{}\n", example(key).unwrap())).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_in_a_users_words() {
+        let expected = [
+            (
+                "mtu = \"x\"",
+                "this has to be a number from 0 to 65535, not string \"x\"",
+            ),
+            (
+                "mtu = 70000",
+                "this has to be a number from 0 to 65535, not integer `70000`",
+            ),
+            (
+                "workers = 1.5",
+                "this has to be a number from 0 to 255, not floating point `1.5`",
+            ),
+            (
+                "routes = \"x\"",
+                "this has to be a list in brackets, not string \"x\"",
+            ),
+            (
+                "state_dir = 5",
+                "this has to be a text in quotes, not integer `5`",
+            ),
+        ];
+        for (line, expected) in expected {
+            let (at, _, message) = breaks_at(&format!("{SHORT}{line}\n"));
+            assert_eq!((at, message.as_str()), (5, expected));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_told_by_line_and_column() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gateway.toml");
+        fs::write(&path, [SHORT.as_bytes(), b"# \xc3\xa9 \xff\n"].concat()).unwrap();
+        let Err(ConfigError::Broken { line, column, .. }) = Config::read(&path) else {
+            panic!("it was read");
+        };
+        assert_eq!((line, column), (5, 5));
     }
 
     #[test]

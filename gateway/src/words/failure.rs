@@ -12,7 +12,7 @@ use tokenvpn_common::io::tun::TunError;
 use tokenvpn_common::io::udp::BindError;
 
 use super::exists;
-use crate::config::{ConfigError, NetworkError};
+use crate::config::{self, ConfigError, NetworkError};
 use crate::key_file::KeyFileError;
 use crate::registry::addresses::AddressError;
 use crate::registry::{Refusal, RegistryError};
@@ -95,6 +95,9 @@ impl Failure {
     }
 }
 
+/// Where there is no backup. `init` overwrites nothing, so all of it has to go.
+const ANEW: &str = "restore it from a backup; without one, move gateway.toml and the whole state_dir away, run init, and issue every token again";
+
 const AS_ROOT: &str = "run this as root (sudo), or as the user that the gateway runs as";
 
 impl From<ConfigError> for Failure {
@@ -110,6 +113,15 @@ impl From<ConfigError> for Failure {
             ConfigError::Unreadable { path, cause } => Failure::io(path.display(), cause),
             ConfigError::Broken { line, .. } => {
                 let hint = format!("correct line {line}; nothing was started or changed");
+                Failure::new(code::USAGE, error, hint)
+            }
+            ConfigError::Incomplete { key, .. } => {
+                let hint = match config::example(key) {
+                    Some(line) => {
+                        format!("add a line, as in {line}; nothing was started or changed")
+                    }
+                    None => format!("add {key}; nothing was started or changed"),
+                };
                 Failure::new(code::USAGE, error, hint)
             }
         }
@@ -134,12 +146,12 @@ impl From<KeyFileError> for Failure {
                 io::ErrorKind::NotFound => Failure::new(
                     code::OTHER,
                     format!("there is no key file at {}", path.display()),
-                    "put the key back, or make a new gateway with tokenvpn-gateway init",
+                    ANEW,
                 ),
                 io::ErrorKind::PermissionDenied => {
                     Failure::new(code::NO_PERMISSION, error, AS_ROOT)
                 }
-                _ => Failure::new(code::OTHER, error, "put the key back from its backup"),
+                _ => Failure::new(code::OTHER, error, ANEW),
             },
             KeyFileError::Foreign { path, .. } => {
                 let hint = format!("if the key is yours: chown root {}", path.display());
@@ -153,7 +165,7 @@ impl From<KeyFileError> for Failure {
                 Failure::new(code::NO_PERMISSION, error, hint)
             }
             KeyFileError::Malformed { .. } => {
-                let hint = "it has to hold one line, as wg genkey prints it";
+                let hint = format!("it has to hold one line, as wg genkey prints it: {ANEW}");
                 Failure::new(code::OTHER, error, hint)
             }
         }
@@ -165,8 +177,9 @@ impl From<StateError> for Failure {
         match &error {
             StateError::Unusable { path, cause } => match cause.kind() {
                 io::ErrorKind::NotFound => {
-                    let hint = "make a gateway with tokenvpn-gateway init, or correct state_dir";
-                    Failure::new(code::OTHER, format!("there is no {}", path.display()), hint)
+                    let what = format!("there is no {}", path.display());
+                    let hint = format!("correct state_dir in gateway.toml, or {ANEW}");
+                    Failure::new(code::OTHER, what, hint)
                 }
                 _ => Failure::io("the state directory", cause),
             },
@@ -189,11 +202,8 @@ impl From<RegistryError> for Failure {
                 }
                 _ => "check that path and its file system",
             },
-            RegistryError::Missing(_) => {
-                "restore it from a backup, or make a gateway with tokenvpn-gateway init"
-            }
-            RegistryError::Foreign(_) | RegistryError::Damaged(_) => {
-                "nobody is let in on its word: restore registry.db from a backup, or move it away and run init"
+            RegistryError::Missing(_) | RegistryError::Foreign(_) | RegistryError::Damaged(_) => {
+                ANEW
             }
             RegistryError::TooNew { .. } => "use the program that wrote it, or a newer one",
             RegistryError::Sql(_) => {
@@ -324,6 +334,30 @@ const UNGUARDED: &str = "it does not run unguarded: check this kernel's settings
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_lost_is_restored_or_made_anew_with_all_tokens() {
+        let path = std::path::PathBuf::from("/var/lib/tokenvpn/x");
+        let cause = || io::Error::from(io::ErrorKind::NotFound);
+        let lost = [
+            Failure::from(RegistryError::Missing(path.clone())),
+            Failure::from(RegistryError::Foreign(path.clone())),
+            Failure::from(RegistryError::Damaged("a page".into())),
+            Failure::from(KeyFileError::Unusable {
+                path: path.clone(),
+                cause: cause(),
+            }),
+            Failure::from(StateError::Unusable {
+                path,
+                cause: cause(),
+            }),
+        ];
+        for failure in lost {
+            for fact in ["backup", "gateway.toml", "state_dir", "every token again"] {
+                assert!(failure.hint.contains(fact), "{fact}: {failure}");
+            }
+        }
+    }
 
     #[test]
     fn an_error_is_two_lines_whatever_it_tells() {
