@@ -18,17 +18,19 @@ pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     let config = Config::read(path)?;
     let private_key = key_file::read(&config.private_key_file())?;
     let lock = control::lock_for_gateway(&config)?;
-    for setting in forwarding_off(&config.networks) {
-        for line in words::forwarding_is_off(setting) {
-            eprintln!("{line}");
-        }
-    }
+    // Looked up before the start, which gives up the right to read files.
+    let forwarding_off = forwarding_off(&config.networks);
     let public_key = private_key.public();
     let mut gateway = Gateway::start(config.clone(), private_key, lock)?;
     eprintln!(
         "{}",
         words::started(&config, &public_key, gateway.identities())
     );
+    for setting in forwarding_off {
+        for line in words::forwarding_is_off(setting) {
+            eprintln!("{line}");
+        }
+    }
     gateway.run()
 }
 
