@@ -10,7 +10,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 use rig::{
-    Gateway, Host, WireGuardGo, World,
+    Gateway, Host, WireGuardGo, World, programs,
     wait::{self, SOON},
 };
 use tokenvpn_common::{
@@ -217,22 +217,32 @@ fn init_that_fails_leaves_nothing_behind() {
 fn a_broken_configuration_is_told_by_line_and_column() {
     let place = Place::new();
     for (from, to, facts) in [
-        ("mtu = 1420", "mtu = 99", &["gateway.toml:8:7", "1280"][..]),
-        ("mtu = 1420", "colour = 1", &["gateway.toml:8:1", "colour"]),
-        ("mtu = 1420", "mtu 1420", &["gateway.toml:8:"]),
+        ("mtu = 1420", "mtu = 99", &["gateway.toml:22:7", "1280"][..]),
+        ("mtu = 1420", "mtu = \"x\"", &[":22:7", "0 to 65535", "not"]),
+        ("mtu = 1420", "colour = 1", &["gateway.toml:22:1", "colour"]),
+        ("mtu = 1420", "mtu 1420", &["gateway.toml:22:"]),
+        (
+            "listen_port = 51820",
+            "",
+            &["gateway.toml has no listen_port", "listen_port = 51820"],
+        ),
         (
             "10.77.0.0/24",
             "10.77.0.0/99",
-            &["gateway.toml:5:", "10.77.0.0/99"],
+            &["gateway.toml:13:", "10.77.0.0/99"],
         ),
     ] {
+        let good = fs::read(place.path(CONFIG)).unwrap();
         place.edit(from, to);
         for command in ["run", "identities"] {
             let finished = place.gateway.command(&[command]).finish();
             finished.expect_error(2, facts);
         }
-        place.edit(to, from);
+        fs::write(place.path(CONFIG), good).unwrap();
     }
+    fs::write(place.path(CONFIG), b"# fine\n# \xff\n").unwrap();
+    let run = place.gateway.command(&["run"]).finish();
+    run.expect_error(2, &["gateway.toml:2:3", "UTF-8"]);
     fs::remove_file(place.path(CONFIG)).unwrap();
     let run = place.gateway.command(&["run"]).finish();
     run.expect_error(2, &[CONFIG, "init"]);
@@ -252,8 +262,51 @@ fn a_key_file_has_to_be_there_private_and_a_key() {
     fs::write(&key, "no key\n").unwrap();
     refused(1, &["private-key", "44 characters"]);
     fs::remove_file(&key).unwrap();
-    refused(1, &["private-key"]);
+    refused(1, &["private-key", "backup", "every token again"]);
     assert!(!place.gateway.host().has_link(LINK));
+}
+
+#[test]
+fn nobody_else_can_use_the_key() {
+    let place = Place::new();
+    // The configuration is no secret; the directory of the key is closed.
+    fs::set_permissions(place.path(CONFIG), Permissions::from_mode(0o644)).unwrap();
+    let run = place.gateway.command(&["run"]).as_nobody().finish();
+    run.expect_error(12, &["private-key", "root"]);
+}
+
+#[test]
+fn what_is_lost_can_be_made_anew_as_the_hint_says() {
+    let place = Place::new();
+    let gateway = &place.gateway;
+    fs::write(place.path("/var/lib/tokenvpn/registry.db"), "no database").unwrap();
+    let run = gateway.command(&["run"]).finish();
+    let hint = ["gateway.toml", "state_dir", "init", "every token again"];
+    run.expect_error(1, &hint);
+    for path in [CONFIG, STATE] {
+        fs::rename(place.path(path), place.path(format!("{path}.old").as_str())).unwrap();
+    }
+    Gateway::init(gateway.host(), ENDPOINT, "10.77.0.0/24").start();
+}
+
+#[test]
+fn an_invitation_that_nobody_gets_is_withdrawn() {
+    let place = Place::new();
+    let gateway = &place.gateway;
+    for running in [false, true] {
+        if running {
+            gateway.start();
+        }
+        let invite = gateway.host().run("sh").args([
+            "-c".as_ref(),
+            "exec \"$0\" invite traveller > /dev/full".as_ref(),
+            programs::gateway().as_os_str(),
+        ]);
+        invite.finish().expect_error(1, &["output", "withdrawn"]);
+        let text = gateway.command(&["identities", "--json"]).ok();
+        let listing: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(listing["invitations"], serde_json::json!([]), "{text}");
+    }
 }
 
 #[test]
@@ -487,8 +540,21 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
             assert_eq!(finished.stdout, "");
             finished.expect_error(code, facts);
         };
-        add(&["--public-key", low_order], 2, &["low order"]);
-        add(&["--public-key", "AAAA"], 2, &["44 characters"]);
+        add(
+            &["--public-key", low_order],
+            2,
+            &["low order", "wg genkey | wg pubkey"],
+        );
+        add(
+            &["--public-key", "AAAA"],
+            2,
+            &["44 characters", "wg genkey | wg pubkey"],
+        );
+        add(
+            &["--public-key", &free, "--preshared-key", "/nope"],
+            1,
+            &["no preshared key at /nope", "wg genpsk > /nope"],
+        );
         add(&["--public-key", &key], 1, &["enrolled already", "laptop"]);
         add(&["--public-key", &own], 1, &["gateway's own"]);
         for (address, fact) in [
@@ -523,6 +589,11 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
                 &["invite", "phone", "--route", "10.0.0.0/33"],
                 2,
                 "10.0.0.0/33",
+            ),
+            (
+                &["invite", "phone", "--route", "nowhere"],
+                2,
+                "--route 10.20.0.0/16",
             ),
             (
                 &["invite", "phone", "--route", "10.0.0.1/8"],
@@ -639,7 +710,9 @@ fn access_ends_within_a_second_of_its_expiry() {
     wait::until_true("the session is cut", Duration::from_secs(10), || {
         place.gateway.status().peers.is_empty()
     });
-    assert!(unix_time().0 <= expires.0 + 1);
+    let cut = unix_time();
+    assert!(cut > expires, "cut at {cut}, before the end of {expires}");
+    assert!(cut.0 <= expires.0 + 2, "cut at {cut}, late for {expires}");
     assert!(!place.client.pings(SERVER));
 
     let listing = place.gateway.command(&["identities"]).ok();
@@ -727,4 +800,7 @@ fn a_machine_that_does_not_forward_is_told_so() {
     let said = process.report();
     assert!(said.contains("net.ipv4.ip_forward"), "{said}");
     assert!(said.contains("Listening on UDP port 51820"), "{said}");
+    // An error is two lines there too.
+    let again = place.gateway.command(&["run"]).finish();
+    again.expect_error(1, &["runs already"]);
 }

@@ -15,7 +15,7 @@ use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::endpoint::Endpoint;
-use tokenvpn_common::invitation::Enrolment;
+use tokenvpn_common::invitation::{Enrolment, InvitationId};
 use tokenvpn_common::io::clock;
 use tokenvpn_common::io::request_socket::Framing;
 use tokenvpn_common::key::PublicKey;
@@ -49,9 +49,14 @@ const RETRY: Duration = Duration::from_millis(20);
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Request {
     Invite(Invite),
+    /// Takes back an invitation that was not handed over.
+    Withdraw(InvitationId),
     Enrol(Enrolment),
     Add(Add),
-    Revoke { name: Name, key: Option<PublicKey> },
+    Revoke {
+        name: Name,
+        key: Option<PublicKey>,
+    },
     Identities,
     Status,
 }

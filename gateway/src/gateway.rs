@@ -289,8 +289,9 @@ impl Gateway {
             .min();
         let set = match next {
             Some(UnixTime(seconds)) => {
-                // Zero would disarm it.
-                let at = TimeSpec::from_duration(Duration::from_secs(seconds.max(1)));
+                // Access lasts through that second.
+                let over = Duration::from_secs(seconds.saturating_add(1));
+                let at = TimeSpec::from_duration(over);
                 let absolute = TimerSetTimeFlags::TFD_TIMER_ABSTIME;
                 self.expiry.set(Expiration::OneShot(at), absolute)
             }

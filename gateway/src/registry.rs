@@ -53,9 +53,9 @@ impl Identity {
     }
 }
 
-/// Whether access until `not_after` has ended at `now`.
+/// Whether access through the second `not_after` has ended at `now`.
 pub(crate) fn has_ended(not_after: Option<UnixTime>, now: UnixTime) -> bool {
-    not_after.is_some_and(|not_after| now >= not_after)
+    not_after.is_some_and(|not_after| now > not_after)
 }
 
 /// What the enrolment of an invitation will do.
@@ -195,6 +195,16 @@ impl Registry {
         let written = write(&pending)?;
         transaction.commit().map_err(RegistryError::from)?;
         Ok(written)
+    }
+
+    /// Withdraws one invitation that nobody has used.
+    pub(crate) fn withdraw(&mut self, act: &Act, id: &InvitationId) -> Result<(), RegistryError> {
+        let transaction = self.begin()?;
+        let pending = rows::invitation(&transaction, id)?;
+        rows::withdraw(&transaction, id)?;
+        rows::insert_audit(&transaction, act, "withdraw", &pending.name, None)?;
+        transaction.commit()?;
+        Ok(())
     }
 
     /// Uses up an invitation: the key comes in, and in a renewal the old one goes.
@@ -396,7 +406,7 @@ fn prepare(
 
 fn check_not_ended(not_after: Option<UnixTime>, now: UnixTime) -> Result<(), Refusal> {
     match not_after {
-        Some(not_after) if now >= not_after => Err(Refusal::Ended { not_after }),
+        Some(not_after) if now > not_after => Err(Refusal::Ended { not_after }),
         _ => Ok(()),
     }
 }

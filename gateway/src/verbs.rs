@@ -40,6 +40,10 @@ pub(crate) fn execute(
             let answer = invite(registry, terms, act, request)?;
             Ok((answer, Change::default()))
         }
+        Request::Withdraw(id) => {
+            registry.withdraw(act, &id)?;
+            Ok((Answer::Revoked { keys: 0 }, Change::default()))
+        }
         Request::Enrol(enrolment) => enrol(registry, terms, act, &enrolment),
         Request::Add(request) => add(registry, terms, act, request),
         Request::Revoke { name, key } => {

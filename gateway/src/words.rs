@@ -3,8 +3,10 @@
 mod failure;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use tokenvpn_common::key::PublicKey;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::profile::ProfileError;
@@ -13,6 +15,7 @@ use tokenvpn_common::status::Status;
 pub(crate) use self::failure::{Failure, code};
 use crate::config::Config;
 use crate::control::Answer;
+use crate::key_file::KeyFileError;
 use crate::worker::End;
 
 /// The gateway does not run, and its state is nobody's.
@@ -111,11 +114,63 @@ pub(crate) fn usage(error: &clap::Error) -> Failure {
     let what = text.split("\n\n").next().unwrap_or_default();
     let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
     let what = what.strip_prefix("error: ").unwrap_or(&what);
-    Failure::new(
-        code::USAGE,
-        what,
-        "tokenvpn-gateway COMMAND --help shows how",
-    )
+    let is_value = matches!(
+        error.kind(),
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue
+    );
+    let argument = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) if is_value => argument.split(' ').next(),
+        _ => None,
+    };
+    let hint = match argument.unwrap_or_default() {
+        "--public-key" => {
+            "make one with wg genkey | wg pubkey, or ask the client's owner for the public key"
+        }
+        "--key" => "tokenvpn-gateway identities lists the keys",
+        "--route" => "give an address and a prefix, as in --route 10.20.0.0/16",
+        "--network" => "give an address and a prefix, as in --network 10.77.0.0/24",
+        "--endpoint" => "give a host and a port, as in --endpoint vpn.example:51820",
+        _ => "tokenvpn-gateway COMMAND --help shows how",
+    };
+    Failure::new(code::USAGE, what, hint)
+}
+
+/// A preshared key's file that cannot be used: not the gateway's own key.
+pub(crate) fn bad_preshared_key(error: KeyFileError) -> Failure {
+    match &error {
+        KeyFileError::Unusable { path, cause }
+            if cause.kind() != io::ErrorKind::PermissionDenied =>
+        {
+            let hint = format!(
+                "make one: (umask 077; wg genpsk > {0}), and give it to the client too",
+                path.display()
+            );
+            let what = match cause.kind() {
+                io::ErrorKind::NotFound => {
+                    format!("there is no preshared key at {}", path.display())
+                }
+                _ => error.to_string(),
+            };
+            Failure::new(code::OTHER, what, hint)
+        }
+        KeyFileError::Malformed { .. } => {
+            let hint = "it has to hold one line, as wg genpsk prints it";
+            Failure::new(code::OTHER, error, hint)
+        }
+        _ => error.into(),
+    }
+}
+
+/// Nobody got the invitation.
+pub(crate) fn not_handed_over(cause: Failure, withdrawn: bool) -> Failure {
+    let hint = match withdrawn {
+        true => "the invitation is withdrawn: invite again, into a file or a pipe that takes it",
+        false => "nobody has the invitation, and it ends by itself: invite again",
+    };
+    Failure {
+        hint: hint.into(),
+        ..cause
+    }
 }
 
 /// The running gateway is another version than the command.

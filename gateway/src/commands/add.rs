@@ -9,7 +9,10 @@ use crate::words::{self, Failure};
 
 pub(crate) fn run(path: &Path, asked: cli::Add) -> Result<(), Failure> {
     let preshared_key = match asked.preshared_key {
-        Some(file) => Some(key_file::read_preshared(&file)?.expose_text()),
+        Some(file) => {
+            let key = key_file::read_preshared(&file).map_err(words::bad_preshared_key)?;
+            Some(key.expose_text())
+        }
         None => None,
     };
     let request = control::Add {

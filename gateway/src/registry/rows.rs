@@ -237,6 +237,13 @@ pub(super) fn withdraw_renewals(connection: &Connection, key: &PublicKey) -> Fal
     Ok(())
 }
 
+/// Withdraws this invitation if it is open.
+pub(super) fn withdraw(connection: &Connection, id: &InvitationId) -> Fallible<()> {
+    let sql = format!("{WITHDRAW} AND id = ?1");
+    connection.execute(&sql, [id.as_str()])?;
+    Ok(())
+}
+
 /// Withdraws all open invitations of a name and counts them.
 pub(super) fn withdraw_all(connection: &Connection, name: &Name) -> Fallible<usize> {
     let sql = format!("{WITHDRAW} AND name = ?1");

@@ -369,6 +369,19 @@ fn what_has_ended_is_not_given() {
 }
 
 #[test]
+fn access_lasts_through_its_last_second() {
+    let (_directory, mut registry) = registry();
+    let mut laptop = client("laptop", &[]);
+    laptop.not_after = Some(NOW);
+    add(&mut registry, laptop).unwrap();
+    let [laptop] = &registry.identities().unwrap()[..] else {
+        panic!("one was added");
+    };
+    assert!(!laptop.is_expired(NOW));
+    assert!(laptop.is_expired(UnixTime(NOW.0 + 1)));
+}
+
+#[test]
 fn the_registry_is_private_and_survives_its_process() {
     let (directory, mut registry) = registry();
     let path = directory.path().join("registry.db");
