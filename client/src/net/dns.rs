@@ -27,7 +27,7 @@ const RESOLVED_STUB: &str = "127.0.0.53";
 
 /// How often, and how many times, to see whether resolvectl is done: 1 s in all. No
 /// removal is noticed meanwhile.
-const PATIENCE: (Duration, u32) = (Duration::from_millis(20), 50);
+const PATIENCE: (Duration, u32) = (Duration::from_millis(20), 100);
 
 /// Who turns names into addresses here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
