@@ -273,6 +273,35 @@ fn the_death_of_pcscd_counts_as_a_removal() {
 }
 
 #[test]
+fn a_pcscd_that_hangs_counts_as_a_removal_and_holds_up_no_end() {
+    let session = Session::new();
+    let pcscd = session.scene.one.processes_named("pcscd")[0];
+    let pcscd = nix::unistd::Pid::from_raw(pcscd);
+    nix::sys::signal::kill(pcscd, Signal::SIGSTOP).unwrap();
+    wait::until_true("the worker is gone", SOON, || !is_alive(session.worker));
+    session.up.await_state("token_removed");
+    assert_eq!(session.scene.one.network_state(), session.before);
+    // By now it is waiting for an answer of the service.
+    std::thread::sleep(2 * A_SECOND);
+    session.up.process().signal(Signal::SIGTERM);
+    assert_eq!(session.up.process().exit_code(SOON), 0);
+}
+
+#[test]
+fn a_sigterm_for_the_worker_too_is_the_supervisor_s_to_obey() {
+    let session = Session::new();
+    let worker = nix::unistd::Pid::from_raw(session.worker);
+    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+        nix::sys::signal::kill(worker, signal).unwrap();
+    }
+    assert!(session.scene.one.pings(SERVER));
+    assert!(is_alive(session.worker));
+    session.up.process().signal(Signal::SIGTERM);
+    assert_eq!(session.up.process().exit_code(SOON), 0);
+    assert_eq!(session.scene.one.network_state(), session.before);
+}
+
+#[test]
 fn the_death_of_the_worker_takes_the_tunnel_down() {
     let session = Session::with(&["--route", "0.0.0.0/0", "--dns", "10.20.0.80"], &[]);
     let pid = nix::unistd::Pid::from_raw(session.worker);
