@@ -25,7 +25,7 @@ const RESOLVED_FILES: &str = "/run/systemd/resolve";
 /// The address systemd-resolved listens on (systemd-resolved.service(8)).
 const RESOLVED_STUB: &str = "127.0.0.53";
 
-/// How often, and how many times, to see whether resolvectl is done: 1 s in all. No
+/// How often, and how many times, to see whether resolvectl is done: 2 s in all. No
 /// removal is noticed meanwhile.
 const PATIENCE: (Duration, u32) = (Duration::from_millis(20), 100);
 
