@@ -469,17 +469,17 @@ mod tests {
             (
                 "10.77.0.7/24",
                 "10.77.0.7/33",
-                "line 9, column 14: \"10.77.0.7/33\" is no network",
+                "line 9, column 13: \"10.77.0.7/33\" is no network",
             ),
             (
                 "10.77.0.7/24",
                 "10.77.0.7",
-                "line 9, column 14: \"10.77.0.7\" is no network",
+                "line 9, column 13: \"10.77.0.7\" is no network",
             ),
             (
                 "10.0.0.0/8",
                 "10.0.0.0/33",
-                "line 10, column 16: \"10.0.0.0/33\" is no network",
+                "line 10, column 15: \"10.0.0.0/33\" is no network",
             ),
             ("mtu", "mut", "unknown field `mut`"),
             ("name = \"traveller\"", "name = 5", "line 3, column 8"),
