@@ -43,3 +43,8 @@ pub use tap::Tap;
 pub use web::Web;
 pub use wireguard::WireGuardGo;
 pub use world::World;
+
+/// Whether tests with a long form take it: `contrib/test --all` sets `TOKENVPN_TEST_ALL`.
+pub fn full_length() -> bool {
+    std::env::var_os("TOKENVPN_TEST_ALL").is_some_and(|value| value == "1")
+}
