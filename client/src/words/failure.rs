@@ -1,0 +1,54 @@
+//! An error with its way out.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{code, printable};
+
+/// An error as people get it: what happened, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    /// What happened: one line, lower case, no full stop.
+    pub(crate) what: String,
+    /// What to do about it: one line.
+    pub(crate) hint: String,
+    /// The exit code, see [`code`].
+    pub(crate) code: u8,
+}
+
+impl Failure {
+    /// An error with its way out.
+    pub(crate) fn new(code: u8, what: impl Into<String>, hint: impl Into<String>) -> Failure {
+        Failure {
+            what: what.into(),
+            hint: hint.into(),
+            code,
+        }
+    }
+
+    /// An error of ours, or of a system that is not as we know it.
+    pub(crate) fn internal(what: impl Into<String>) -> Failure {
+        let hint = "this should not happen; RUST_LOG=debug tells more, please report it";
+        Failure::new(code::INTERNAL, what, hint)
+    }
+}
+
+/// Two lines: `error: …` and `hint: …`.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, hint) = (printable(&self.what), printable(&self.hint));
+        write!(f, "error: {what}\nhint: {hint}")
+    }
+}
+
+/// A command line that clap refuses.
+pub(crate) fn usage(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    // What follows the first paragraph repeats the usage.
+    let what = text.split("\n\n").next().unwrap_or_default();
+    let what: Vec<_> = what.split_whitespace().collect();
+    let what = what.join(" ");
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    Failure::new(code::USAGE, what, "see tokenvpn --help")
+}

@@ -1,0 +1,356 @@
+//! What `up` goes through, as it is told to people, to scripts and by the worker to the
+//! supervisor. The names of the states are a contract.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::endpoint::Endpoint;
+use tokenvpn_common::io::card::CardError;
+use tokenvpn_common::io::holder::Holder;
+use tokenvpn_common::name::Name;
+use tokenvpn_common::token::Ident;
+
+use super::{Failure, code};
+
+/// What `up` tells the user: one line of JSON, or a text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum State {
+    /// No token is plugged in, or not the one asked for.
+    WaitingToken {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        token: Option<Ident>,
+    },
+    /// `--wait` is over.
+    NoToken { seconds: u64 },
+    /// pcscd does not answer.
+    NoService,
+    /// Another program holds the token.
+    TokenBusy {
+        /// Who may hold it: `scdaemon, pid 6790`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        holders: Vec<String>,
+    },
+    /// There are several tokens to choose from.
+    PickToken { tokens: Vec<Choice> },
+    /// The PIN is being asked.
+    Pin { token: Ident, tries_left: u8 },
+    /// The card refused a PIN.
+    PinWrong { tries_left: u8, asked_again: bool },
+    /// The next mistake blocks the token.
+    PinLast,
+    /// No try is left.
+    PinBlocked,
+    /// The user would not give a PIN.
+    PinCancelled,
+    /// There is nobody to ask.
+    PinMissing,
+    /// A PIN that nobody typed is not risked once a try has been lost.
+    PinUntried { tries_left: u8 },
+    /// The card has no profile.
+    Empty,
+    /// The card has somebody else's data where the profile belongs.
+    Foreign,
+    /// The profile or label fails a check.
+    Damaged { object: String, check: String },
+    /// The profile or label needs a newer program.
+    TooNew { object: String, what: String },
+    /// The profile has expired.
+    Expired { not_after: UnixTime, now: UnixTime },
+    /// The profile expires within [`SOON_DAYS`].
+    ExpiresSoon { not_after: UnixTime, now: UnixTime },
+    /// The profile begins later.
+    NotYetValid { not_before: UnixTime, now: UnixTime },
+    /// The clock shows a time before the profile was written.
+    Clock { now: UnixTime },
+    /// The card has no room for a profile.
+    UnsupportedCard,
+    /// The card does not do as it should.
+    CardFailed { what: String },
+    /// A right is missing to build the tunnel.
+    NoPermission { what: String },
+    /// Host names are being looked up.
+    Resolving { hosts: Vec<String> },
+    /// A gateway is being tried.
+    Connecting {
+        endpoint: Endpoint,
+        address: SocketAddr,
+        index: usize,
+        count: usize,
+    },
+    /// Nobody answered, or no name could be looked up.
+    Unreachable {
+        now: UnixTime,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unresolved: Vec<String>,
+    },
+    /// `--ready-timeout` is over.
+    NoGateway { seconds: u64 },
+    /// A session is up.
+    Up(Box<Connection>),
+    /// This computer's network changed and the gateway still answers.
+    Roamed,
+    /// The session was lost; the gateways are tried again.
+    Lost,
+    /// The token is gone, and with it keys and tunnel.
+    TokenRemoved {
+        /// From the news of it until everything was put back.
+        seconds: f64,
+        tunnel: bool,
+    },
+    /// The user ended it.
+    Down { tunnel: bool },
+    /// Anything else that went wrong.
+    Failed(Failure),
+}
+
+/// What the tunnel leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Connection {
+    /// Whose token it is.
+    pub(crate) name: Name,
+    /// The tunnel device.
+    pub(crate) interface: String,
+    /// The gateway, as the profile has it.
+    pub(crate) endpoint: Endpoint,
+    /// Its address.
+    pub(crate) address: SocketAddr,
+    /// How long it took to answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) round_trip_ms: Option<u64>,
+    /// Our tunnel addresses.
+    pub(crate) addresses: Vec<IpNet>,
+    /// The networks that are led into the tunnel.
+    pub(crate) routes: Vec<IpNet>,
+    /// The name servers in use.
+    pub(crate) dns: Vec<IpAddr>,
+}
+
+/// A token to choose from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Choice {
+    /// Which one it is.
+    pub(crate) token: Ident,
+    /// Whose it is, if its label says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<Name>,
+}
+
+/// The last days of a profile, in which its user is reminded.
+pub(crate) const SOON_DAYS: i64 = 14;
+
+impl State {
+    /// The state's name, as in the JSON.
+    pub(crate) fn name(&self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(fields)) => {
+                fields["state"].as_str().unwrap_or_default().to_owned()
+            }
+            _ => unreachable!("invariant: a state is a JSON object with its name"),
+        }
+    }
+
+    /// One line of JSON. A problem comes with its text and exit code.
+    pub(crate) fn to_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Event<'a> {
+            #[serde(flatten)]
+            state: &'a State,
+            #[serde(flatten)]
+            problem: Option<Failure>,
+        }
+        let problem = match self {
+            State::Failed(_) => None,
+            state => state.exit_code().map(|_| Failure::from(state.clone())),
+        };
+        let event = Event {
+            state: self,
+            problem,
+        };
+        serde_json::to_string(&event).expect("invariant: a state is valid JSON")
+    }
+
+    /// The exit code of a state that ends `up`, if not now then without a terminal.
+    pub(crate) fn exit_code(&self) -> Option<u8> {
+        Some(match self {
+            State::NoToken { .. } => code::NO_TOKEN,
+            State::NoService => code::NO_SERVICE,
+            State::TokenBusy { .. } => code::BUSY,
+            State::PickToken { .. } => code::USAGE,
+            State::PinCancelled | State::PinMissing | State::PinUntried { .. } => code::PIN,
+            State::PinWrong {
+                asked_again: false, ..
+            } => code::PIN,
+            State::PinBlocked => code::PIN_BLOCKED,
+            State::Empty | State::Foreign => code::EMPTY,
+            State::Damaged { .. } | State::TooNew { .. } => code::DAMAGED,
+            State::Expired { .. } => code::EXPIRED,
+            State::NotYetValid { .. } | State::Clock { .. } => code::CLOCK,
+            State::UnsupportedCard => code::UNSUPPORTED,
+            State::CardFailed { .. } => code::OTHER,
+            State::NoPermission { .. } => code::NO_PERMISSION,
+            State::NoGateway { .. } => code::NO_GATEWAY,
+            State::Failed(failure) => failure.code,
+            _ => return None,
+        })
+    }
+
+    /// Whether another token, or the same one changed, could make it better.
+    pub(crate) fn is_about_the_token(&self) -> bool {
+        matches!(
+            self,
+            State::TokenBusy { .. }
+                | State::PickToken { .. }
+                | State::PinBlocked
+                | State::PinCancelled
+                | State::PinMissing
+                | State::Empty
+                | State::Foreign
+                | State::Damaged { .. }
+                | State::TooNew { .. }
+                | State::Expired { .. }
+                | State::NotYetValid { .. }
+                | State::Clock { .. }
+                | State::UnsupportedCard
+                | State::CardFailed { .. }
+        )
+    }
+}
+
+impl From<CardError> for State {
+    fn from(error: CardError) -> State {
+        match error {
+            CardError::NoService => State::NoService,
+            CardError::NoReader | CardError::NoToken | CardError::Removed => {
+                State::WaitingToken { token: None }
+            }
+            CardError::Busy { holders, .. } => State::TokenBusy {
+                holders: holders.iter().map(Holder::to_string).collect(),
+            },
+            CardError::NoPermission => State::NoPermission {
+                what: error.to_string(),
+            },
+            CardError::PinWrong { tries_left } => State::PinWrong {
+                tries_left,
+                asked_again: false,
+            },
+            CardError::PinBlocked => State::PinBlocked,
+            CardError::Unsupported { .. } => State::UnsupportedCard,
+            CardError::AdminPinWrong { .. }
+            | CardError::AdminPinBlocked
+            | CardError::ResetCodeWrong { .. }
+            | CardError::ResetCodeBlocked
+            | CardError::PinTooLong { .. }
+            | CardError::TooLong { .. }
+            | CardError::NotKept { .. }
+            | CardError::Card(_) => State::CardFailed {
+                what: error.to_string(),
+            },
+        }
+    }
+}
+
+impl From<Failure> for State {
+    fn from(failure: Failure) -> State {
+        State::Failed(failure)
+    }
+}
+
+impl From<State> for Failure {
+    fn from(state: State) -> Failure {
+        match (state.exit_code(), state) {
+            (_, State::Failed(failure)) => failure,
+            (Some(code), problem) => {
+                let (what, hint) = problem.what_and_hint();
+                Failure::new(code, what, hint)
+            }
+            (None, other) => Failure::internal(format!("{} is no error", other.name())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime(1_795_165_920);
+
+    #[test]
+    fn a_problem_is_two_lines_for_people_and_has_its_code_for_scripts() {
+        let state = State::Expired {
+            not_after: UnixTime(NOW.0 - 23 * 86_400),
+            now: NOW,
+        };
+        let text = state.text();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            lines[0],
+            "error: this token expired on 2026-10-28, 23 days ago by this computer's clock; \
+             the tunnel is down"
+        );
+        assert!(lines[1].starts_with("hint: ") && lines.len() == 2, "{text}");
+        let event: serde_json::Value = serde_json::from_str(&state.to_json()).unwrap();
+        assert_eq!(event["state"], "expired");
+        assert_eq!(event["code"], 6);
+        assert_eq!(event["not_after"], NOW.0 - 23 * 86_400);
+    }
+
+    #[test]
+    fn a_failure_is_told_once_in_its_event() {
+        let state = State::Failed(Failure::new(code::OTHER, "what", "hint"));
+        assert_eq!(
+            state.to_json(),
+            r#"{"state":"failed","what":"what","hint":"hint","code":1}"#
+        );
+    }
+
+    #[test]
+    fn what_is_no_problem_is_told_without_a_code() {
+        let pin = State::Pin {
+            token: "0006:12345678".parse().unwrap(),
+            tries_left: 3,
+        };
+        assert_eq!(
+            pin.to_json(),
+            r#"{"state":"pin","token":"0006:12345678","tries_left":3}"#
+        );
+        assert_eq!(pin.text(), "", "the prompt says it");
+        let again = State::PinWrong {
+            tries_left: 2,
+            asked_again: true,
+        };
+        assert_eq!(again.text(), "Wrong PIN. 2 tries left.");
+        assert_eq!(again.exit_code(), None);
+    }
+
+    #[test]
+    fn nothing_that_is_printed_moves_the_cursor() {
+        let failure = Failure::new(code::OTHER, "a\x1b[2Jb", "c\rd");
+        let text = State::Failed(failure).text();
+        assert!(
+            text.chars().all(|c| c == '\n' || !c.is_control()),
+            "{text:?}"
+        );
+    }
+
+    #[test]
+    fn a_session_is_told_with_everything_that_now_goes_through_it() {
+        let state = State::Up(Box::new(Connection {
+            name: "traveller".parse().unwrap(),
+            interface: "tokenvpn".into(),
+            endpoint: "tokyo.example:51820".parse().unwrap(),
+            address: "203.0.113.5:51820".parse().unwrap(),
+            round_trip_ms: Some(41),
+            addresses: vec!["10.77.0.7/24".parse().unwrap()],
+            routes: vec!["10.0.0.0/8".parse().unwrap()],
+            dns: vec!["10.77.0.1".parse().unwrap()],
+        }));
+        assert_eq!(
+            state.text(),
+            "Connected as traveller via tokyo.example (203.0.113.5), 41 ms. 10.77.0.7, \
+             routes 10.0.0.0/8, DNS 10.77.0.1. Pull the token to disconnect."
+        );
+    }
+}
