@@ -67,6 +67,10 @@ pub(crate) struct Status {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Go on showing it every second, with rates, until q is pressed; with --json one
+    /// object a line.
+    #[arg(long)]
+    pub(crate) watch: bool,
 }
 
 /// Which tunnel is meant.

@@ -17,6 +17,7 @@ pub mod profile;
 pub mod status;
 pub mod token;
 pub mod uapi;
+pub mod watch;
 
 mod admission;
 mod allowed_ips;

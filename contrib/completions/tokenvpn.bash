@@ -359,7 +359,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__status)
-            opts="-h --interface --json --help"
+            opts="-h --interface --json --watch --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

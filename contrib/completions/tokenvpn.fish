@@ -43,6 +43,7 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand down" -l interface -d 
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand down" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -l interface -d 'Name of the tunnel device' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -l json -d 'Print JSON'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -l watch -d 'Go on showing it every second, with rates, until q is pressed; with --json one object a line'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew edit erase pin unblock help" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew edit erase pin unblock help" -f -a "list" -d 'List the tokens that are plugged in'

@@ -2,16 +2,18 @@
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
+use std::thread;
 use std::time::Duration;
 
-use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::io::clock;
-use tokenvpn_common::status::{Peer, Status};
+use tokenvpn_common::io::screen::Screen;
+use tokenvpn_common::status::Status;
+use tokenvpn_common::watch::Watch;
 
 use crate::cli;
 use crate::runtime::Runtime;
 use crate::supervisor::ControlRequest;
-use crate::words::{Failure, code};
+use crate::words::{self, Failure, code};
 
 /// How long a supervisor may take to answer. It answers a status within 0.2 s, and an end
 /// when everything is put back.
@@ -20,42 +22,99 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The state of a tunnel that no supervisor holds.
 const DOWN: &str = "down";
 
+/// How often a status that is watched is asked for.
+const PACE: Duration = Duration::from_secs(1);
+
 /// Prints the status; gives the exit code: 0 up, 3 not.
 ///
 /// # Errors
 /// A missing permission, or a supervisor that does not answer.
 pub(crate) fn run(options: cli::Status) -> Result<u8, Failure> {
     let runtime = Runtime::new(&options.interface.interface);
-    let status = match ask(&runtime, ControlRequest::Status) {
+    match (options.watch, options.json) {
+        (false, json) => {
+            let status = status(&runtime)?;
+            let text = match json {
+                true => line(&status),
+                false => words::status(runtime.interface(), &status, clock::unix_time()),
+            };
+            // A closed stdout changes nothing about the answer, which is the exit code too.
+            let _ = io::stdout().write_all(text.as_bytes());
+            Ok(code(&status))
+        }
+        (true, true) => stream(&runtime),
+        (true, false) => watch(&runtime),
+    }
+}
+
+/// Prints an object a line until nobody reads them.
+fn stream(runtime: &Runtime) -> Result<u8, Failure> {
+    loop {
+        let status = status(runtime)?;
+        let mut out = io::stdout().lock();
+        let line = line(&status);
+        if out
+            .write_all(line.as_bytes())
+            .and_then(|()| out.flush())
+            .is_err()
+        {
+            return Ok(code(&status));
+        }
+        thread::sleep(PACE);
+    }
+}
+
+/// Fills the terminal until a key says that it is enough.
+fn watch(runtime: &Runtime) -> Result<u8, Failure> {
+    let mut screen = Screen::open().map_err(words::no_screen)?;
+    let mut watch = Watch::default();
+    loop {
+        let status = status(runtime)?;
+        watch.handle(clock::now(), &status);
+        let (_, columns) = screen.size();
+        let now = clock::unix_time();
+        let lines = words::live_status(runtime.interface(), &status, &watch, now, columns);
+        let goes_on = screen
+            .show(&lines)
+            .and_then(|()| screen.is_watched_for(PACE));
+        // A terminal that is gone has nobody to tell.
+        if !goes_on.unwrap_or(false) {
+            return Ok(code(&status));
+        }
+    }
+}
+
+fn code(status: &Status) -> u8 {
+    match status.state.as_str() {
+        "up" => 0,
+        _ => code::NO_TOKEN,
+    }
+}
+
+fn line(status: &Status) -> String {
+    let line = serde_json::to_string(status);
+    line.expect("invariant: a status is valid JSON") + "\n"
+}
+
+/// The status of the supervisor, or that there is none.
+fn status(runtime: &Runtime) -> Result<Status, Failure> {
+    match ask(runtime, ControlRequest::Status) {
         Ok(line) => serde_json::from_str(&line)
-            .map_err(|_| Failure::internal("the supervisor's answer cannot be read"))?,
+            .map_err(|_| Failure::internal("the supervisor's answer cannot be read")),
         Err(e) => match e.kind() {
             // No socket, or one that its owner left when it was killed.
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Status::new(DOWN),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(Status::new(DOWN)),
             io::ErrorKind::PermissionDenied => {
                 let what = format!("no permission to ask {}: {e}", runtime.interface());
-                return Err(Failure::new(code::NO_PERMISSION, what, "run it as root"));
+                Err(Failure::new(code::NO_PERMISSION, what, "run it as root"))
             }
             _ => {
                 let what = format!("the supervisor of {} does not answer", runtime.interface());
                 let hint = "tokenvpn down ends it; what is left of it is put back";
-                return Err(Failure::new(code::OTHER, what, hint));
+                Err(Failure::new(code::OTHER, what, hint))
             }
         },
-    };
-    let text = match options.json {
-        true => {
-            let line = serde_json::to_string(&status);
-            line.expect("invariant: a status is valid JSON") + "\n"
-        }
-        false => text(runtime.interface(), &status, clock::unix_time()),
-    };
-    // A closed stdout changes nothing about the answer, which is the exit code too.
-    let _ = io::stdout().write_all(text.as_bytes());
-    Ok(match status.state.as_str() {
-        "up" => 0,
-        _ => code::NO_TOKEN,
-    })
+    }
 }
 
 /// Asks the supervisor; its answer without the line's end.
@@ -70,89 +129,5 @@ pub(super) fn ask(runtime: &Runtime, request: ControlRequest) -> io::Result<Stri
     match answer.pop() {
         Some('\n') => Ok(answer),
         _ => Err(io::ErrorKind::UnexpectedEof.into()),
-    }
-}
-
-fn text(interface: &str, status: &Status, now: UnixTime) -> String {
-    let mut lines = vec![format!("{interface}: {}", status.state.replace('_', " "))];
-    let mut line = |name: &str, value: &str| lines.push(format!("  {name}: {value}"));
-    if let Some(identity) = &status.identity {
-        line("identity", identity);
-    }
-    if let Some(token) = &status.token {
-        line("token", token);
-    }
-    if !status.addresses.is_empty() {
-        let addresses: Vec<_> = status.addresses.iter().map(|a| a.addr()).collect();
-        line("addresses", &list(&addresses));
-    }
-    if let Some(expires) = status.expires {
-        line("expires", &expires.to_string());
-    }
-    for peer in &status.peers {
-        lines.push(format!("  gateway: {}", peer.name));
-        lines.extend(peer_lines(peer, now));
-    }
-    lines.join("\n") + "\n"
-}
-
-fn peer_lines(peer: &Peer, now: UnixTime) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(endpoint) = peer.endpoint {
-        lines.push(format!("    endpoint: {endpoint}"));
-    }
-    let handshake = match peer.latest_handshake {
-        Some(at) => format!("{} s ago", now.0.saturating_sub(at.0)),
-        None => "none yet".into(),
-    };
-    lines.push(format!("    latest handshake: {handshake}"));
-    lines.push(format!(
-        "    received {} bytes, sent {} bytes",
-        peer.rx_bytes, peer.tx_bytes
-    ));
-    lines.push(format!("    routes: {}", list(&peer.allowed_ips)));
-    lines
-}
-
-fn list<T: ToString>(items: &[T]) -> String {
-    let items: Vec<_> = items.iter().map(T::to_string).collect();
-    items.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use tokenvpn_common::key::PrivateKey;
-
-    use super::*;
-
-    #[test]
-    fn people_see_what_they_ask_for() {
-        let status = Status {
-            identity: Some("traveller".into()),
-            addresses: vec!["10.77.0.7/24".parse().unwrap()],
-            peers: vec![Peer {
-                name: "vpn.example.com:51820".into(),
-                public_key: PrivateKey::from_bytes([1; 32]).public(),
-                endpoint: Some("203.0.113.5:51820".parse().unwrap()),
-                latest_handshake: Some(UnixTime(1000)),
-                rx_bytes: 7,
-                tx_bytes: 8,
-                allowed_ips: vec!["10.0.0.0/8".parse().unwrap()],
-                persistent_keepalive: None,
-                expires: None,
-            }],
-            ..Status::new("up")
-        };
-        assert_eq!(
-            text("tokenvpn", &status, UnixTime(1060)),
-            "tokenvpn: up\n  identity: traveller\n  addresses: 10.77.0.7\n  \
-             gateway: vpn.example.com:51820\n    endpoint: 203.0.113.5:51820\n    \
-             latest handshake: 60 s ago\n    received 7 bytes, sent 8 bytes\n    \
-             routes: 10.0.0.0/8\n"
-        );
-        assert_eq!(
-            text("t", &Status::new("waiting_token"), UnixTime(0)),
-            "t: waiting token\n"
-        );
     }
 }

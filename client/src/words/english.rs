@@ -2,6 +2,7 @@
 
 mod prompt;
 mod state;
+mod status;
 
 use std::fmt;
 
@@ -10,6 +11,7 @@ use tokenvpn_common::clock::UnixTime;
 pub(crate) use prompt::{
     LAST_TRY_ANSWER, LAST_TRY_PROMPT, last_try, pin_prompt, secret_prompt, wrong,
 };
+pub(crate) use status::{live_status, no_screen, status};
 
 fn tries(left: u8) -> String {
     match left {

@@ -9,6 +9,7 @@ pub mod holder;
 pub mod logging;
 pub mod netlink;
 pub mod request_socket;
+pub mod screen;
 mod steering;
 pub mod tun;
 pub mod udp;
