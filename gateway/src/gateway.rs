@@ -99,7 +99,8 @@ impl Gateway {
         let system = |e: io::Error| Failure::io("the gateway cannot start", &e);
         let poll = Poll::new().map_err(system)?;
         let signals = watch_signals(&poll).map_err(system)?;
-        let registry = Registry::open(&config.registry_file())?;
+        let mut registry = Registry::open(&config.registry_file())?;
+        end_expired(&mut registry, clock::unix_time());
         let (roster, peers) = admit_all(&registry, config.workers)?;
 
         let sockets = udp::bind(config.listen_port, None, config.workers)?;
@@ -277,6 +278,10 @@ impl Gateway {
         if self.take_up(change).is_err() {
             tracing::error!("an expired session may still be up");
         }
+        let noted = self.writer.call(move |registry| end_expired(registry, now));
+        if noted.is_none() {
+            tracing::error!("the registry's thread has ended");
+        }
         self.set_expiry();
     }
 
@@ -349,6 +354,17 @@ impl Gateway {
             peers,
             ..Status::new("up")
         })
+    }
+}
+
+/// Notes in the registry whose access has ended, so that it stays so after a restart too.
+fn end_expired(registry: &mut Registry, now: UnixTime) {
+    let act = Act {
+        who: "clock".to_owned(),
+        now,
+    };
+    if let Err(error) = registry.end_expired(&act) {
+        tracing::warn!(%error, "it cannot be noted that access has ended");
     }
 }
 

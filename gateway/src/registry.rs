@@ -44,12 +44,14 @@ pub(crate) struct Identity {
     /// The serial number of the profile that holds the key; 0 for a key without profile.
     pub(crate) serial: u32,
     pub(crate) added: UnixTime,
+    /// Whether its access was seen to have ended: it stays so when the clock is set back.
+    pub(crate) ended: bool,
 }
 
 impl Identity {
     /// Whether its access has ended at `now`.
     pub(crate) fn is_expired(&self, now: UnixTime) -> bool {
-        has_ended(self.not_after, now)
+        self.ended || has_ended(self.not_after, now)
     }
 }
 
@@ -258,6 +260,7 @@ impl Registry {
             not_after: pending.not_after,
             serial: enrolment.serial,
             added: act.now,
+            ended: false,
         };
         insert_identity(&transaction, &identity, own_key)?;
         rows::end_invitation(&transaction, &enrolment.id)?;
@@ -336,6 +339,19 @@ impl Registry {
             removed,
             added: Vec::new(),
         })
+    }
+
+    /// Notes whose access has ended. Only a renewal lets them in again, whatever a clock
+    /// shows that was set back.
+    pub(crate) fn end_expired(&mut self, act: &Act) -> Result<(), RegistryError> {
+        let transaction = self.begin()?;
+        for identity in rows::newly_ended(&transaction, act.now)? {
+            let key = &identity.public_key;
+            rows::end_identity(&transaction, key)?;
+            rows::insert_audit(&transaction, act, "expire", &identity.name, Some(key))?;
+        }
+        transaction.commit()?;
+        Ok(())
     }
 
     /// Notes what was seen of identities. What is not an identity's key is left out.

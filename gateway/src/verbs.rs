@@ -131,6 +131,7 @@ fn add(
         not_after: request.expires,
         serial: 0,
         added: act.now,
+        ended: false,
     };
     let networks = &terms.config.networks;
     let change = registry.add(act, identity, networks, &terms.public_key)?;

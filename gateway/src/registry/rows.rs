@@ -12,7 +12,7 @@ use tokenvpn_common::name::Name;
 
 use super::{Act, Identity, Kind, Pending, Refusal, RegistryError, Sighting};
 
-const IDENTITY: &str = "SELECT public_key, name, spare, addresses, preshared_key, not_after, serial, added FROM identity";
+const IDENTITY: &str = "SELECT public_key, name, spare, addresses, preshared_key, not_after, serial, added, ended FROM identity";
 const INVITATION: &str = "SELECT id, name, spare, replaces, addresses, preshared_key, not_after, \
      valid_until, ended FROM invitation";
 
@@ -88,6 +88,7 @@ fn to_identity(row: &Row<'_>) -> Fallible<Identity> {
         not_after: not_after(row)?,
         serial: row.get("serial")?,
         added: time(row, "added")?,
+        ended: row.get("ended")?,
     })
 }
 
@@ -132,7 +133,7 @@ pub(super) fn identity(connection: &Connection, key: &PublicKey) -> Fallible<Opt
 
 pub(super) fn insert_identity(connection: &Connection, identity: &Identity) -> Fallible<()> {
     connection.execute(
-        "INSERT INTO identity VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO identity VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             identity.public_key.as_bytes(),
             identity.name.as_str(),
@@ -142,8 +143,21 @@ pub(super) fn insert_identity(connection: &Connection, identity: &Identity) -> F
             identity.not_after.map(seconds),
             identity.serial,
             seconds(identity.added),
+            identity.ended,
         ],
     )?;
+    Ok(())
+}
+
+/// Those whose access is over at `now` and of whom that is not noted yet.
+pub(super) fn newly_ended(connection: &Connection, now: UnixTime) -> Fallible<Vec<Identity>> {
+    let sql = format!("{IDENTITY} WHERE not_after < ?1 AND ended = 0");
+    all(connection, &sql, [seconds(now)], to_identity)
+}
+
+pub(super) fn end_identity(connection: &Connection, key: &PublicKey) -> Fallible<()> {
+    let sql = "UPDATE identity SET ended = 1 WHERE public_key = ?1";
+    connection.execute(sql, [key.as_bytes()])?;
     Ok(())
 }
 

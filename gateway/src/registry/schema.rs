@@ -27,7 +27,8 @@ CREATE TABLE identity (
     preshared_key BLOB CHECK (length(preshared_key) = 32),
     not_after INTEGER,              -- Unix seconds, as every time here
     serial INTEGER NOT NULL,
-    added INTEGER NOT NULL
+    added INTEGER NOT NULL,
+    ended INTEGER NOT NULL CHECK (ended IN (0, 1))  -- our clock once showed more than not_after
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX identity_name ON identity (name);
 CREATE TABLE invitation (

@@ -115,6 +115,7 @@ fn client(who: &str, addresses: &[&str]) -> Identity {
         not_after: None,
         serial: 0,
         added: NOW,
+        ended: false,
     }
 }
 
@@ -379,6 +380,33 @@ fn access_lasts_through_its_last_second() {
     };
     assert!(!laptop.is_expired(NOW));
     assert!(laptop.is_expired(UnixTime(NOW.0 + 1)));
+}
+
+#[test]
+fn what_has_ended_stays_so_when_the_clock_is_set_back_until_it_is_renewed() {
+    let (directory, mut registry) = registry();
+    let path = directory.path().join("registry.db");
+    let mut laptop = client("laptop", &[]);
+    laptop.not_after = Some(NOW);
+    add(&mut registry, laptop).unwrap();
+    let later = |seconds| Act {
+        now: UnixTime(NOW.0 + seconds),
+        ..act()
+    };
+    let is_over = |path: &Path| {
+        let identities = Registry::open(path).unwrap().identities().unwrap();
+        identities[0].is_expired(NOW)
+    };
+    registry.end_expired(&later(0)).unwrap();
+    assert!(!is_over(&path), "its last second");
+    registry.end_expired(&later(1)).unwrap();
+    assert!(is_over(&path));
+    registry.end_expired(&later(2)).unwrap();
+    assert_eq!(rows::audited(&registry.connection, "expire"), 1);
+
+    let renewal = invite(&mut registry, "laptop");
+    enrol(&mut registry, &renewal, fresh_key()).unwrap();
+    assert!(!is_over(&path));
 }
 
 #[test]
