@@ -43,6 +43,8 @@ pub struct Datagram {
     pub kind: u8,
     /// Bytes of UDP payload. With segmentation offload one of these may be a train of several.
     pub len: usize,
+    /// The payload of an initiation; empty otherwise.
+    pub initiation: Vec<u8>,
 }
 
 impl Datagram {
@@ -168,6 +170,10 @@ fn follow(socket: &OwnedFd, log: &Mutex<Vec<Datagram>>, stop: &AtomicBool) {
                     destination,
                     kind,
                     len: payload.len(),
+                    initiation: match (kind, payload.len()) {
+                        (1, 148) => payload.to_vec(),
+                        _ => Vec::new(),
+                    },
                 });
         }
     }

@@ -1,0 +1,215 @@
+//! Computers whose clocks differ, and a gateway whose clock is set.
+
+#[path = "../common/tests/device/forgery.rs"]
+mod forgery;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, UdpSocket},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use rig::{
+    Card, Gateway, Host, Scene, Speaker, Tap, Up, WallClock, World,
+    client::PIN_FD,
+    scene::{ENDPOINT, HOTEL_ADDRESS, SERVER},
+    wait::{self, SOON, now},
+};
+use tokenvpn_common::{
+    clock::UnixTime,
+    io::clock::unix_time,
+    key::{PrivateKey, PublicKey},
+};
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+
+/// `tokenvpn up` on a computer that goes by this clock.
+fn up_by(clock: &WallClock, host: &Host, card: &Card) -> Up {
+    let number = PIN_FD.to_string();
+    let up = host
+        .tokenvpn(&["up", "--json", "--pin-fd", &number])
+        .text_on(PIN_FD, card.pin());
+    Up::started(host, clock.of(up))
+}
+
+fn endpoint(gateway: &Gateway) -> Option<IpAddr> {
+    Some(gateway.peer("traveller").endpoint?.ip())
+}
+
+/// The initiations that left a host so far.
+fn initiations(tap: &Tap) -> Vec<Vec<u8>> {
+    let all = tap.datagrams().into_iter();
+    let left = all.filter(|d| d.outgoing && d.kind == 1);
+    left.map(|d| d.initiation).collect()
+}
+
+/// Sends them again from elsewhere, as they were and as if from another session.
+fn send_again(scene: &Scene, recorded: &[Vec<u8>], key: &PublicKey) {
+    let socket = scene.router.within(|| UdpSocket::bind("203.0.113.1:0"));
+    let socket = socket.expect("a socket");
+    for initiation in recorded {
+        for datagram in [
+            initiation.clone(),
+            forgery::with_other_index(initiation, key),
+        ] {
+            socket.send_to(&datagram, ENDPOINT).expect("it is sent");
+        }
+    }
+    socket
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .expect("a socket has a timeout");
+    let mut room = [0; 256];
+    assert!(socket.recv(&mut room).is_err(), "it is not even answered");
+}
+
+#[test]
+fn a_token_that_comes_from_a_fast_clock_connects_and_what_it_said_there_means_nothing() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let key = gateway.status().public_key.expect("it has a key");
+    let card = scene.issue(&gateway, "traveller");
+    let clock = WallClock::new(&scene.one);
+    clock.set_fast(HOUR);
+    let tap = Tap::on(&scene.one, "eth0");
+    let up = up_by(&clock, &scene.one, &card);
+    up.await_state("waiting_token");
+    card.insert();
+    up.await_state("up");
+    assert!(scene.one.pings(SERVER));
+    card.remove();
+    up.await_state("token_removed");
+    let recorded = initiations(&tap);
+    assert!(!recorded.is_empty());
+
+    scene.two.start_pcscd();
+    card.connect(&scene.two);
+    let up = scene.two.up(card.pin(), &[]);
+    up.await_state("waiting_token");
+    card.insert();
+    let start = now();
+    up.await_state_within("up", Duration::from_secs(60));
+    let took = now().since(start);
+    println!("connected after {took:?}");
+    assert!(took <= Duration::from_secs(60), "{took:?}");
+    assert!(scene.two.pings(SERVER));
+    assert_eq!(endpoint(&gateway), Some(HOTEL_ADDRESS));
+
+    let tap = Tap::on(&scene.two, "eth0");
+    let stands = || {
+        assert_eq!(endpoint(&gateway), Some(HOTEL_ADDRESS));
+        assert!(scene.two.pings(SERVER));
+        assert_eq!(endpoint(&gateway), Some(HOTEL_ADDRESS));
+        assert_eq!(initiations(&tap).len(), 0, "no handshake was needed");
+    };
+    send_again(&scene, &recorded, &key);
+    stands();
+    // Also after a restart, as far as what was seen has been written: within a second.
+    std::thread::sleep(Duration::from_millis(1_500));
+    gateway.kill();
+    gateway.start();
+    wait::until_true("it has spoken first", SOON, || {
+        gateway.peer("traveller").latest_handshake.is_some()
+    });
+    send_again(&scene, &recorded, &key);
+    stands();
+    if rig::full_length() {
+        // And when the traveller was silent for so long that it could come with another clock.
+        let worker = Pid::from_raw(up.worker().expect("it is up"));
+        kill(worker, Signal::SIGSTOP).expect("it is stopped");
+        std::thread::sleep(Duration::from_secs(40));
+        send_again(&scene, &recorded, &key);
+        kill(worker, Signal::SIGCONT).expect("it goes on");
+        stands();
+    }
+}
+
+#[test]
+fn a_clock_before_the_day_of_issue_is_refused() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    card.insert();
+    let clock = WallClock::new(&scene.one);
+    let until_1970 = -i64::try_from(unix_time().0).expect("it is not that late");
+    for fast in [-2 * DAY, until_1970, until_1970 - DAY] {
+        clock.set_fast(fast);
+        let up = up_by(&clock, &scene.one, &card);
+        let code = up.process().exit_code(SOON);
+        assert_eq!(code, 14, "{}", up.process().report());
+        let states = up.events();
+        let last = states.last().expect("an event");
+        assert_eq!(last["state"], "clock", "{last}");
+    }
+    assert_eq!(endpoint(&gateway), None, "nothing was sent");
+    // A clock that is slow by less may only stand in another time zone.
+    clock.set_fast(-20 * HOUR);
+    let up = up_by(&clock, &scene.one, &card);
+    up.await_state("up");
+}
+
+#[test]
+fn access_ends_by_the_gateway_s_clock_and_no_clock_brings_it_back() {
+    const TRAVELLER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 10);
+    const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+    let world = World::new();
+    let [traveller, machine] = ["traveller", "gateway"].map(|name| world.host(name));
+    world.wire(
+        (&traveller, "eth0", "203.0.113.10/24"),
+        (&machine, "eth0", "203.0.113.5/24"),
+    );
+    let clock = WallClock::new(&machine);
+    let gateway = Gateway::init(&machine, ENDPOINT, "10.77.0.0/24");
+    let start = || gateway.started(clock.of(gateway.command(&["run"])));
+    start();
+    let key = PrivateKey::generate();
+    let public = key.public().to_string();
+    let expires = UnixTime(unix_time().0 + DAY as u64).to_string();
+    let words = ["add", "traveller", "--public-key", &public];
+    gateway
+        .command(&words)
+        .args(["--address", "10.77.0.10", "--expires", &expires])
+        .ok();
+    let own = gateway.status().public_key.expect("it has a key");
+    let mut speaker = Speaker::new(&traveller, &key, TRAVELLER, ENDPOINT.parse().unwrap(), &own);
+    speaker.connect();
+    assert!(speaker.pings(GATEWAY));
+    // By this clock there is time left, and before it was set back there was more of it.
+    for fast in [-DAY, 0, DAY - HOUR] {
+        clock.set_fast(fast);
+        wait::holds_for("the session", Duration::from_millis(200), || {
+            speaker.pings(GATEWAY)
+        });
+    }
+
+    clock.set_fast(DAY + 2);
+    let set = now();
+    let mut last = set;
+    while speaker.pings(GATEWAY) {
+        last = now();
+    }
+    let cut = last.since(set);
+    assert!(cut < Duration::from_secs(1), "{cut:?}");
+    assert!(gateway.status().peers.is_empty());
+
+    let mut is_out = || {
+        let before = speaker.heard.len();
+        let initiation = speaker.initiation();
+        speaker.send(&initiation);
+        assert!(!speaker.pings(GATEWAY));
+        assert_eq!(speaker.heard.len(), before, "there is no answer");
+        assert!(gateway.status().peers.is_empty());
+        let listing = gateway.command(&["identities"]).ok();
+        assert!(listing.contains("(over)"), "{listing}");
+    };
+    for fast in [DAY + 2, 0, -DAY] {
+        clock.set_fast(fast);
+        is_out();
+        gateway.stop();
+        start();
+        is_out();
+    }
+}

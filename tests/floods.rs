@@ -1,0 +1,345 @@
+//! Ten thousand datagrams a second at the gateway's port, of five kinds, while somebody works.
+//!
+//! In full length each kind lasts 30 s and what a traveller has of the network is compared with the
+//! same flood at a port where nobody listens. One flood at a time: they share the machine.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use rig::{
+    Card, Flood, Gateway, Host, Scene, Up,
+    client::TUNNEL,
+    flood::Toll,
+    process::Process,
+    scene::{ENDPOINT, INNER_NETWORK, SERVER},
+    speaker,
+    wait::{SOON, now},
+};
+use tokenvpn_common::key::{PrivateKey, PublicKey};
+
+/// Datagrams a second.
+const RATE: u64 = 10_000;
+
+/// How many different datagrams a flood has.
+const POOL: usize = 2_000;
+
+/// One address of the gateway's where nobody listens.
+const CLOSED: &str = "203.0.113.5:9";
+
+/// A port of the server's that sends zeros for as long as somebody takes them.
+const SOURCE: u16 = 4_000;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// What floods.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Bytes that mean nothing.
+    Noise,
+    /// Initiations for another gateway.
+    WrongMac,
+    /// Initiations of strangers.
+    Strangers,
+    /// Initiations of somebody who is let in.
+    Enrolled,
+    /// Data of no session.
+    Data,
+}
+
+/// Two travellers, one of them connected, and an attacker on a network of its own.
+struct Place {
+    scene: Scene,
+    gateway: Gateway,
+    attacker: Host,
+    key: PublicKey,
+    /// The second token, not yet used.
+    card: Card,
+    _up: Up,
+    _first: Card,
+    _source: Source,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Place {
+    fn new() -> Place {
+        let alone = ONE_AT_A_TIME.lock();
+        let alone = alone.unwrap_or_else(PoisonError::into_inner);
+        let scene = Scene::new();
+        let attacker = scene.world.host("attacker");
+        scene.world.wire(
+            (&attacker, "eth0", "198.18.0.2/16"),
+            (&scene.router, "attacker", "198.18.0.1/16"),
+        );
+        attacker.ip("route add default via 198.18.0.1");
+        for last in 3..=32 {
+            attacker.ip(&format!("address add 198.18.0.{last}/16 dev eth0"));
+        }
+        let gateway = scene.start_gateway();
+        let first = scene.issue(&gateway, "first");
+        let up = scene.connect(&scene.one, &first);
+        // The second is issued where the first has no reader.
+        scene.two.start_pcscd();
+        let card = Card::new(&scene.world, "second");
+        card.connect(&scene.two);
+        card.insert();
+        let invitation = gateway.invite("second", &["--route", INNER_NETWORK]);
+        gateway.enrol(&scene.two.issue(&invitation, card.pin()));
+        card.remove();
+        let key = gateway.status().public_key.expect("it has a key");
+        let source = Source::start(&scene.server);
+        Place {
+            gateway,
+            attacker,
+            key,
+            card,
+            _up: up,
+            _first: first,
+            _source: source,
+            _alone: alone,
+            scene,
+        }
+    }
+
+    fn datagrams(&self, kind: Kind) -> Vec<Vec<u8>> {
+        let initiations = |key: &PrivateKey, gateway: &PublicKey, count: usize| {
+            let mut tunnel = speaker::tunnel(key, gateway);
+            (0..count)
+                .map(|_| speaker::initiation(&mut tunnel))
+                .collect::<Vec<_>>()
+        };
+        let random = || PrivateKey::generate();
+        match kind {
+            Kind::Noise => (0..POOL)
+                .map(|n| random().expose().repeat(1 + n % 30))
+                .collect(),
+            Kind::WrongMac => initiations(&random(), &random().public(), POOL),
+            Kind::Strangers => (0..POOL / 20)
+                .flat_map(|_| initiations(&random(), &self.key, 20))
+                .collect(),
+            Kind::Enrolled => {
+                let key = random();
+                let public = key.public().to_string();
+                let words = ["add", "enemy", "--public-key", &public];
+                self.gateway
+                    .command(&words)
+                    .args(["--address", "10.77.0.200"])
+                    .ok();
+                initiations(&key, &self.key, POOL)
+            }
+            Kind::Data => (0..POOL)
+                .map(|n| {
+                    let mut datagram = random().expose().repeat(1 + n % 30);
+                    datagram[..4].copy_from_slice(&[4, 0, 0, 0]);
+                    datagram
+                })
+                .collect(),
+        }
+    }
+
+    fn flood(&self, target: &str, datagrams: &[Vec<u8>]) -> Flood {
+        let sources: Vec<SocketAddr> = (2..=32)
+            .map(|last| (Ipv4Addr::new(198, 18, 0, last), 0).into())
+            .collect();
+        let target = target.parse().expect("an address");
+        Flood::start(&self.attacker, &sources, target, RATE, datagrams.to_vec())
+    }
+
+    /// Bytes of memory that the gateway's process has.
+    fn memory(&self) -> u64 {
+        let pid = self.gateway.process().pid();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|l| l.split_whitespace().next());
+        kilobytes
+            .and_then(|k| k.parse::<u64>().ok())
+            .expect("a number")
+            * 1024
+    }
+}
+
+/// Sends zeros to whoever connects.
+struct Source {
+    stop: Arc<AtomicBool>,
+}
+
+impl Source {
+    fn start(host: &Host) -> Source {
+        let listener = host.within(|| TcpListener::bind((SERVER, SOURCE)).unwrap());
+        listener.set_nonblocking(true).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                let Ok((mut stream, _)) = listener.accept() else {
+                    thread::sleep(Duration::from_millis(5));
+                    continue;
+                };
+                thread::spawn(move || while stream.write_all(&[0; 1 << 16]).is_ok() {});
+            }
+        });
+        Source { stop }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Takes zeros for so long; gives bytes a second.
+fn throughput(host: &Host, span: Duration) -> f64 {
+    let mut stream = host.within(|| TcpStream::connect((SERVER, SOURCE)).expect("the source"));
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let taken = AtomicU64::new(0);
+    let mut room = vec![0; 1 << 17];
+    let start = now();
+    while now().since(start) < span {
+        let len = stream.read(&mut room).expect("zeros");
+        taken.fetch_add(len as u64, Ordering::Relaxed);
+    }
+    taken.into_inner() as f64 / now().since(start).as_secs_f64()
+}
+
+/// Pings the server twenty times a second.
+fn ping(host: &Host, span: Duration) -> Process {
+    let count = (span.as_millis() / 50).to_string();
+    let words = ["-q", "-n", "-i", "0.05", "-W", "3", "-c", &count];
+    host.run("ping").args(words).arg(SERVER.to_string()).spawn()
+}
+
+/// Percent of the pings that were not answered.
+fn loss(ping: &Process, span: Duration) -> f64 {
+    ping.wait(span + SOON);
+    let said = ping.stdout().all();
+    let percent = said.split(", ").find_map(|part| part.split_once('%'));
+    let percent = percent.and_then(|(percent, _)| percent.trim().parse().ok());
+    percent.unwrap_or_else(|| panic!("no loss is told: {said}"))
+}
+
+/// What a traveller has of the network while a flood goes to `target`.
+struct Share {
+    loss: f64,
+    bytes_per_second: f64,
+    toll: Toll,
+    /// How long a traveller took to connect, from the first datagram on.
+    connected: Option<Duration>,
+}
+
+fn share(place: &Place, target: &str, datagrams: &[Vec<u8>], span: Duration) -> Share {
+    let one = &place.scene.one;
+    let flood = place.flood(target, datagrams);
+    let (loss, bytes_per_second, connected) = thread::scope(|scope| {
+        let throughput = scope.spawn(|| throughput(one, span));
+        let ping = ping(one, span);
+        let connected = (target == ENDPOINT).then(|| {
+            let up = place.scene.two.up(place.card.pin(), &[]);
+            up.await_state("waiting_token");
+            place.card.insert();
+            up.await_state("connecting");
+            let start = now();
+            up.await_state_within("up", SOON);
+            let took = now().since(start);
+            assert!(
+                place.scene.two.pings(SERVER),
+                "the new one reaches the server"
+            );
+            place.card.remove();
+            up.await_state("token_removed");
+            took
+        });
+        let loss = loss(&ping, span);
+        (loss, throughput.join().expect("zeros"), connected)
+    });
+    Share {
+        loss,
+        bytes_per_second,
+        toll: flood.stop(),
+        connected,
+    }
+}
+
+/// One kind of flood, in the length that was asked for.
+fn endure(name: &str, kind: Kind) {
+    let full = rig::full_length();
+    let span = Duration::from_secs(if full { 30 } else { 3 });
+    let place = Place::new();
+    assert!(place.scene.one.has_link(TUNNEL));
+    let datagrams = place.datagrams(kind);
+    // So that all buffers are warm, and to compare with.
+    let quiet = share(
+        &place,
+        CLOSED,
+        &datagrams,
+        if full { span } else { span / 3 },
+    );
+    let before = place.memory();
+    let stormy = share(&place, ENDPOINT, &datagrams, span);
+    let grown = place.memory().saturating_sub(before);
+
+    let connected = stormy.connected.expect("somebody connected");
+    let percent = 100.0 * stormy.bytes_per_second / quiet.bytes_per_second;
+    println!(
+        "{name}: {:.0} datagrams/s, ping loss {} %, {:.1} of {:.1} MB/s ({percent:.0} %), a new one \
+         up after {connected:?}, memory +{} KiB, {:.3} bytes back for each",
+        stormy.toll.rate(),
+        stormy.loss,
+        stormy.bytes_per_second / 1e6,
+        quiet.bytes_per_second / 1e6,
+        grown / 1024,
+        stormy.toll.amplification(),
+    );
+    let [other, type_1, type_2, cookies, type_4] = stormy.toll.answers;
+    assert_eq!((other, type_1, type_4), (0, 0, 0), "{:?}", stormy.toll);
+    match kind {
+        Kind::Noise | Kind::WrongMac | Kind::Data => assert_eq!((type_2, cookies), (0, 0)),
+        Kind::Strangers => assert!(type_2 == 0 && cookies > 0, "{:?}", stormy.toll),
+        Kind::Enrolled => assert!(type_2 > 0 && cookies > 0, "{:?}", stormy.toll),
+    }
+    assert!(stormy.toll.amplification() <= 0.65, "{:?}", stormy.toll);
+    assert!(grown <= 8 << 20, "memory grew by {grown} bytes");
+    assert!(stormy.loss <= 1.0, "{} % of pings were lost", stormy.loss);
+    if full {
+        assert!(
+            stormy.toll.rate() >= 0.98 * RATE as f64,
+            "{:?}",
+            stormy.toll
+        );
+        assert!(percent >= 80.0, "{percent:.0} % of the throughput");
+        assert!(connected <= Duration::from_secs(6), "{connected:?}");
+    }
+}
+
+#[test]
+fn a_flood_of_noise_is_endured() {
+    endure("noise", Kind::Noise);
+}
+
+#[test]
+fn a_flood_of_initiations_for_another_gateway_is_endured() {
+    endure("wrong first MAC", Kind::WrongMac);
+}
+
+#[test]
+fn a_flood_of_initiations_of_strangers_is_endured() {
+    endure("strangers", Kind::Strangers);
+}
+
+#[test]
+fn a_flood_of_initiations_of_somebody_who_is_let_in_is_endured() {
+    endure("enrolled", Kind::Enrolled);
+}
+
+#[test]
+fn a_flood_of_data_of_no_session_is_endured() {
+    endure("data", Kind::Data);
+}
