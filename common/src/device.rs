@@ -23,8 +23,10 @@
 //! that each can tell whose a message is; only the owner keeps state for a peer.
 
 use std::collections::VecDeque;
+use std::iter::Peekable;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice::Chunks;
 
 use ipnet::IpNet;
 
@@ -38,11 +40,12 @@ pub use crate::initiations::SeenInitiations;
 use crate::key::{PrivateKey, PublicKey};
 pub use crate::outbox::{Event, Handover, Transmit};
 use crate::outbox::{MAX_SEGMENTS, MAX_TRAIN, Outbox};
-use crate::packet::PacketBuf;
+use crate::packet::Packets;
 use crate::peer::Peer;
 pub use crate::peer::{PeerConfig, PeerStats};
 use crate::peers::{PeerId, Peers};
 use crate::roaming::Path;
+use crate::segments::Segments;
 use crate::shared::{Indexes, Shared};
 use crate::timers::Timers;
 use crate::tunnel::OwnKey;
@@ -258,22 +261,26 @@ impl Device {
             endpoint: source,
             source: local,
         };
-        let mut datagrams = run.chunks(stride.max(1));
+        let mut datagrams = run.chunks(stride.max(1)).peekable();
         while !self.protect(now, |device| {
-            for datagram in datagrams.by_ref() {
-                device.handle_datagram(now, from, datagram);
+            while let Some(datagram) = datagrams.next() {
+                device.handle_datagram(now, from, datagram, &mut datagrams);
             }
         }) {}
     }
 
-    /// Takes inner packets from the TUN. They are padded in place.
-    pub fn handle_packets(&mut self, now: Now, packets: &mut [PacketBuf]) {
-        let mut packets = packets.iter_mut();
+    /// Takes what a read from the TUN gave. Its packets are padded in place.
+    pub fn handle_packets(&mut self, now: Now, mut packets: Segments<'_>) {
+        let Some(id) = self.owner_of(&packets) else {
+            return;
+        };
+        let mtu = self.mtu;
         while !self.protect(now, |device| {
-            for packet in packets.by_ref() {
-                let len = packet.len();
-                device.handle_packet(now, packet.room(), len);
-            }
+            device.attend(now, id, |peer, shared| {
+                while let Some(room) = packets.cut() {
+                    peer.handle_packet(now, room, mtu, shared);
+                }
+            });
         }) {}
     }
 
@@ -303,10 +310,11 @@ impl Device {
                 run,
                 stride,
             } => self.handle_datagrams(now, source, local, &run, stride),
-            Handover::Packet(mut packet) => {
-                let len = packet.len();
-                packet.resize(len + guard::PADDING, 0);
-                self.protect(now, |device| device.handle_packet(now, &mut packet, len));
+            Handover::Packets { header, mut bytes } => {
+                let len = bytes.len().saturating_sub(guard::PADDING);
+                if let Some(packets) = Segments::new(header, &mut bytes, len) {
+                    self.handle_packets(now, packets);
+                }
             }
         }
     }
@@ -345,9 +353,9 @@ impl Device {
         self.shared.out.trains.poll()
     }
 
-    /// The decrypted and checked packets, for one TUN write. They are given once; the
-    /// next call that receives packets uses the buffers again.
-    pub fn poll_packets(&mut self) -> Option<&mut [PacketBuf]> {
+    /// The decrypted and checked packets, to be written to the TUN. They are given once;
+    /// the next call that receives packets uses their memory again.
+    pub fn poll_packets(&mut self) -> Option<&mut Packets> {
         self.shared.out.received.poll()
     }
 
@@ -377,7 +385,14 @@ impl Device {
         peer.is_some_and(|peer| peer.config.owner == self.worker.index)
     }
 
-    fn handle_datagram(&mut self, now: Now, from: Path, datagram: &[u8]) {
+    /// Takes a datagram, and those of the `rest` of its run that belong to it.
+    fn handle_datagram(
+        &mut self,
+        now: Now,
+        from: Path,
+        datagram: &[u8],
+        rest: &mut Peekable<Chunks<'_, u8>>,
+    ) {
         let Some(message) = guard::message(datagram) else {
             self.shared.out.counters.malformed += 1;
             return;
@@ -400,6 +415,9 @@ impl Device {
             }
             Message::Data => self.attend(now, id, |peer, shared| {
                 peer.handle_data(now, from, datagram, shared);
+                while let Some(next) = rest.next_if(|next| guard::is_data_of(next, datagram)) {
+                    peer.handle_data(now, from, next, shared);
+                }
             }),
             Message::Response | Message::CookieReply
                 if !self.peers.peer(id).is_some_and(Peer::is_awaiting) =>
@@ -464,27 +482,26 @@ impl Device {
         false
     }
 
-    /// Takes one packet of `len` bytes, with room for padding behind it.
-    fn handle_packet(&mut self, now: Now, room: &mut [u8], len: usize) {
+    /// The peer that packets from the TUN go to. They all have one destination. What is
+    /// another worker's is given to it.
+    fn owner_of(&mut self, packets: &Segments<'_>) -> Option<PeerId> {
         let counters = &mut self.shared.out.counters;
-        let padded = guard::padded_len(len, self.mtu);
-        let Some(inner) = guard::inner(&room[..len]).filter(|_| padded <= room.len()) else {
+        let Some(inner) = guard::inner(packets.whole()) else {
             counters.bad_outgoing += 1;
-            return;
+            return None;
         };
         let Some(id) = self.shared.allowed_ips.owner(inner.destination) else {
             counters.no_owner += 1;
-            return;
+            return None;
         };
-        if !self.owns(id) {
-            let owner = self.peers.peer(id).map(|peer| peer.config.owner);
-            let owner = owner.expect("invariant: who owns an address exists");
-            return self.hand_over(owner, Handover::Packet(room[..len].to_vec()));
+        if self.owns(id) {
+            return Some(id);
         }
-        room[len..padded].fill(0);
-        self.attend(now, id, |peer, shared| {
-            peer.handle_packet(now, &room[..padded], len, shared);
-        });
+        let owner = self.peers.peer(id).map(|peer| peer.config.owner);
+        let owner = owner.expect("invariant: who owns an address exists");
+        let (header, bytes) = packets.to_handover();
+        self.hand_over(owner, Handover::Packets { header, bytes });
+        None
     }
 
     fn hand_over(&mut self, owner: u8, handover: Handover) {

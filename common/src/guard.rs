@@ -175,6 +175,14 @@ pub fn counter_allowed(datagram: &[u8]) -> bool {
     u64::from_le_bytes(bytes) < COUNTER_LIMIT
 }
 
+/// Whether `datagram` is data with an allowed counter, in the session of `data`, which is
+/// data too.
+pub fn is_data_of(datagram: &[u8], data: &[u8]) -> bool {
+    message(datagram) == Some(Message::Data)
+        && datagram[4..8] == data[4..8]
+        && counter_allowed(datagram)
+}
+
 /// Length of a packet of `len` bytes once padded: a multiple of [`PADDING`], but no
 /// more than `mtu` unless it was longer already.
 pub fn padded_len(len: usize, mtu: u16) -> usize {

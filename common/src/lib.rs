@@ -4,7 +4,9 @@
 //! as an argument ([`clock::Now`]), bytes come in through `handle_*` and go out
 //! through `poll_*`.
 
+pub mod checksum;
 pub mod clock;
+pub mod coalesce;
 pub mod date;
 pub mod device;
 pub mod endpoint;
@@ -14,9 +16,11 @@ pub mod key;
 pub mod name;
 pub mod packet;
 pub mod profile;
+pub mod segments;
 pub mod status;
 pub mod token;
 pub mod uapi;
+pub mod virtio;
 pub mod watch;
 
 mod admission;

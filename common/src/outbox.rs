@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::counters::Counters;
-use crate::guard::DATA_OVERHEAD;
+use crate::guard::{DATA_OVERHEAD, MAX_DATAGRAM};
 use crate::key::PublicKey;
-use crate::packet::{CAPACITY, PacketBuf};
+use crate::packet::Packets;
 use crate::roaming::Path;
+use crate::virtio::VirtioHeader;
 
 /// Most datagrams in one train (Linux, UDP_MAX_SEGMENTS before 6.9).
 pub(crate) const MAX_SEGMENTS: usize = 64;
@@ -15,12 +16,9 @@ pub(crate) const MAX_SEGMENTS: usize = 64;
 /// Most bytes in one train: one UDP send, with room for the headers.
 pub(crate) const MAX_TRAIN: usize = 65_000;
 
-/// Most packets that wait for one TUN write. One GRO run yields at most 64.
-const MAX_RECEIVED: usize = 128;
-
 /// Free bytes that every message is written into: boringtun panics on less than the
 /// packet or datagram at hand needs.
-const ROOM: usize = CAPACITY + DATA_OVERHEAD;
+const ROOM: usize = MAX_DATAGRAM + DATA_OVERHEAD;
 
 /// One train of equal-sized datagrams to one endpoint: one GSO send.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +57,13 @@ pub enum Handover {
         /// Bytes of each; only the last may be shorter.
         stride: usize,
     },
-    /// One inner packet.
-    Packet(Vec<u8>),
+    /// A packet or super-packet from the TUN.
+    Packets {
+        /// What is to be done to it.
+        header: VirtioHeader,
+        /// It, with room for padding behind.
+        bytes: Vec<u8>,
+    },
 }
 
 /// What the owner of a device may want to know.
@@ -185,38 +188,33 @@ impl Trains {
     }
 }
 
-/// Decrypted packets, in buffers that are used again and again.
+/// Decrypted packets, until they are polled.
 #[derive(Default)]
 pub(crate) struct Received {
-    buffers: Vec<PacketBuf>,
-    filled: usize,
+    packets: Packets,
     polled: bool,
 }
 
 impl Received {
-    /// A buffer for the next packet, unless too many wait already.
-    pub(crate) fn buffer(&mut self) -> Option<&mut PacketBuf> {
-        if self.polled {
-            self.polled = false;
-            self.filled = 0;
+    /// Room for the next packet, unless too many wait already.
+    pub(crate) fn room(&mut self) -> Option<&mut [u8]> {
+        if std::mem::take(&mut self.polled) {
+            self.packets.clear();
         }
-        if self.filled == self.buffers.len() && self.filled < MAX_RECEIVED {
-            self.buffers.push(PacketBuf::new());
-        }
-        self.buffers.get_mut(self.filled)
+        self.packets.room()
     }
 
-    /// Keeps the packet in the last [`Received::buffer`].
-    pub(crate) fn keep(&mut self) {
-        self.filled += 1;
+    /// Keeps what is in the last [`Received::room`] as a packet of `len` bytes.
+    pub(crate) fn keep(&mut self, len: usize) {
+        self.packets.keep(len);
     }
 
-    pub(crate) fn poll(&mut self) -> Option<&mut [PacketBuf]> {
-        if self.polled || self.filled == 0 {
+    pub(crate) fn poll(&mut self) -> Option<&mut Packets> {
+        if self.polled || self.packets.is_empty() {
             return None;
         }
         self.polled = true;
-        Some(&mut self.buffers[..self.filled])
+        Some(&mut self.packets)
     }
 }
 
@@ -291,16 +289,17 @@ mod tests {
     }
 
     #[test]
-    fn packets_are_polled_once_and_their_buffers_come_back() {
+    fn packets_are_polled_once_and_their_room_comes_back() {
         let mut received = Received::default();
-        for _ in 0..MAX_RECEIVED {
-            received.buffer().unwrap().set_len(1);
-            received.keep();
+        let mut kept = 0;
+        while let Some(room) = received.room() {
+            room[0] = 1;
+            received.keep(1);
+            kept += 1;
         }
-        assert!(received.buffer().is_none());
-        assert_eq!(received.poll().unwrap().len(), MAX_RECEIVED);
+        assert_eq!(received.poll().unwrap().len(), kept);
         assert!(received.poll().is_none());
-        assert!(received.buffer().is_some());
+        assert!(received.room().is_some());
         assert!(received.poll().is_none());
     }
 }

@@ -1,87 +1,135 @@
-//! Buffers for inner packets.
+//! Inner packets that go the same way together.
+
+use std::ops::Range;
 
 use crate::guard::MAX_DATAGRAM;
 
-/// Free bytes in front of every packet: the kernel's virtio network header goes there.
-pub const HEADROOM: usize = 10;
+/// Free bytes that a datagram is decrypted into before anything of it is known: boringtun
+/// panics on less.
+const ROOM: usize = MAX_DATAGRAM + 65;
 
-/// Room of a [`PacketBuf`] behind its headroom: a whole datagram may be decrypted
-/// into it before anything of it is known (boringtun panics on less).
-pub const CAPACITY: usize = MAX_DATAGRAM + 65;
+/// Where packets begin, so that headers are not spread over two lines of the cache.
+const ALIGNMENT: usize = 64;
 
-/// One inner IP packet with [`HEADROOM`] in front and spare room behind.
-///
-/// Allocated once and used again and again; the allocation is zero pages that
-/// the kernel provides when they are first touched, so unused room costs nothing.
-pub struct PacketBuf {
-    data: Box<[u8]>,
-    len: usize,
+/// Most packets held. One run of datagrams (UDP GRO) has at most 64.
+const MAX_PACKETS: usize = 128;
+
+/// Most bytes held. One run has at most 65 535.
+const MAX_BYTES: usize = 4 * 65_536;
+
+/// Inner packets in the order they came, in one buffer that is used again and again.
+#[derive(Default)]
+pub struct Packets {
+    buffer: Vec<u8>,
+    places: Vec<Range<usize>>,
 }
 
-impl PacketBuf {
-    /// An empty packet.
-    pub fn new() -> PacketBuf {
-        PacketBuf {
-            data: vec![0; HEADROOM + CAPACITY].into_boxed_slice(),
-            len: 0,
+impl Packets {
+    /// No packets, and no memory yet.
+    pub fn new() -> Packets {
+        Packets::default()
+    }
+
+    /// Number of packets.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.places.clear();
+    }
+
+    /// Room for the next packet, enough for any, unless too many are held already.
+    pub fn room(&mut self) -> Option<&mut [u8]> {
+        let start = self.filled();
+        if self.places.len() >= MAX_PACKETS || start >= MAX_BYTES {
+            return None;
+        }
+        if self.buffer.len() < start + ROOM {
+            // Once for all that a run can bring: growing wipes what was there before.
+            self.buffer.resize((start + ROOM).max(2 * ROOM), 0);
+        }
+        Some(&mut self.buffer[start..])
+    }
+
+    /// Keeps the first `len` bytes of [`Packets::room`] as a packet.
+    pub fn keep(&mut self, len: usize) {
+        let start = self.filled();
+        self.places.push(start..start + len);
+    }
+
+    /// Adds a copy of `packet`. False if too many are held already.
+    pub fn push(&mut self, packet: &[u8]) -> bool {
+        let Some(room) = self.room() else {
+            return false;
+        };
+        room[..packet.len()].copy_from_slice(packet);
+        self.keep(packet.len());
+        true
+    }
+
+    /// The packets in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.places.iter().map(|place| &self.buffer[place.clone()])
+    }
+
+    /// One packet.
+    ///
+    /// # Panics
+    /// If there are no more than `index`.
+    pub fn packet(&self, index: usize) -> &[u8] {
+        &self.buffer[self.places[index].clone()]
+    }
+
+    /// One packet, to be changed.
+    ///
+    /// # Panics
+    /// If there are no more than `index`.
+    pub fn packet_mut(&mut self, index: usize) -> &mut [u8] {
+        &mut self.buffer[self.places[index].clone()]
+    }
+
+    fn filled(&self) -> usize {
+        let end = self.places.last().map_or(0, |place| place.end);
+        end.next_multiple_of(ALIGNMENT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_come_out_as_they_went_in() {
+        let mut packets = Packets::new();
+        for round in 0..2u8 {
+            for len in [1, 20, 1_420, 65_535] {
+                assert!(packets.push(&vec![round; len]));
+            }
+            let lens: Vec<usize> = packets.iter().map(<[u8]>::len).collect();
+            assert_eq!(lens, [1, 20, 1_420, 65_535]);
+            assert!(packets.iter().all(|packet| packet[0] == round));
+            packets.clear();
+            assert!(packets.is_empty());
         }
     }
 
-    /// The packet, without headroom.
-    pub fn packet(&self) -> &[u8] {
-        &self.data[HEADROOM..HEADROOM + self.len]
-    }
-
-    /// Length of the packet in bytes.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there is no packet in the buffer.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The whole room behind the headroom, whatever it holds; fill it, then call [`PacketBuf::set_len`].
-    pub fn room(&mut self) -> &mut [u8] {
-        &mut self.data[HEADROOM..]
-    }
-
-    /// Declares the first `len` bytes of [`PacketBuf::room`] to be the packet.
-    ///
-    /// # Panics
-    /// If `len` exceeds [`CAPACITY`].
-    pub fn set_len(&mut self, len: usize) {
-        assert!(len <= CAPACITY, "invariant: a packet fits its buffer");
-        self.len = len;
-    }
-
-    /// Headroom and packet together, as the TUN write wants them.
-    pub fn framed(&mut self) -> &mut [u8] {
-        &mut self.data[..HEADROOM + self.len]
-    }
-
-    /// Headroom and all the room behind it, whatever it holds.
-    pub fn framed_room(&mut self) -> &mut [u8] {
-        &mut self.data
-    }
-}
-
-impl Default for PacketBuf {
-    fn default() -> Self {
-        PacketBuf::new()
-    }
-}
-
-/// Headroom and packet, for the merging of segments before a TUN write.
-impl AsRef<[u8]> for PacketBuf {
-    fn as_ref(&self) -> &[u8] {
-        &self.data[..HEADROOM + self.len]
-    }
-}
-
-impl AsMut<[u8]> for PacketBuf {
-    fn as_mut(&mut self) -> &mut [u8] {
-        self.framed()
+    #[test]
+    fn there_is_room_for_any_packet_or_none_at_all() {
+        for len in [1, 65_535] {
+            let mut packets = Packets::new();
+            while let Some(room) = packets.room() {
+                assert!(room.len() >= ROOM);
+                packets.keep(len);
+            }
+            assert!(packets.len() <= MAX_PACKETS);
+            assert!(packets.buffer.len() <= MAX_BYTES + 2 * ROOM);
+        }
     }
 }

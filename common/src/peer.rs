@@ -321,14 +321,18 @@ impl Peer {
         }
     }
 
-    /// Sends an inner packet, padded already; `len` of it count.
+    /// Sends an inner packet that stands in `room`, with [`guard::PADDING`] bytes free
+    /// behind it.
     pub(crate) fn handle_packet(
         &mut self,
         now: Now,
-        padded: &[u8],
-        len: usize,
+        room: &mut [u8],
+        mtu: u16,
         shared: &mut Shared,
     ) {
+        let len = room.len() - guard::PADDING;
+        let (padded, _) = room.split_at_mut(guard::padded_len(len, mtu));
+        padded[len..].fill(0);
         let Some(path) = self.roaming.path() else {
             shared.out.counters.no_endpoint += 1;
             return;
@@ -541,25 +545,24 @@ impl Peer {
         let Some(tunnel) = candidate.or(self.tunnel.as_mut()) else {
             return;
         };
-        let Some(buffer) = shared.out.received.buffer() else {
+        let Some(room) = shared.out.received.room() else {
             shared.out.counters.no_buffer += 1;
             return;
         };
-        let opened = match tunnel.open(datagram, buffer.room()) {
+        let opened = match tunnel.open(datagram, room) {
             Ok(opened) => opened,
             Err(refused) => return count(refused, &mut shared.out),
         };
         match opened {
             Opened::Keepalive => {}
             Opened::Malformed => shared.out.counters.bad_inner += 1,
-            Opened::Packet(len) => match guard::inner(&buffer.room()[..len]) {
+            Opened::Packet(len) => match guard::inner(&room[..len]) {
                 None => shared.out.counters.bad_inner += 1,
                 Some(inner) if shared.allowed_ips.owner(inner.source) != Some(self.id) => {
                     shared.out.counters.spoofed_inner += 1;
                 }
                 Some(inner) => {
-                    buffer.set_len(inner.len);
-                    shared.out.received.keep();
+                    shared.out.received.keep(inner.len);
                     self.rx_bytes += inner.len as u64;
                 }
             },

@@ -13,12 +13,11 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
+use super::clock;
 use super::tun::{TunCounters, TunQueue};
 use super::udp::{Batch, Family, Sent, UdpCounters, UdpPair};
-use super::{clock, netlink};
 use crate::clock::Now;
 use crate::device::Device;
-use crate::packet::PacketBuf;
 
 const V4: Token = Token(0);
 const V6: Token = Token(1);
@@ -28,19 +27,17 @@ const TIMER: Token = Token(3);
 /// The first token that owners may register their own sources with.
 pub const FIRST_FREE_TOKEN: Token = Token(4);
 
-/// Receive calls per socket and round, each of up to 32 runs. Bounded, so that a flood
-/// from one side leaves room for the other side, the ticks and the owner's sources.
-const RECEIVES_PER_ROUND: usize = 4;
+/// Reads from the TUN per round, each of up to 64 KiB. Rounds are short, so that a flood
+/// from one side makes nothing from the other side wait for long, nor the ticks and the
+/// owner's sources: at 5 Gbit/s this is half a millisecond.
+const READS_PER_ROUND: usize = 64;
 
-/// TUN bursts per round, each of up to [`PACKETS_PER_BURST`].
-const BURSTS_PER_ROUND: usize = 8;
+/// Bytes that are read from the TUN before they are sent. Small packets come one a read,
+/// so several reads make a burst: what goes to one peer then leaves in few trains.
+const BYTES_PER_BURST: usize = 65_536;
 
-/// Packets given to the device at once. Small ones come one a read, so several reads
-/// make a burst: what goes to one peer then leaves in few trains.
-const PACKETS_PER_BURST: usize = 192;
-
-/// Packets that one TUN read can become, see [`netlink::GSO_MAX_SEGMENTS`].
-const PACKETS_PER_READ: usize = netlink::GSO_MAX_SEGMENTS as usize;
+/// Bursts per round.
+const BURSTS_PER_ROUND: usize = 4;
 
 /// Events taken from one `poll`: our four and an owner's few.
 const EVENTS: usize = 32;
@@ -99,7 +96,6 @@ pub struct Datapath {
     armed: Option<Now>,
     ready: Ready,
     batch: Batch,
-    packets: Vec<PacketBuf>,
 }
 
 impl Datapath {
@@ -138,9 +134,6 @@ impl Datapath {
             armed: None,
             ready: Ready::default(),
             batch: Batch::new(),
-            packets: std::iter::repeat_with(PacketBuf::new)
-                .take(PACKETS_PER_BURST)
-                .collect(),
         })
     }
 
@@ -198,42 +191,46 @@ impl Datapath {
     }
 
     fn receive(&mut self, family: Family) -> io::Result<()> {
-        for _ in 0..RECEIVES_PER_ROUND {
-            let ready = match family {
-                Family::V4 => &mut self.ready.v4,
-                Family::V6 => &mut self.ready.v6,
-            };
-            if !*ready {
-                break;
-            }
-            *ready = self.edges.udp.recv(family, &mut self.batch)?;
-            let now = clock::now();
-            for run in self.batch.runs() {
-                let device = &mut self.device;
-                device.handle_datagrams(now, run.source, run.local, run.bytes, run.stride);
-                self.edges.drain(device);
-            }
+        let ready = match family {
+            Family::V4 => &mut self.ready.v4,
+            Family::V6 => &mut self.ready.v6,
+        };
+        if !*ready {
+            return Ok(());
+        }
+        *ready = self.edges.udp.recv(family, &mut self.batch)?;
+        let now = clock::now();
+        for run in self.batch.runs() {
+            let device = &mut self.device;
+            device.handle_datagrams(now, run.source, run.local, run.bytes, run.stride);
+            self.edges.drain(device);
         }
         Ok(())
     }
 
     fn read_tun(&mut self) -> io::Result<()> {
+        let mut reads = 0;
         for _ in 0..BURSTS_PER_ROUND {
-            if !self.ready.tun {
+            if !self.ready.tun || reads == READS_PER_ROUND {
                 break;
             }
-            let mut filled = 0;
-            while self.ready.tun && filled + PACKETS_PER_READ <= PACKETS_PER_BURST {
-                match self.edges.tun.read(&mut self.packets[filled..]) {
-                    // Nothing readable: others have their turn first.
-                    Ok(0) => break,
-                    Ok(count) => filled += count,
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.ready.tun = false,
+            let now = clock::now();
+            let mut bytes = 0;
+            while reads < READS_PER_ROUND && bytes < BYTES_PER_BURST {
+                reads += 1;
+                match self.edges.tun.read() {
+                    Ok(Some(packets)) => {
+                        bytes += packets.whole().len();
+                        self.device.handle_packets(now, packets);
+                    }
+                    Ok(None) => {}
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                        self.ready.tun = false;
+                        break;
+                    }
                     Err(e) => return Err(e),
                 }
             }
-            let packets = &mut self.packets[..filled];
-            self.device.handle_packets(clock::now(), packets);
             self.edges.drain(&mut self.device);
         }
         Ok(())

@@ -1,39 +1,30 @@
 //! The TUN device: one kernel read or write carries many packets.
 //!
 //! Opened with virtio network headers and segmentation offload, so that TCP and UDP
-//! cross the boundary as super-packets of up to 64 KiB. A read is split into the
-//! packets that go on the wire, a run of packets is merged before it is written.
+//! cross the boundary as super-packets of up to 64 KiB. A read is cut into the packets
+//! that go on the wire ([`Segments`]), a run of packets is merged before it is written
+//! ([`Coalescer`]).
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::net::if_::if_nametoindex;
-use tun_rs::{
-    DeviceBuilder, ExpandBuffer, GROTable, SyncDevice, VIRTIO_NET_HDR_GSO_TCPV4,
-    VIRTIO_NET_HDR_GSO_TCPV6, VIRTIO_NET_HDR_GSO_UDP_L4, VIRTIO_NET_HDR_LEN, VirtioNetHdr,
-    checksum, gso_split,
-};
+use tun_rs::{DeviceBuilder, SyncDevice};
 
-use crate::packet::{CAPACITY, HEADROOM, PacketBuf};
+use crate::coalesce::{Coalescer, MAX_MERGED};
+use crate::guard::PADDING;
+use crate::packet::Packets;
+use crate::segments::Segments;
+use crate::virtio::{VIRTIO_HEADER_LEN, VirtioHeader};
 
 /// Largest IP packet, so the largest super-packet too, in bytes.
 const MAX_PACKET: usize = 65_535;
 
 /// Longest interface name in bytes (`IFNAMSIZ` of linux/if.h, less its NUL).
 pub const MAX_NAME: usize = 15;
-
-// linux/virtio_net.h; tun-rs keeps these to itself.
-const NEEDS_CSUM: u8 = 1;
-const GSO_NONE: u8 = 0;
-const GSO_ECN: u8 = 0x80;
-
-/// No header has these flags: what still carries them after merging was merged away.
-const MERGED_AWAY: [u8; HEADROOM] = [0xff; HEADROOM];
-
-const _: () = assert!(HEADROOM == VIRTIO_NET_HDR_LEN);
 
 /// What the kernel does for a queue. Goes along with a descriptor to another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -173,7 +164,7 @@ fn build(options: &TunOptions, offload: bool) -> io::Result<SyncDevice> {
 /// Events of one queue that nobody hears of otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TunCounters {
-    /// Reads that made no sense, or more segments than there were buffers.
+    /// Reads that made no sense.
     pub unreadable: u64,
     /// Writes the kernel refused: the interface is down, or a packet it does not take.
     pub write_errors: u64,
@@ -183,9 +174,9 @@ pub struct TunCounters {
 pub struct TunQueue {
     file: File,
     offload: Offload,
-    scratch: PacketBuf,
-    sizes: Vec<usize>,
-    merger: GROTable,
+    /// What was read last.
+    frame: Box<[u8]>,
+    coalescer: Coalescer,
     counters: TunCounters,
 }
 
@@ -200,9 +191,8 @@ impl TunQueue {
         Ok(TunQueue {
             file: File::from(fd),
             offload,
-            scratch: PacketBuf::new(),
-            sizes: Vec::new(),
-            merger: GROTable::new(),
+            frame: vec![0; VIRTIO_HEADER_LEN + MAX_PACKET + PADDING].into(),
+            coalescer: Coalescer::new(offload == Offload::TcpUdp),
             counters: TunCounters::default(),
         })
     }
@@ -217,109 +207,53 @@ impl TunQueue {
         self.counters
     }
 
-    /// Reads once and splits what came into `packets`; gives their number.
-    ///
-    /// 0 means that something unreadable was counted and dropped.
+    /// Reads once; `None` means that something unreadable was counted and dropped.
     ///
     /// # Errors
     /// `WouldBlock` when the queue is empty; anything else means that the device is gone.
-    pub fn read(&mut self, packets: &mut [PacketBuf]) -> io::Result<usize> {
-        let Some(first) = packets.first_mut() else {
-            return Ok(0);
+    pub fn read(&mut self) -> io::Result<Option<Segments<'_>>> {
+        let room = self.frame.len() - PADDING;
+        let segments = if self.offload == Offload::Off {
+            let len = read_retrying(&self.file, &mut self.frame[..room])?;
+            Segments::single(&mut self.frame, len)
+        } else {
+            let len = read_retrying(&self.file, &mut self.frame[..room])?;
+            let (header, packet) = self
+                .frame
+                .split_first_chunk_mut()
+                .expect("invariant: the frame is longer than its header");
+            len.checked_sub(VIRTIO_HEADER_LEN)
+                .and_then(|len| Segments::new(VirtioHeader::decode(header), packet, len))
         };
-        if self.offload == Offload::Off {
-            let len = read_retrying(&self.file, first.room())?;
-            first.set_len(len);
-            return Ok(1);
-        }
-        let len = read_retrying(&self.file, self.scratch.framed_room())?;
-        let count = len
-            .checked_sub(HEADROOM)
-            .and_then(|len| self.split(len, packets));
-        if count.is_none() {
+        if segments.is_none() {
             self.counters.unreadable += 1;
         }
-        Ok(count.unwrap_or(0))
-    }
-
-    /// Splits the super-packet of `len` bytes in `scratch`; `None` if it makes no sense.
-    fn split(&mut self, len: usize, packets: &mut [PacketBuf]) -> Option<usize> {
-        self.scratch.set_len(len);
-        let frame = self.scratch.framed();
-        let mut header = VirtioNetHdr::decode(frame).ok()?;
-        let packet = &mut frame[HEADROOM..];
-        let version = packet.first()? >> 4;
-        let csum_start = usize::from(header.csum_start);
-
-        if header.gso_type == GSO_NONE {
-            if header.flags & NEEDS_CSUM != 0 {
-                complete_checksum(packet, csum_start, usize::from(header.csum_offset))?;
-            }
-            std::mem::swap(&mut self.scratch, packets.first_mut()?);
-            return Some(1);
-        }
-
-        // In what is forwarded the kernel's hdr_len can span the whole first segment,
-        // so the transport header is measured here.
-        let transport_len = match header.gso_type & !GSO_ECN {
-            VIRTIO_NET_HDR_GSO_UDP_L4 => 8,
-            VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_TCPV6 => {
-                u16::from(packet.get(csum_start.checked_add(12)?)? >> 4) * 4
-            }
-            _ => return None,
-        };
-        header.hdr_len = header.csum_start.checked_add(transport_len)?;
-
-        self.sizes.resize(packets.len(), 0);
-        for buffer in packets.iter_mut() {
-            buffer.set_len(CAPACITY);
-        }
-        let split = gso_split(
-            packet,
-            header,
-            packets,
-            &mut self.sizes,
-            HEADROOM,
-            version == 6,
-        );
-        let count = split.as_ref().map_or(0, |count| *count);
-        for (buffer, size) in packets.iter_mut().zip(&self.sizes[..count]) {
-            buffer.set_len(*size);
-        }
-        for buffer in &mut packets[count..] {
-            buffer.set_len(0);
-        }
-        split.ok()
+        Ok(segments)
     }
 
     /// Writes `packets`, merging those that continue one another. Whatever the kernel
-    /// does not take is counted and dropped. Headers and lengths in `packets` are changed.
-    pub fn write(&mut self, packets: &mut [PacketBuf]) {
+    /// does not take is counted and dropped. Headers in `packets` are changed.
+    pub fn write(&mut self, packets: &mut Packets) {
         if self.offload == Offload::Off {
-            for packet in packets.iter().filter(|packet| !packet.is_empty()) {
-                let written = (&self.file).write(packet.packet());
+            for packet in packets.iter() {
+                let written = (&self.file).write(packet);
                 self.counters.write_errors += u64::from(written.is_err());
             }
             return;
         }
-        for packet in packets.iter_mut() {
-            packet.framed_room()[..HEADROOM].copy_from_slice(&MERGED_AWAY);
-        }
-        let can_merge_udp = self.offload == Offload::TcpUdp;
-        if let Err(e) = self.merger.apply_gro(packets, HEADROOM, can_merge_udp) {
-            // Only an empty packet does this.
-            tracing::trace!(error = %e, "packets for the TUN device dropped");
-            self.counters.write_errors += packets.len() as u64;
-            return;
-        }
-        // tun-rs keeps its list of what to write private, but gives a header to
-        // exactly those packets.
-        for packet in packets.iter_mut() {
-            let frame = packet.framed();
-            if frame[..HEADROOM] != MERGED_AWAY {
-                let written = (&self.file).write(frame);
-                self.counters.write_errors += u64::from(written.is_err());
+        self.coalescer.merge(packets);
+        for merged in self.coalescer.merged() {
+            let mut slices = [IoSlice::new(&[]); MAX_MERGED + 1];
+            let mut count = 0;
+            for (slice, piece) in slices
+                .iter_mut()
+                .zip(self.coalescer.pieces(merged, packets))
+            {
+                *slice = IoSlice::new(piece);
+                count += 1;
             }
+            let written = (&self.file).write_vectored(&slices[..count]);
+            self.counters.write_errors += u64::from(written.is_err());
         }
     }
 }
@@ -348,44 +282,5 @@ fn read_retrying(mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             read => return read,
         }
-    }
-}
-
-/// Finishes a checksum whose field holds the sum of the pseudo-header (virtio 1.2 §5.1.6.2).
-fn complete_checksum(packet: &mut [u8], start: usize, offset: usize) -> Option<()> {
-    const UDP_CHECKSUM: usize = 6;
-    let field = start.checked_add(offset)?;
-    // The field's own bytes are part of the sum, which is how the pseudo-header enters it.
-    let sum = !checksum(packet.get(start..)?, 0);
-    let sum = match sum {
-        // In UDP zero means "no checksum" (RFC 768).
-        0 if offset == UDP_CHECKSUM => u16::MAX,
-        sum => sum,
-    };
-    packet
-        .get_mut(field..field.checked_add(2)?)?
-        .copy_from_slice(&sum.to_be_bytes());
-    Some(())
-}
-
-impl ExpandBuffer for PacketBuf {
-    /// Twice the headroom and the largest packet: tun-rs merges up to
-    /// `capacity - 2 * offset` bytes and would cut a longer length to 16 bits.
-    fn buf_capacity(&self) -> usize {
-        2 * HEADROOM + MAX_PACKET
-    }
-
-    fn buf_resize(&mut self, new_len: usize, value: u8) {
-        let old_len = HEADROOM + self.len();
-        self.set_len(new_len - HEADROOM);
-        if let Some(grown) = self.framed().get_mut(old_len..) {
-            grown.fill(value);
-        }
-    }
-
-    fn buf_extend_from_slice(&mut self, more: &[u8]) {
-        let old_len = HEADROOM + self.len();
-        self.set_len(self.len() + more.len());
-        self.framed()[old_len..].copy_from_slice(more);
     }
 }

@@ -8,8 +8,9 @@ use tokenvpn_common::clock::Now;
 use tokenvpn_common::device::{
     Device, DeviceConfig, Event, Handover, PeerConfig, PeerStats, Worker,
 };
+use tokenvpn_common::guard::PADDING;
 use tokenvpn_common::key::{PrivateKey, PublicKey};
-use tokenvpn_common::packet::PacketBuf;
+use tokenvpn_common::segments::Segments;
 
 use crate::clock;
 
@@ -112,8 +113,7 @@ impl Net {
         } = self;
         let node = &mut nodes[node];
         while let Some(packets) = node.device.poll_packets() {
-            node.inbox
-                .extend(packets.iter().map(|p| p.packet().to_vec()));
+            node.inbox.extend(packets.iter().map(<[u8]>::to_vec));
         }
         while let Some(transmit) = node.device.poll_transmit() {
             for segment in transmit.contents.chunks(transmit.segment_size) {
@@ -211,9 +211,9 @@ impl Net {
 
     /// A node's TUN yields `packets`.
     pub(crate) fn send(&mut self, from: usize, packets: &[Vec<u8>]) {
-        let mut buffers: Vec<PacketBuf> = packets.iter().map(|p| buffer(p)).collect();
-        let device = &mut self.nodes[from].device;
-        device.handle_packets(self.now, &mut buffers);
+        for packet in packets {
+            take(&mut self.nodes[from].device, self.now, packet);
+        }
         self.flow();
     }
 
@@ -236,11 +236,13 @@ impl Net {
     }
 }
 
-pub(crate) fn buffer(packet: &[u8]) -> PacketBuf {
-    let mut buffer = PacketBuf::new();
-    buffer.room()[..packet.len()].copy_from_slice(packet);
-    buffer.set_len(packet.len());
-    buffer
+/// Hands a device a packet from its TUN.
+pub(crate) fn take(device: &mut Device, now: Now, packet: &[u8]) {
+    let mut room = packet.to_vec();
+    // What stood there before is no padding.
+    room.resize(packet.len() + PADDING, 0xa5);
+    let packets = Segments::single(&mut room, packet.len());
+    device.handle_packets(now, packets.expect("there is room for padding"));
 }
 
 /// An IPv4 packet of `len` bytes whose content tells it from others.

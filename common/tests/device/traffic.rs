@@ -1,7 +1,9 @@
 //! Packets in, packets out: lengths, padding, trains, and what they cost.
 
 use tokenvpn_common::device::{Device, DeviceConfig, Worker};
+use tokenvpn_common::guard::PADDING;
 use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::segments::Segments;
 
 use crate::allocations;
 use crate::net::*;
@@ -30,14 +32,12 @@ fn every_inner_length_survives_both_ways_and_padding_is_not_seen() {
 #[test]
 fn the_padding_is_zero_whatever_the_buffer_held() {
     let mut scene = Scene::connected();
-    let mut dirty = buffer(&packet(CLIENT, INNER, 33));
-    dirty.room()[33..100].fill(0xee);
-    let now = scene.net.now;
-    let mut dirty = [dirty];
+    let packet = packet(CLIENT, INNER, 33);
+    let mut dirty = [0xee; 33 + PADDING];
+    dirty[..33].copy_from_slice(&packet);
     let device = &mut scene.net.nodes[CLIENT_NODE].device;
-    device.handle_packets(now, &mut dirty);
-    let [dirty] = &mut dirty;
-    assert_eq!(dirty.room()[33..48], [0; 15]);
+    device.handle_packets(scene.net.now, Segments::single(&mut dirty, 33).unwrap());
+    assert_eq!(dirty[33..48], [0; 15]);
 }
 
 #[test]
@@ -82,16 +82,18 @@ fn trains_to_two_peers_do_not_mix() {
 fn packets_cost_no_allocation() {
     let mut scene = Scene::connected();
     let now = scene.net.now;
-    let mut packets: Vec<_> = (0..64)
-        .map(|_| buffer(&packet(CLIENT, INNER, 1400)))
-        .collect();
+    let mut packet = packet(CLIENT, INNER, 1400);
+    packet.resize(1400 + PADDING, 0);
     let source = scene.net.nodes[CLIENT_NODE].address;
     let mut run = Vec::with_capacity(1 << 17);
     let [gateway, client, ..] = &mut scene.net.nodes[..] else {
         panic!("there are three nodes");
     };
     let mut round = || {
-        client.device.handle_packets(now, &mut packets);
+        for _ in 0..64 {
+            let packets = Segments::single(&mut packet, 1400).unwrap();
+            client.device.handle_packets(now, packets);
+        }
         let mut received = 0;
         while let Some(train) = client.device.poll_transmit() {
             run.clear();

@@ -8,9 +8,11 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::socket::{setsockopt, sockopt};
+use tokenvpn_common::checksum::{fold, sum};
+use tokenvpn_common::guard::PADDING;
 use tokenvpn_common::io::netlink::Netlink;
 use tokenvpn_common::io::tun::{Offload, TunError, TunOptions, TunQueue, open};
-use tokenvpn_common::packet::PacketBuf;
+use tokenvpn_common::packet::Packets;
 
 use crate::namespace::Namespace;
 use crate::traffic::{exchange, noise};
@@ -51,10 +53,6 @@ fn computer(host: u8, offload: bool) -> Computer {
     Computer { namespace, queue }
 }
 
-fn packets() -> Vec<PacketBuf> {
-    std::iter::repeat_with(PacketBuf::new).take(128).collect()
-}
-
 /// Carries packets between two queues while `job` runs; gives what `job` gives, and the
 /// most packets that one read became.
 fn joined<T>(
@@ -66,7 +64,7 @@ fn joined<T>(
     let (queue_a, queue_b) = (&mut a.queue, &mut b.queue);
     std::thread::scope(|scope| {
         let wire = scope.spawn(|| {
-            let mut buffers = packets();
+            let mut packets = Packets::new();
             let mut most = 0;
             loop {
                 let mut fds = [
@@ -78,8 +76,8 @@ fn joined<T>(
                 if fds[2].any().unwrap() {
                     return most;
                 }
-                most = most.max(carry(queue_a, queue_b, &mut buffers));
-                most = most.max(carry(queue_b, queue_a, &mut buffers));
+                most = most.max(carry(queue_a, queue_b, &mut packets));
+                most = most.max(carry(queue_b, queue_a, &mut packets));
             }
         });
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -94,18 +92,30 @@ fn joined<T>(
     })
 }
 
-fn carry(from: &mut TunQueue, to: &mut TunQueue, buffers: &mut [PacketBuf]) -> usize {
-    match from.read(buffers) {
-        Ok(count) => {
-            for packet in &buffers[..count] {
+fn carry(from: &mut TunQueue, to: &mut TunQueue, packets: &mut Packets) -> usize {
+    match read(from, packets) {
+        Ok(()) => {
+            for packet in packets.iter() {
                 assert!(packet.len() <= usize::from(MTU), "a packet above the MTU");
             }
-            to.write(&mut buffers[..count]);
-            count
+            to.write(packets);
+            packets.len()
         }
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
         Err(e) => panic!("{e}"),
     }
+}
+
+/// Puts what one read gives in place of what `packets` held.
+fn read(queue: &mut TunQueue, packets: &mut Packets) -> io::Result<()> {
+    packets.clear();
+    if let Some(mut segments) = queue.read()? {
+        while let Some(room) = segments.cut() {
+            let len = room.len() - PADDING;
+            assert!(packets.push(&room[..len]), "too many packets in one read");
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -146,16 +156,13 @@ fn a_udp_train_is_split_into_datagrams_with_right_checksums() {
         setsockopt(&socket, sockopt::UdpGsoSegment, &1_000).unwrap();
         socket.send_to(&payload, "10.9.0.2:7").unwrap();
     });
-    let mut buffers = packets();
-    let udp = std::iter::from_fn(|| Some(a.queue.read(&mut buffers))).find_map(|read| {
-        let count = read.expect("the train has been sent");
-        // The kernel may have something of its own to say first.
-        (count == 6).then_some(count)
-    });
-    let split = &buffers[..udp.unwrap()];
+    let mut packets = Packets::new();
+    // The kernel may have something of its own to say first.
+    while packets.len() != 6 {
+        read(&mut a.queue, &mut packets).expect("the train has been sent");
+    }
     let mut joined = Vec::new();
-    for packet in split {
-        let packet = packet.packet();
+    for packet in packets.iter() {
         assert_eq!(transport_sum(packet), 0xffff, "the checksum is wrong");
         joined.extend_from_slice(&packet[28..]);
     }
@@ -186,7 +193,7 @@ fn udp_packet(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Vec<u8> {
     packet.extend([0, 0, 0x40, 0, 64, 17, 0, 0]);
     packet.extend(Ipv4Addr::octets(&source));
     packet.extend(Ipv4Addr::octets(&destination));
-    let header_sum = !tun_rs::checksum(&packet, 0);
+    let header_sum = !fold(sum(&packet));
     packet[10..12].copy_from_slice(&header_sum.to_be_bytes());
     packet.extend(from.port().to_be_bytes());
     packet.extend(to.port().to_be_bytes());
@@ -198,16 +205,10 @@ fn udp_packet(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-fn load(packets: &[Vec<u8>]) -> Vec<PacketBuf> {
+fn load(run: &[Vec<u8>]) -> Packets {
+    let mut packets = Packets::new();
+    assert!(run.iter().all(|packet| packets.push(packet)));
     packets
-        .iter()
-        .map(|bytes| {
-            let mut packet = PacketBuf::new();
-            packet.room()[..bytes.len()].copy_from_slice(bytes);
-            packet.set_len(bytes.len());
-            packet
-        })
-        .collect()
 }
 
 #[test]
@@ -263,9 +264,8 @@ fn writes_to_a_device_that_is_down_are_counted() {
 fn a_read_from_a_device_that_is_gone_fails() {
     let mut a = computer(1, true);
     a.namespace.ip("link delete t0");
-    let mut buffers = packets();
     let gone = loop {
-        if let Err(e) = a.queue.read(&mut buffers) {
+        if let Err(e) = a.queue.read() {
             break e;
         }
     };

@@ -19,7 +19,9 @@ fn receive(pair: &mut UdpPair, family: Family, datagrams: usize) -> Vec<Received
     let mut count = 0;
     while count < datagrams {
         wait_readable(pair, family);
-        while pair.recv(family, &mut batch).expect("a socket") {
+        let mut more = true;
+        while more {
+            more = pair.recv(family, &mut batch).expect("a socket");
             for run in batch.runs() {
                 count += run.bytes.len().div_ceil(run.stride);
                 all.push(Received {

@@ -10,7 +10,7 @@ use tokenvpn_common::clock::Now;
 use tokenvpn_common::device::{Device, DeviceConfig, Event, PeerConfig, SeenInitiations, Worker};
 use tokenvpn_common::guard::{self, Message};
 use tokenvpn_common::key::{PrivateKey, PublicKey};
-use tokenvpn_common::packet::PacketBuf;
+use tokenvpn_common::segments::Segments;
 
 use crate::clock;
 use crate::dice::Dice;
@@ -244,7 +244,7 @@ impl World {
         let it = &mut self.hosts[host];
         let mut packets = Vec::new();
         while let Some(run) = it.device.poll_packets() {
-            packets.extend(run.iter().map(|p| p.packet().to_vec()));
+            packets.extend(run.iter().map(<[u8]>::to_vec));
         }
         let mut datagrams = Vec::new();
         while let Some(train) = it.device.poll_transmit() {
@@ -362,13 +362,13 @@ impl World {
         if self.hosts[from].stalled > self.now {
             return;
         }
-        let packet = inner_packet(from, to, self.sent.len());
+        let mut packet = inner_packet(from, to, self.sent.len());
         self.sent.push((from, to, self.now));
-        let mut buffer = PacketBuf::new();
-        buffer.room()[..packet.len()].copy_from_slice(&packet);
-        buffer.set_len(packet.len());
+        let len = packet.len();
+        packet.resize(len + guard::PADDING, 0);
         self.touch(from, None, |device, now| {
-            device.handle_packets(now, std::slice::from_mut(&mut buffer));
+            let packets = Segments::single(&mut packet, len);
+            device.handle_packets(now, packets.expect("there is room for padding"));
         });
     }
 
