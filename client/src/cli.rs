@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Down(Interface),
     /// Say whether the tunnel is up.
     Status(Status),
+    /// Look for what keeps the tunnel from working, and say what to do about it.
+    Doctor(Doctor),
     /// Look at tokens, fill and empty them.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -71,6 +73,17 @@ pub(crate) struct Status {
     /// object a line.
     #[arg(long)]
     pub(crate) watch: bool,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Look instead for anything that tokenvpn has left on this computer.
+    #[arg(long)]
+    pub(crate) residue: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Which tunnel is meant.

@@ -8,6 +8,7 @@ mod attempts;
 mod cli;
 mod commands;
 mod config;
+mod doctor;
 mod lifecycle;
 mod message;
 mod net;
@@ -67,6 +68,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Up(options) => commands::up::run(options),
         Command::Down(options) => commands::down::run(options).map(|()| 0),
         Command::Status(options) => commands::status::run(options),
+        Command::Doctor(options) => commands::doctor::run(&options),
         Command::Token(command) => commands::token::run(command).map(|()| 0),
     }
 }

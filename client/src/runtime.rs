@@ -3,9 +3,9 @@
 //! Whoever holds the lock may work on the others. The kernel lets go of it when its
 //! holder dies.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -17,10 +17,10 @@ use crate::net::journal::{Journal, JournalError};
 use crate::net::tunnel::journal_path;
 
 /// Shared with a gateway on the same computer.
-const DIRECTORY: &str = "/run/tokenvpn";
+pub(crate) const DIRECTORY: &str = "/run/tokenvpn";
 
 /// Where wg(8) looks for the sockets of userspace tunnels.
-const UAPI_DIRECTORY: &str = "/var/run/wireguard";
+pub(crate) const UAPI_DIRECTORY: &str = "/var/run/wireguard";
 
 /// The files of one interface.
 #[derive(Clone, Debug)]
@@ -30,9 +30,20 @@ pub(crate) struct Runtime {
     interface: String,
 }
 
-/// Holding it, nobody else works on the interface.
+/// Holding it, nobody else works on the interface. Its file goes with it.
 pub(crate) struct Lock {
+    path: PathBuf,
     _file: Flock<File>,
+}
+
+impl Drop for Lock {
+    /// The file is removed while it is still locked: whoever opened it meanwhile sees that it
+    /// is no longer the one that others will find, see [`Runtime::lock`].
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+        // Fails as long as there is anything in it, as it should.
+        let _ = self.path.parent().map(fs::remove_dir);
+    }
 }
 
 /// Why there is no lock.
@@ -95,24 +106,39 @@ impl Runtime {
             path: path.clone(),
             source,
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(&self.directory)
-            .map_err(failed)?;
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => Ok(Lock { _file: file }),
-            Err((_, Errno::EWOULDBLOCK)) => Err(LockError::Held {
-                interface: self.interface.clone(),
-            }),
-            Err((_, errno)) => Err(failed(errno.into())),
+        loop {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o755)
+                .create(&self.directory)
+                .map_err(failed)?;
+            let opened = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(&path);
+            let file = match opened {
+                // Its last user has just removed the directory.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(failed)?,
+            };
+            let opened = file.metadata().map_err(failed)?;
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(file) => match fs::metadata(&path) {
+                    Ok(there) if there.ino() == opened.ino() => {
+                        return Ok(Lock { path, _file: file });
+                    }
+                    // Its last user removed it in between: this one locks nobody out.
+                    _ => {}
+                },
+                Err((_, Errno::EWOULDBLOCK)) => {
+                    return Err(LockError::Held {
+                        interface: self.interface.clone(),
+                    });
+                }
+                Err((_, errno)) => return Err(failed(errno.into())),
+            }
         }
     }
 
@@ -143,8 +169,9 @@ impl Runtime {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::net::UnixListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
 
     use super::*;
 
@@ -181,6 +208,39 @@ mod tests {
         drop(UnixListener::bind(runtime.uapi_socket()).unwrap());
         assert!(!runtime.clean_up(&lock).unwrap());
         assert!(runtime.uapi_socket().exists());
+    }
+
+    #[test]
+    fn a_lock_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = |interface| runtime(directory.path(), interface);
+        let (a, b) = (runtime("a").lock().unwrap(), runtime("b").lock().unwrap());
+        drop(a);
+        assert!(runtime("b").lock().is_err());
+        assert!(runtime("a").directory().exists());
+        drop(b);
+        assert!(!runtime("a").directory().exists());
+    }
+
+    #[test]
+    fn a_lock_that_comes_and_goes_is_only_ever_held_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let inside = AtomicUsize::new(0);
+        let taken = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        if let Ok(_lock) = runtime(directory.path(), "a").lock() {
+                            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                            taken.fetch_add(1, Ordering::SeqCst);
+                            inside.fetch_sub(1, Ordering::SeqCst);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(taken.load(Ordering::SeqCst) > 0);
     }
 
     #[test]

@@ -6,8 +6,8 @@ mod failure;
 mod state;
 
 pub(crate) use english::{
-    LAST_TRY_ANSWER, LAST_TRY_PROMPT, last_try, live_status, no_screen, pin_prompt, secret_prompt,
-    status, wrong,
+    LAST_TRY_ANSWER, LAST_TRY_PROMPT, findings, found, last_try, live_status, no_screen,
+    pin_prompt, remedy, residue, secret_prompt, status, trace, wrong,
 };
 pub(crate) use failure::{Failure, usage};
 pub(crate) use state::{Choice, Connection, SOON_DAYS, State};

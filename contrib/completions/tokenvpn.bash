@@ -16,6 +16,9 @@ _tokenvpn() {
             ",$1")
                 cmd="tokenvpn"
                 ;;
+            tokenvpn,doctor)
+                cmd="tokenvpn__subcmd__doctor"
+                ;;
             tokenvpn,down)
                 cmd="tokenvpn__subcmd__down"
                 ;;
@@ -30,6 +33,9 @@ _tokenvpn() {
                 ;;
             tokenvpn,up)
                 cmd="tokenvpn__subcmd__up"
+                ;;
+            tokenvpn__subcmd__help,doctor)
+                cmd="tokenvpn__subcmd__help__subcmd__doctor"
                 ;;
             tokenvpn__subcmd__help,down)
                 cmd="tokenvpn__subcmd__help__subcmd__down"
@@ -131,8 +137,22 @@ _tokenvpn() {
 
     case "${cmd}" in
         tokenvpn)
-            opts="-h -V --help --version up down status token help"
+            opts="-h -V --help --version up down status doctor token help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tokenvpn__subcmd__doctor)
+            opts="-h --residue --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -163,8 +183,22 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__help)
-            opts="up down status token help"
+            opts="up down status doctor token help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tokenvpn__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -118,7 +118,7 @@ fn status(runtime: &Runtime) -> Result<Status, Failure> {
 }
 
 /// Asks the supervisor; its answer without the line's end.
-pub(super) fn ask(runtime: &Runtime, request: ControlRequest) -> io::Result<String> {
+pub(crate) fn ask(runtime: &Runtime, request: ControlRequest) -> io::Result<String> {
     let mut stream = UnixStream::connect(runtime.socket())?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut line = serde_json::to_vec(&request)?;

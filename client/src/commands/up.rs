@@ -1,6 +1,7 @@
 //! `tokenvpn up`: waits for a token and holds the tunnel until it is pulled.
 
 use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::Path;
 
 use crate::cli::{DEFAULT_INTERFACE, Up};
@@ -72,18 +73,26 @@ fn start(options: Up, voice: Voice) -> Result<u8, Failure> {
 
 /// Whether the tunnel could be made: asked before a PIN is typed in vain.
 fn check_permission() -> Result<(), Failure> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    if !has_capability(&status, CAP_NET_ADMIN) {
+    if !may_make_tunnels() {
         let what = "no permission to make a tunnel (CAP_NET_ADMIN)".into();
         return Err(State::NoPermission { what }.into());
     }
-    match OpenOptions::new().read(true).write(true).open(TUN_DEVICE) {
-        Ok(_) => Ok(()),
-        Err(e) => {
-            let what = format!("{TUN_DEVICE} cannot be opened: {e}");
-            Err(State::NoPermission { what }.into())
-        }
-    }
+    open_tun().map_err(|e| {
+        let what = format!("{TUN_DEVICE} cannot be opened: {e}");
+        State::NoPermission { what }.into()
+    })
+}
+
+/// Whether this process has CAP_NET_ADMIN.
+pub(crate) fn may_make_tunnels() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    has_capability(&status, CAP_NET_ADMIN)
+}
+
+/// Opens what tunnel devices are made with, and closes it again.
+pub(crate) fn open_tun() -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).open(TUN_DEVICE).map(drop)
 }
 
 /// Reads the effective set of proc_pid_status(5).

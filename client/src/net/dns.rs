@@ -193,6 +193,20 @@ fn is_mounted(file: &Path, target: &Path) -> io::Result<bool> {
     }))
 }
 
+/// The files of ours that are mounted over /etc/resolv.conf, on top or below others, by their
+/// place in their own file system.
+pub(crate) fn mounted() -> Vec<PathBuf> {
+    let target = fs::canonicalize(RESOLV_CONF).unwrap_or_else(|_| RESOLV_CONF.into());
+    let mounts = fs::read_to_string("/proc/thread-self/mountinfo").unwrap_or_default();
+    let ours = |mount: &str| {
+        let mut fields = mount.split(' ').skip(3).map(PathBuf::from);
+        let (root, point) = (fields.next()?, fields.next()?);
+        let directory = root.parent()?.file_name()?;
+        (point == target && directory == "tokenvpn").then_some(root)
+    };
+    mounts.lines().filter_map(ours).collect()
+}
+
 fn same_file(one: &Path, other: &Path) -> bool {
     let identity = |path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
     matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)

@@ -221,7 +221,7 @@ impl Journal {
 }
 
 /// Whether the process that works on an interface, and so holds its lock, lives.
-fn is_held(lock: &Path) -> bool {
+pub(crate) fn is_held(lock: &Path) -> bool {
     File::open(lock).is_ok_and(|file| {
         let outcome = Flock::lock(file, FlockArg::LockSharedNonblock);
         matches!(outcome, Err((_, Errno::EWOULDBLOCK)))

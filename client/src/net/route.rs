@@ -25,6 +25,11 @@ pub(crate) fn mark(interface_index: u32) -> u32 {
     OURS | (interface_index & 0xffff)
 }
 
+/// Whether a mark or table is a tunnel's of ours.
+pub(crate) fn is_ours(mark_or_table: u32) -> bool {
+    mark_or_table & 0xff00_0000 == OURS
+}
+
 /// The routes and rules for one tunnel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {

@@ -1,5 +1,6 @@
 //! The texts themselves, in English. A second language is a second file like this one.
 
+mod doctor;
 mod prompt;
 mod state;
 mod status;
@@ -8,6 +9,7 @@ use std::fmt;
 
 use tokenvpn_common::clock::UnixTime;
 
+pub(crate) use doctor::{findings, found, remedy, residue, trace};
 pub(crate) use prompt::{
     LAST_TRY_ANSWER, LAST_TRY_PROMPT, last_try, pin_prompt, secret_prompt, wrong,
 };

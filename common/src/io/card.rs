@@ -187,11 +187,7 @@ pub struct Seen {
 /// The service does not answer or does not let us in. No reader at all is an empty list.
 pub fn list() -> Result<Vec<Seen>, CardError> {
     let context = Context::establish(Scope::User)?;
-    let readers = match context.list_readers_owned() {
-        Err(pcsc::Error::NoReadersAvailable) => Vec::new(),
-        readers => readers?,
-    };
-    let seen = readers.into_iter().filter_map(|reader| {
+    let seen = readers_of(&context)?.into_iter().filter_map(|reader| {
         let card = Token::open_in(&context, &reader).and_then(|mut token| token.facts());
         match card {
             Err(CardError::NoToken | CardError::NoReader) => None,
@@ -202,6 +198,23 @@ pub fn list() -> Result<Vec<Seen>, CardError> {
         }
     });
     Ok(seen.collect())
+}
+
+/// The names of all readers, with and without a card.
+///
+/// # Errors
+/// As [`list`].
+pub fn readers() -> Result<Vec<String>, CardError> {
+    let readers = readers_of(&Context::establish(Scope::User)?)?;
+    let names = readers.iter().map(|reader| reader.to_string_lossy());
+    Ok(names.map(String::from).collect())
+}
+
+fn readers_of(context: &Context) -> Result<Vec<CString>, CardError> {
+    match context.list_readers_owned() {
+        Err(pcsc::Error::NoReadersAvailable) => Ok(Vec::new()),
+        readers => Ok(readers?),
+    }
 }
 
 /// A card that we hold, and nobody else. Reset when dropped.

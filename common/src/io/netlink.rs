@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use ipnet::IpNet;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
@@ -33,7 +33,8 @@ pub const GSO_MAX_SEGMENTS: u32 = 64;
 /// The routing table that is used when nothing else is said.
 pub const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
 
-/// Room for one datagram of the kernel: it sends no longer one unless asked to dump.
+/// Room for one datagram of the kernel: also its dumps come in parts that fit a reader of this
+/// room (`netlink_dump` of af_netlink.c).
 const REPLY_ROOM: usize = 32 * 1024;
 
 /// Why the kernel did not do what was asked.
@@ -109,6 +110,19 @@ pub struct Rule {
     /// Skip what the table says with a prefix of at most this length; 0 skips its
     /// default route.
     pub suppress_prefix_length: Option<u32>,
+}
+
+/// What is found of a policy rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundRule {
+    /// The family it is for.
+    pub family: Family,
+    /// Its place.
+    pub priority: u32,
+    /// The table that packets are looked up in; 0 if they are not.
+    pub table: u32,
+    /// The firewall mark that it asks for, or for the absence of.
+    pub mark: Option<u32>,
 }
 
 /// A connection to the kernel's routing subsystem, in the network namespace of the
@@ -238,17 +252,66 @@ impl Netlink {
             })
     }
 
-    /// Sends one request and waits for its acknowledgement.
-    fn request(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Errno> {
+    /// Lists the policy rules of both families.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub fn rules(&mut self) -> Result<Vec<FoundRule>, NetlinkError> {
+        let mut rules = Vec::new();
+        for family in [Family::V4, Family::V6] {
+            let mut message = RuleMessage::default();
+            message.header.family = family.into();
+            let found = self
+                .dump(RouteNetlinkMessage::GetRule(message))
+                .map_err(|e| NetlinkError::new("list the routing rules".into(), e))?;
+            rules.extend(found.into_iter().filter_map(|message| match message {
+                RouteNetlinkMessage::NewRule(rule) => Some(found_rule(family, &rule)),
+                _ => None,
+            }));
+        }
+        Ok(rules)
+    }
+
+    /// Sends one request and gathers what the kernel has to say to it.
+    fn dump(&mut self, message: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Errno> {
+        self.send(message, NLM_F_DUMP)?;
+        let mut found = Vec::new();
+        let mut room = vec![0; REPLY_ROOM];
+        loop {
+            let len = match recv(self.socket.as_raw_fd(), &mut room, MsgFlags::empty()) {
+                Err(Errno::EINTR) => continue,
+                received => received?,
+            };
+            for reply in messages(&room[..len]) {
+                if reply.header.sequence_number != self.sequence {
+                    continue;
+                }
+                match reply.payload {
+                    NetlinkPayload::InnerMessage(message) => found.push(message),
+                    NetlinkPayload::Done(_) => return Ok(found),
+                    NetlinkPayload::Error(error) => {
+                        return Err(Errno::from_raw(error.raw_code().wrapping_neg()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Errno> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut request = NetlinkMessage::from(message);
-        request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+        request.header.flags = NLM_F_REQUEST | flags;
         request.header.sequence_number = self.sequence;
         request.finalize();
         let mut bytes = vec![0; request.buffer_len()];
         request.serialize(&mut bytes);
-        send(self.socket.as_raw_fd(), &bytes, MsgFlags::empty())?;
+        send(self.socket.as_raw_fd(), &bytes, MsgFlags::empty()).map(drop)
+    }
 
+    /// Sends one request and waits for its acknowledgement.
+    fn request(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Errno> {
+        self.send(message, NLM_F_ACK | flags)?;
         let mut room = vec![0; REPLY_ROOM];
         loop {
             let len = match recv(self.socket.as_raw_fd(), &mut room, MsgFlags::empty()) {
@@ -362,6 +425,24 @@ fn rule_message(rule: &Rule) -> RuleMessage {
             .push(RuleAttribute::SuppressPrefixLen(length));
     }
     message
+}
+
+fn found_rule(family: Family, message: &RuleMessage) -> FoundRule {
+    let mut rule = FoundRule {
+        family,
+        priority: 0,
+        table: message.header.table.into(),
+        mark: None,
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            RuleAttribute::Priority(priority) => rule.priority = *priority,
+            RuleAttribute::Table(table) => rule.table = *table,
+            RuleAttribute::FwMark(mark) => rule.mark = Some(*mark),
+            _ => {}
+        }
+    }
+    rule
 }
 
 /// What changed in the network of this computer.

@@ -186,3 +186,26 @@ fn wait_for(changes: &mut Changes, seen: &mut Vec<Change>, expected: Change) {
         changes.drain(|change| seen.push(change)).unwrap();
     }
 }
+
+#[test]
+fn rules_are_listed_with_what_tells_ours_from_others() {
+    let namespace = namespace();
+    let rule = Rule {
+        family: Family::V6,
+        priority: 29_801,
+        table: 0x7400_0007,
+        not_mark: Some(0x7400_0007),
+        mark_mask: Some(0xffff_0000),
+        suppress_prefix_length: None,
+    };
+    let rules = namespace.run(|| {
+        let mut netlink = Netlink::open().unwrap();
+        netlink.add_rule(&rule).unwrap();
+        netlink.rules().unwrap()
+    });
+    let ours = rules.iter().filter(|rule| rule.priority == 29_801);
+    let ours: Vec<_> = ours.map(|r| (r.family, r.table, r.mark)).collect();
+    assert_eq!(ours, [(Family::V6, 0x7400_0007, Some(0x7400_0007))]);
+    // The kernel's own: local, main and default of IPv4, local and main of IPv6.
+    assert_eq!(rules.len(), 6, "{rules:?}");
+}

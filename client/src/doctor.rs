@@ -1,0 +1,225 @@
+//! What `doctor` finds. The looking is done by [`look`] and [`residue`]; what a finding means
+//! is said here, and its text stands with the other words.
+
+pub(crate) mod look;
+pub(crate) mod residue;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::name::Name;
+use tokenvpn_common::token::Ident;
+
+use self::residue::Trace;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    /// As it should be.
+    Ok,
+    /// Works, and deserves a look.
+    Warning,
+    /// The tunnel does not work with this.
+    Problem,
+    /// Could not be looked at.
+    Unchecked,
+}
+
+/// One thing that was looked at, and how it was.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Finding {
+    /// CAP_NET_ADMIN is there.
+    Permitted,
+    NotPermitted,
+    /// /dev/net/tun can be opened.
+    Tun,
+    NoTun {
+        reason: String,
+    },
+    /// pcscd answers.
+    Service,
+    NoService,
+    /// It does not let this user in.
+    ServiceRefuses,
+    ServiceFails {
+        reason: String,
+    },
+    Reader {
+        name: String,
+    },
+    NoReader,
+    NoToken,
+    TokenBusy {
+        holders: Vec<String>,
+    },
+    /// A card without room for a profile.
+    Unsupported {
+        reader: String,
+    },
+    TokenFails {
+        reader: String,
+        reason: String,
+    },
+    Token {
+        token: Ident,
+        name: Option<Name>,
+    },
+    /// A mistake or two were made.
+    FewTries {
+        token: Ident,
+        left: u8,
+    },
+    PinBlocked {
+        token: Ident,
+    },
+    /// Bytes that a profile can have there.
+    Room {
+        token: Ident,
+        bytes: usize,
+    },
+    /// What the label says of a profile.
+    Profile {
+        token: Ident,
+        not_after: Option<UnixTime>,
+    },
+    ProfileExpiresSoon {
+        token: Ident,
+        not_after: UnixTime,
+        now: UnixTime,
+    },
+    ProfileExpired {
+        token: Ident,
+        not_after: UnixTime,
+    },
+    /// No label: there may be a profile all the same.
+    NoLabel {
+        token: Ident,
+    },
+    /// A label that is none of ours, or broken.
+    BadLabel {
+        token: Ident,
+        what: String,
+    },
+    /// systemd-resolved is told of name servers.
+    TellsResolved,
+    NoResolvectl,
+    /// A file is mounted over /etc/resolv.conf.
+    MountsFile,
+    NoResolvConf,
+    Clock {
+        now: UnixTime,
+    },
+    ClockWrong {
+        now: UnixTime,
+    },
+    /// A default route.
+    WayOut {
+        interface: String,
+        mtu: u32,
+    },
+    /// Its MTU is too small for a tunnel inside.
+    NarrowWayOut {
+        interface: String,
+        mtu: u32,
+    },
+    NoWayOut,
+    /// A running `up` has a session.
+    Connected {
+        interface: String,
+        gateway: String,
+        /// Seconds since the last handshake.
+        handshake: Option<u64>,
+    },
+    /// A running `up` has none.
+    NotConnected {
+        interface: String,
+        state: String,
+    },
+    /// No `up` is running, and the endpoints are behind a PIN.
+    GatewayUnchecked,
+    /// Nothing of an earlier run.
+    Tidy,
+    Left(Trace),
+}
+
+impl Finding {
+    /// What was looked at, for scripts.
+    pub(crate) fn check(&self) -> &'static str {
+        use Finding as F;
+        match self {
+            F::Permitted | F::NotPermitted => "permission",
+            F::Tun | F::NoTun { .. } => "tun",
+            F::Service | F::NoService | F::ServiceRefuses | F::ServiceFails { .. } => "service",
+            F::Reader { .. } | F::NoReader => "reader",
+            F::NoToken
+            | F::TokenBusy { .. }
+            | F::Unsupported { .. }
+            | F::TokenFails { .. }
+            | F::Token { .. } => "token",
+            F::FewTries { .. } | F::PinBlocked { .. } => "pin",
+            F::Room { .. } => "room",
+            F::Profile { .. }
+            | F::ProfileExpiresSoon { .. }
+            | F::ProfileExpired { .. }
+            | F::NoLabel { .. }
+            | F::BadLabel { .. } => "profile",
+            F::TellsResolved | F::NoResolvectl | F::MountsFile | F::NoResolvConf => "dns",
+            F::Clock { .. } | F::ClockWrong { .. } => "clock",
+            F::WayOut { .. } | F::NarrowWayOut { .. } | F::NoWayOut => "network",
+            F::Connected { .. } | F::NotConnected { .. } | F::GatewayUnchecked => "gateway",
+            F::Tidy | F::Left(_) => "leftovers",
+        }
+    }
+
+    /// How bad it is.
+    pub(crate) fn verdict(&self) -> Verdict {
+        use Finding as F;
+        match self {
+            F::Permitted
+            | F::Tun
+            | F::Service
+            | F::Reader { .. }
+            | F::Token { .. }
+            | F::Room { .. }
+            | F::Profile { .. }
+            | F::TellsResolved
+            | F::MountsFile
+            | F::Clock { .. }
+            | F::WayOut { .. }
+            | F::Connected { .. }
+            | F::Tidy => Verdict::Ok,
+            F::FewTries { .. }
+            | F::ProfileExpiresSoon { .. }
+            | F::NarrowWayOut { .. }
+            | F::NoResolvConf => Verdict::Warning,
+            F::NoLabel { .. } | F::GatewayUnchecked => Verdict::Unchecked,
+            F::NotPermitted
+            | F::NoTun { .. }
+            | F::NoService
+            | F::ServiceRefuses
+            | F::ServiceFails { .. }
+            | F::NoReader
+            | F::NoToken
+            | F::TokenBusy { .. }
+            | F::Unsupported { .. }
+            | F::TokenFails { .. }
+            | F::PinBlocked { .. }
+            | F::ProfileExpired { .. }
+            | F::BadLabel { .. }
+            | F::NoResolvectl
+            | F::ClockWrong { .. }
+            | F::NoWayOut
+            | F::NotConnected { .. }
+            | F::Left(_) => Verdict::Problem,
+        }
+    }
+}
+
+/// Where an executable of this name is, if it is in the search path.
+fn in_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let mut files = std::env::split_paths(&path).map(|directory| directory.join(program));
+    files.find(|file| file.is_file())
+}

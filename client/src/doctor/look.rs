@@ -1,0 +1,264 @@
+//! Looks at this computer, without a PIN and without changing anything.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Facts, Seen};
+use tokenvpn_common::io::clock;
+use tokenvpn_common::io::holder::Holder;
+use tokenvpn_common::status::Status;
+use tokenvpn_common::token::Content;
+
+use super::residue::left_behind;
+use super::{Finding, in_path};
+use crate::commands::{status, up};
+use crate::net::dns::{self, RESOLV_CONF, Resolver};
+use crate::runtime::{DIRECTORY, Runtime};
+use crate::words::SOON_DAYS;
+
+/// Before this program was written: no clock that shows it is right.
+const EARLIEST: UnixTime = UnixTime(1_767_225_600);
+
+/// An interface must carry the smallest tunnel (1280 bytes) in an IPv6 datagram of
+/// WireGuard's (40 + 8 + 32 bytes).
+const NARROWEST: u32 = 1280 + 40 + 8 + 32;
+
+/// Everything, in the order in which it is needed.
+pub(crate) fn at_everything() -> Vec<Finding> {
+    let now = clock::unix_time();
+    let mut findings = Vec::new();
+    findings.push(match up::may_make_tunnels() {
+        true => Finding::Permitted,
+        false => Finding::NotPermitted,
+    });
+    findings.push(match up::open_tun() {
+        Ok(()) => Finding::Tun,
+        Err(error) => Finding::NoTun {
+            reason: error.to_string(),
+        },
+    });
+    findings.extend(cards(now));
+    findings.push(resolver());
+    findings.push(match now < EARLIEST {
+        true => Finding::ClockWrong { now },
+        false => Finding::Clock { now },
+    });
+    findings.extend(ways_out());
+    findings.extend(gateways(now));
+    let left = left_behind();
+    match left.is_empty() {
+        true => findings.push(Finding::Tidy),
+        false => findings.extend(left.into_iter().map(Finding::Left)),
+    }
+    findings
+}
+
+/// The service, its readers, and what is in them.
+fn cards(now: UnixTime) -> Vec<Finding> {
+    let readers = match card::readers() {
+        Ok(readers) => readers,
+        Err(CardError::NoService) => return vec![Finding::NoService],
+        Err(CardError::NoPermission) => return vec![Finding::ServiceRefuses],
+        Err(error) => {
+            let reason = error.to_string();
+            return vec![Finding::ServiceFails { reason }];
+        }
+    };
+    let mut findings = vec![Finding::Service];
+    if readers.is_empty() {
+        findings.push(Finding::NoReader);
+        return findings;
+    }
+    let reader = |name| Finding::Reader { name };
+    findings.extend(readers.into_iter().map(reader));
+    match card::list() {
+        Ok(seen) if seen.is_empty() => findings.push(Finding::NoToken),
+        Ok(seen) => findings.extend(seen.into_iter().flat_map(|seen| token(seen, now))),
+        Err(error) => findings.push(Finding::ServiceFails {
+            reason: error.to_string(),
+        }),
+    }
+    findings
+}
+
+fn token(seen: Seen, now: UnixTime) -> Vec<Finding> {
+    let Seen { reader, card } = seen;
+    let facts = match card {
+        Ok(facts) => facts,
+        Err(CardError::Busy { holders, .. }) => {
+            let holders = holders.iter().map(Holder::to_string).collect();
+            return vec![Finding::TokenBusy { holders }];
+        }
+        Err(CardError::Unsupported { .. }) => return vec![Finding::Unsupported { reader }],
+        Err(error) => {
+            let reason = error.to_string();
+            return vec![Finding::TokenFails { reader, reason }];
+        }
+    };
+    let Facts {
+        ident: token,
+        room,
+        tries_left,
+        ref label,
+        ..
+    } = facts;
+    let name = match label {
+        Content::Holds(label) => Some(label.name.clone()),
+        _ => None,
+    };
+    let mut findings = vec![
+        Finding::Token { token, name },
+        Finding::Room { token, bytes: room },
+    ];
+    match tries_left {
+        0 => findings.push(Finding::PinBlocked { token }),
+        FULL_TRIES.. => {}
+        left => findings.push(Finding::FewTries { token, left }),
+    }
+    findings.push(match label {
+        Content::Holds(label) => match label.not_after {
+            Some(not_after) if not_after < now => Finding::ProfileExpired { token, not_after },
+            Some(not_after) if not_after.days_since(now) < SOON_DAYS => {
+                Finding::ProfileExpiresSoon {
+                    token,
+                    not_after,
+                    now,
+                }
+            }
+            not_after => Finding::Profile { token, not_after },
+        },
+        Content::Empty => Finding::NoLabel { token },
+        Content::Foreign => Finding::BadLabel {
+            token,
+            what: "another program's data".into(),
+        },
+        Content::Damaged { check } => Finding::BadLabel {
+            token,
+            what: check.to_string(),
+        },
+        Content::TooNew { what } => Finding::BadLabel {
+            token,
+            what: what.to_string(),
+        },
+    });
+    findings
+}
+
+fn resolver() -> Finding {
+    match dns::resolver() {
+        Resolver::Resolved if in_path("resolvectl").is_some() => Finding::TellsResolved,
+        Resolver::Resolved => Finding::NoResolvectl,
+        Resolver::File if Path::new(RESOLV_CONF).exists() => Finding::MountsFile,
+        Resolver::File => Finding::NoResolvConf,
+    }
+}
+
+/// The interfaces of default routes, by the kernel's tables (proc_pid_net(5)).
+fn ways_out() -> Vec<Finding> {
+    let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
+    let mut interfaces = default_routes(&read("/proc/net/route"), &read("/proc/net/ipv6_route"));
+    interfaces.sort();
+    interfaces.dedup();
+    let findings: Vec<_> = interfaces
+        .into_iter()
+        .filter_map(|interface| {
+            let mtu = fs::read_to_string(format!("/sys/class/net/{interface}/mtu")).ok()?;
+            let mtu = mtu.trim().parse().ok()?;
+            Some(match mtu < NARROWEST {
+                true => Finding::NarrowWayOut { interface, mtu },
+                false => Finding::WayOut { interface, mtu },
+            })
+        })
+        .collect();
+    match findings.is_empty() {
+        true => vec![Finding::NoWayOut],
+        false => findings,
+    }
+}
+
+fn default_routes(v4: &str, v6: &str) -> Vec<String> {
+    // Interface, destination, gateway, flags, …, mask at place 7; all in hexadecimal.
+    let of_v4 = v4.lines().filter_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let is_default = fields.get(1) == Some(&"00000000") && fields.get(7) == Some(&"00000000");
+        is_default.then(|| fields[0].to_owned())
+    });
+    // Destination, its length, …, interface. The kernel's own unreachable one is at lo.
+    let of_v6 = v6.lines().filter_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let interface = *fields.last()?;
+        (fields.get(1) == Some(&"00") && interface != "lo").then(|| interface.to_owned())
+    });
+    of_v4.chain(of_v6).collect()
+}
+
+/// What running tunnels say of their gateways.
+fn gateways(now: UnixTime) -> Vec<Finding> {
+    let files = fs::read_dir(DIRECTORY).into_iter().flatten().flatten();
+    let interfaces = files.filter_map(|file| {
+        let name = file.file_name().into_string().ok()?;
+        let interface = name.strip_suffix(".sock")?;
+        (interface != "gateway").then(|| interface.to_owned())
+    });
+    let findings: Vec<_> = interfaces
+        .filter_map(|interface| match running(&interface) {
+            Ok(status) => Some(gateway(interface, status, now)),
+            // A socket that a killed one left is told among the leftovers.
+            Err(_) => None,
+        })
+        .collect();
+    match findings.is_empty() {
+        true => vec![Finding::GatewayUnchecked],
+        false => findings,
+    }
+}
+
+fn running(interface: &str) -> io::Result<Status> {
+    let line = status::ask(
+        &Runtime::new(interface),
+        crate::supervisor::ControlRequest::Status,
+    )?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+fn gateway(interface: String, status: Status, now: UnixTime) -> Finding {
+    let peer = status.peers.first().filter(|_| status.state == "up");
+    match peer {
+        Some(peer) => Finding::Connected {
+            interface,
+            gateway: peer.name.clone(),
+            handshake: peer.latest_handshake.map(|at| now.0.saturating_sub(at.0)),
+        },
+        None => Finding::NotConnected {
+            interface,
+            state: status.state.replace('_', " "),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_routes_are_told_from_others() {
+        let v4 = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\n\
+                  eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\n\
+                  eth1\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\n";
+        let v6 = format!(
+            "{0} 00 {0} 00 {0} 00000400 1 0 00000003 wlan0\n\
+             fd000000000000000000000000000000 40 {0} 00 {0} 00000100 1 0 00000001 eth2\n\
+             {0} 00 {0} 00 {0} ffffffff 1 0 00200200       lo\n",
+            "0".repeat(32)
+        );
+        assert_eq!(default_routes(v4, &v6), ["eth0", "wlan0"]);
+        assert_eq!(default_routes("", ""), [""; 0]);
+    }
+
+    #[test]
+    fn the_earliest_right_clock_is_the_beginning_of_2026() {
+        assert_eq!(EARLIEST.to_string(), "2026-01-01T00:00:00Z");
+    }
+}

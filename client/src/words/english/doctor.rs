@@ -1,0 +1,226 @@
+//! What `doctor` says of its findings, and what to do about them.
+
+use super::{count, list, minute, tries};
+use crate::doctor::residue::Trace;
+use crate::doctor::{Finding, Verdict};
+use crate::words::printable;
+
+/// All findings, one a line, with what to do below those that need something done.
+pub(crate) fn findings(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    let mut problems = 0;
+    for finding in findings {
+        let mark = match finding.verdict() {
+            Verdict::Ok => "ok",
+            Verdict::Warning => "warning",
+            Verdict::Problem => "problem",
+            Verdict::Unchecked => "unknown",
+        };
+        problems += u64::from(finding.verdict() == Verdict::Problem);
+        let (check, what) = (finding.check(), found(finding));
+        text.push_str(&format!("{mark:<9}{check:<12}{what}\n"));
+        if let Some(remedy) = remedy(finding) {
+            text.push_str(&format!("{:<21}hint: {remedy}\n", ""));
+        }
+    }
+    text.push_str(&match problems {
+        0 => "Nothing is wrong.\n".to_owned(),
+        problems => format!("{} found.\n", count(problems, "problem")),
+    });
+    text
+}
+
+/// What is so.
+pub(crate) fn found(finding: &Finding) -> String {
+    use Finding as F;
+    let text = match finding {
+        F::Permitted => "this user may make tunnels".into(),
+        F::NotPermitted => "this user may not make tunnels (CAP_NET_ADMIN)".into(),
+        F::Tun => "/dev/net/tun can be opened".into(),
+        F::NoTun { reason } => format!("/dev/net/tun cannot be opened: {reason}"),
+        F::Service => "the smart-card service answers".into(),
+        F::NoService => "no smart-card service answers".into(),
+        F::ServiceRefuses => "the smart-card service refuses this user".into(),
+        F::ServiceFails { reason } => format!("the smart-card service fails: {reason}"),
+        F::Reader { name } => name.clone(),
+        F::NoReader => "no card reader is plugged in".into(),
+        F::NoToken => "no token is plugged in".into(),
+        F::TokenBusy { holders } if holders.is_empty() => "another program holds a token".into(),
+        F::TokenBusy { holders } => {
+            format!("another program holds a token (likely {})", list(holders))
+        }
+        F::Unsupported { reader } => format!("the card in {reader} cannot hold a profile"),
+        F::TokenFails { reader, reason } => format!("the card in {reader}: {reason}"),
+        F::Token { token, name: None } => token.to_string(),
+        F::Token {
+            token,
+            name: Some(name),
+        } => format!("{token} ({name})"),
+        F::FewTries { token, left } => format!("{token} has {} left", tries(*left)),
+        F::PinBlocked { token } => format!("the PIN of {token} is blocked; nothing was erased"),
+        F::Room { token, bytes } => format!("{token} has {bytes} bytes for a profile"),
+        F::Profile {
+            token,
+            not_after: None,
+        } => format!("{token} has one, without an end"),
+        F::Profile {
+            token,
+            not_after: Some(end),
+        } => format!("{token} has one, until {}", end.day()),
+        F::ProfileExpiresSoon {
+            token,
+            not_after,
+            now,
+        } => format!(
+            "the one of {token} ends within {} ({})",
+            count(not_after.days_since(*now).unsigned_abs() + 1, "day"),
+            not_after.day()
+        ),
+        F::ProfileExpired { token, not_after } => {
+            format!("the one of {token} ended on {}", not_after.day())
+        }
+        F::NoLabel { token } => {
+            format!("{token} has no label: only its PIN shows whether it has a profile")
+        }
+        F::BadLabel { token, what } => format!("the label of {token} cannot be used ({what})"),
+        F::TellsResolved => "systemd-resolved answers, and takes name servers".into(),
+        F::NoResolvectl => "systemd-resolved answers, but resolvectl is missing".into(),
+        F::MountsFile => "/etc/resolv.conf can be replaced while a tunnel is up".into(),
+        F::NoResolvConf => "there is no /etc/resolv.conf to replace".into(),
+        F::Clock { now } => format!("it is {}", minute(*now)),
+        F::ClockWrong { now } => format!("it cannot be {}", minute(*now)),
+        F::WayOut { interface, mtu } => format!("a way out through {interface}, MTU {mtu}"),
+        F::NarrowWayOut { interface, mtu } => {
+            format!("the way out through {interface} is too narrow for a tunnel, MTU {mtu}")
+        }
+        F::NoWayOut => "no way out of this computer (no default route)".into(),
+        F::Connected {
+            interface,
+            gateway,
+            handshake: None,
+        } => format!("{interface} is connected to {gateway}"),
+        F::Connected {
+            interface,
+            gateway,
+            handshake: Some(seconds),
+        } => format!("{interface} is connected to {gateway}, last handshake {seconds} s ago"),
+        F::NotConnected { interface, state } => {
+            format!("{interface} is running and not connected: {state}")
+        }
+        F::GatewayUnchecked => "not tried: where it is stands behind the token's PIN".into(),
+        F::Tidy => "nothing is left of an earlier run".into(),
+        F::Left(left) => trace(left),
+    };
+    printable(&text)
+}
+
+/// What to do about it, if anything.
+pub(crate) fn remedy(finding: &Finding) -> Option<String> {
+    use Finding as F;
+    Some(match finding {
+        F::NotPermitted => "run it as root: sudo tokenvpn doctor".into(),
+        F::NoTun { .. } => "try: sudo modprobe tun; in a container pass /dev/net/tun in".into(),
+        F::NoService => "try: sudo systemctl start pcscd.socket (Debian: apt install pcscd)".into(),
+        F::ServiceRefuses => "run it as root, or install tokenvpn's polkit rule for pcscd".into(),
+        F::ServiceFails { .. } => "try: sudo systemctl restart pcscd".into(),
+        F::NoReader => {
+            "plug in a reader or a token with one inside; pcscd needs its driver (libccid)".into()
+        }
+        F::NoToken => "plug in your YubiKey, Nitrokey or OpenPGP card".into(),
+        F::TokenBusy { .. } => "try: gpg-connect-agent 'scd killscd' /bye, or put pcsc-shared \
+                                into ~/.gnupg/scdaemon.conf"
+            .into(),
+        F::Unsupported { .. } => "cards that can: YubiKey 5, Nitrokey 3, SmartPGP".into(),
+        F::TokenFails { .. } => "pull it, plug it in again, and try another port".into(),
+        F::FewTries { .. } => "type the right PIN once; it restores all tries".into(),
+        F::PinBlocked { .. } => {
+            "unblock it with its reset code or admin PIN: tokenvpn token unblock".into()
+        }
+        F::ProfileExpiresSoon { .. } | F::ProfileExpired { .. } => {
+            "ask your administrator to renew it: tokenvpn token renew".into()
+        }
+        F::NoLabel { .. } => "look with the PIN: tokenvpn token show".into(),
+        F::BadLabel { .. } => {
+            "look with the PIN: tokenvpn token show; then have it issued again".into()
+        }
+        F::NoResolvectl => "install it (Debian: apt install systemd-resolved)".into(),
+        F::NoResolvConf => "a profile with name servers needs one: touch /etc/resolv.conf".into(),
+        F::ClockWrong { .. } => "set it: timedatectl set-ntp true".into(),
+        F::NarrowWayOut { .. } => "use another network, or have a smaller MTU invited".into(),
+        F::NoWayOut => "is this computer on a network? see: ip route".into(),
+        F::NotConnected { .. } => "see what tokenvpn up says; is UDP let out here?".into(),
+        F::GatewayUnchecked => "tokenvpn up tries it; run doctor again meanwhile".into(),
+        F::Left(Trace::Interface { .. }) => {
+            "whose is it? see: ip -d link; tokenvpn up --interface takes another name".into()
+        }
+        F::Left(_) => "put it back: sudo tokenvpn down (with --interface for another name)".into(),
+        F::Permitted
+        | F::Tun
+        | F::Service
+        | F::Reader { .. }
+        | F::Token { .. }
+        | F::Room { .. }
+        | F::Profile { .. }
+        | F::TellsResolved
+        | F::MountsFile
+        | F::Clock { .. }
+        | F::WayOut { .. }
+        | F::Connected { .. }
+        | F::Tidy => return None,
+    })
+}
+
+/// Everything of ours on this computer.
+pub(crate) fn residue(traces: &[Trace]) -> String {
+    if traces.is_empty() {
+        return "Nothing of tokenvpn is on this computer but the program itself: no process, no \
+                interface, no rule, no name server, no file.\n"
+            .into();
+    }
+    let mut text = String::new();
+    for left in traces {
+        text.push_str(&format!("{}\n", printable(&trace(left))));
+    }
+    text.push_str("hint: sudo tokenvpn down ends what runs and puts everything back\n");
+    text
+}
+
+/// One thing of ours.
+pub(crate) fn trace(trace: &Trace) -> String {
+    match trace {
+        Trace::Process { pid } => format!("a tokenvpn is running: process {pid}"),
+        Trace::Interface { name } => format!("the tunnel device {name}"),
+        Trace::Rule { priority } => format!("a routing rule of priority {priority}"),
+        Trace::Mount { file } => {
+            format!(
+                "name servers of a tunnel: {} over /etc/resolv.conf",
+                file.display()
+            )
+        }
+        Trace::File { path } => format!("the file {}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_that_is_not_well_comes_with_what_to_do() {
+        let text = findings(&[
+            Finding::Tun,
+            Finding::NoReader,
+            Finding::Left(Trace::Rule { priority: 29_801 }),
+        ]);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "ok       tun         /dev/net/tun can be opened");
+        assert_eq!(
+            lines[1],
+            "problem  reader      no card reader is plugged in"
+        );
+        assert!(lines[2].trim_start().starts_with("hint: "), "{text}");
+        assert!(lines[4].trim_start().starts_with("hint: "), "{text}");
+        assert_eq!(lines[5], "2 problems found.");
+        assert_eq!(lines.len(), 6);
+    }
+}
