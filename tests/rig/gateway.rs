@@ -1,11 +1,16 @@
 //! The real gateway in a host.
 
-use std::sync::Mutex;
+use std::{fs, net::SocketAddr, sync::Mutex};
 
 use nix::sys::signal::Signal;
-use tokenvpn_common::status::{Peer, Status};
+use rusqlite::Connection;
+use tokenvpn_common::{
+    key::{PrivateKey, PublicKey},
+    status::{Peer, Status},
+};
 
 use crate::{
+    crowd::Member,
     host::Host,
     process::{Invocation, Process},
     programs,
@@ -127,6 +132,63 @@ impl Gateway {
     #[track_caller]
     pub fn enrol(&self, enrolment: &str) {
         self.command(&["enrol"]).stdin(enrolment).ok();
+    }
+
+    /// Its public key.
+    ///
+    /// # Panics
+    /// If it has none.
+    #[track_caller]
+    pub fn own_key(&self) -> PublicKey {
+        let file = self.host.path("/var/lib/tokenvpn/private-key");
+        let text = fs::read_to_string(file).expect("the gateway's private key");
+        let key: PrivateKey = text.parse().expect("a key in its file");
+        key.public()
+    }
+
+    /// Writes keys into the registry of a gateway that does not run: with `add`, which looks at all
+    /// that are there each time, ten thousand take minutes.
+    ///
+    /// # Panics
+    /// If the registry refuses.
+    #[track_caller]
+    pub fn let_in(&self, members: &[Member]) {
+        let write = || {
+            let mut registry = Connection::open("/var/lib/tokenvpn/registry.db")?;
+            let transaction = registry.transaction()?;
+            for (number, member) in members.iter().enumerate() {
+                transaction.execute(
+                    "INSERT INTO identity VALUES (?1, ?2, 0, ?3, NULL, NULL, 0, 0)",
+                    (
+                        member.public_key.as_bytes(),
+                        format!("client-{number:05}"),
+                        member.address.to_string(),
+                    ),
+                )?;
+            }
+            transaction.commit()
+        };
+        self.host.within(write).expect("a registry to write to");
+    }
+
+    /// Writes down where these members were last seen, at a gateway that does not run.
+    ///
+    /// # Panics
+    /// If the registry refuses.
+    #[track_caller]
+    pub fn remember(&self, members: &[Member], endpoint: SocketAddr) {
+        let write = || {
+            let mut registry = Connection::open("/var/lib/tokenvpn/registry.db")?;
+            let transaction = registry.transaction()?;
+            for member in members {
+                transaction.execute(
+                    "INSERT INTO last_seen VALUES (?1, ?2, 0)",
+                    (member.public_key.as_bytes(), endpoint.to_string()),
+                )?;
+            }
+            transaction.commit()
+        };
+        self.host.within(write).expect("a registry to write to");
     }
 
     /// Its status, if it runs.

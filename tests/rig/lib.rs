@@ -16,6 +16,7 @@
 
 pub mod card;
 pub mod client;
+pub mod crowd;
 pub mod desk;
 pub mod flood;
 pub mod gateway;
@@ -28,6 +29,8 @@ pub mod scene;
 pub mod speaker;
 pub mod tap;
 pub mod transcript;
+pub mod usage;
+pub mod venue;
 pub mod wait;
 pub mod wall_clock;
 pub mod web;
@@ -36,6 +39,7 @@ pub mod world;
 
 pub use card::Card;
 pub use client::Up;
+pub use crowd::Crowd;
 pub use desk::Desk;
 pub use flood::Flood;
 pub use gateway::Gateway;
@@ -45,6 +49,7 @@ pub use pty::Pty;
 pub use scene::Scene;
 pub use speaker::Speaker;
 pub use tap::Tap;
+pub use venue::Venue;
 pub use wall_clock::WallClock;
 pub use web::Web;
 pub use wireguard::WireGuardGo;
