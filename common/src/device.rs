@@ -147,6 +147,12 @@ impl Device {
         self.public_key
     }
 
+    /// Makes room for so many more peers at once: growing step by step leaves holes in
+    /// the memory as large as what has grown.
+    pub fn reserve(&mut self, peers: usize) {
+        self.peers.reserve(peers);
+    }
+
     /// Adds a peer. One that is to keep a session is spoken to at once if its endpoint
     /// is known.
     ///

@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What a person calls an identity: 1 to 32 bytes of UTF-8 without control characters
 /// or white space at either end.
 ///
-/// Every name that was parsed is safe to print.
+/// Every name that was parsed is safe to print. A clone shares the text.
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 #[serde(try_from = "String", into = "String")]
-pub struct Name(String);
+pub struct Name(Arc<str>);
 
 /// Longest name in bytes; it has to fit a token's label.
 pub const MAX_NAME: usize = 32;
@@ -59,7 +60,7 @@ impl FromStr for Name {
         if text.trim() != text {
             return Err(NameError::Blank);
         }
-        Ok(Name(text.to_owned()))
+        Ok(Name(text.into()))
     }
 }
 
@@ -86,7 +87,7 @@ impl TryFrom<String> for Name {
 
 impl From<Name> for String {
     fn from(name: Name) -> String {
-        name.0
+        name.0.to_string()
     }
 }
 

@@ -19,6 +19,12 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
+    /// Makes room for so many more.
+    pub(crate) fn reserve(&mut self, peers: usize) {
+        self.places.reserve(peers.saturating_sub(self.free.len()));
+        self.by_key.reserve(peers);
+    }
+
     /// Adds a peer whose key no other has.
     pub(crate) fn insert(&mut self, config: PeerConfig, now: Now) -> PeerId {
         let id = self.free.pop().unwrap_or_else(|| {

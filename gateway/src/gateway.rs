@@ -140,7 +140,7 @@ impl Gateway {
         };
         let public_key = surroundings.private_key.public();
         let edges = sockets.into_iter().zip(queues).collect();
-        let workers = Workers::start(edges, &peers, &surroundings).map_err(system)?;
+        let workers = Workers::start(edges, peers, &surroundings).map_err(system)?;
         // The last thread is started. This reaches all of them.
         confinement::confine_calls(Calls::PacketsAndDatabase)?;
         let gateway = Gateway {
@@ -377,9 +377,10 @@ fn admit_all(
     let last_seen = registry.last_seen()?;
     let mut initiations = registry.seen_initiations()?;
     let now = clock::unix_time();
-    let mut roster = HashMap::new();
-    let mut peers = Vec::new();
-    for identity in registry.identities()? {
+    let identities = registry.identities()?;
+    let mut roster = HashMap::with_capacity(identities.len());
+    let mut peers = Vec::with_capacity(identities.len());
+    for identity in identities {
         if !identity.is_expired(now) {
             let mut peer = to_peer(&identity, workers);
             let seen = last_seen.get(&identity.public_key);

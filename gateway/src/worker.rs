@@ -114,7 +114,7 @@ impl Workers {
     /// Starts one worker for each pair of sockets and queue, knowing all of `peers`.
     pub(crate) fn start(
         edges: Vec<(UdpPair, TunQueue)>,
-        peers: &[NamedPeer],
+        peers: Vec<NamedPeer>,
         surroundings: &Surroundings,
     ) -> io::Result<Workers> {
         let count = u8::try_from(edges.len()).expect("invariant: there are at most 64 workers");
@@ -138,7 +138,10 @@ impl Workers {
         let mut workers = Workers {
             workers: Vec::new(),
         };
-        for (index, (datapath, handovers)) in datapaths.into_iter().zip(receivers).enumerate() {
+        let loops = datapaths.into_iter().zip(receivers);
+        // The last one gets the list itself: a copy of it may be large.
+        let lists = std::iter::repeat_n(peers, loops.len());
+        for (index, ((datapath, handovers), peers)) in loops.zip(lists).enumerate() {
             let (orders, received) = mpsc::channel();
             let mut worker = Loop {
                 datapath,
@@ -149,12 +152,11 @@ impl Workers {
                 names: HashMap::new(),
                 sightings: surroundings.sightings.clone(),
             };
-            let peers = peers.to_vec();
             let ended = surroundings.ended.clone();
             let thread = thread::Builder::new()
                 .name(format!("worker {index}"))
                 .spawn(move || {
-                    let end = catch_unwind(AssertUnwindSafe(|| worker.run(&peers)));
+                    let end = catch_unwind(AssertUnwindSafe(|| worker.run(peers)));
                     ended(end.unwrap_or(End::Panicked));
                 })?;
             workers.workers.push(Handle {
@@ -249,7 +251,7 @@ struct Loop {
 }
 
 impl Loop {
-    fn run(&mut self, peers: &[NamedPeer]) -> End {
+    fn run(&mut self, peers: Vec<NamedPeer>) -> End {
         if let Err(error) = self.admit(peers) {
             return End::Failed(io::Error::other(error));
         }
@@ -316,7 +318,7 @@ impl Loop {
                         self.datapath.device_mut().remove_peer(key);
                         self.names.remove(key);
                     }
-                    let _ = done.send(self.admit(&added));
+                    let _ = done.send(self.admit(added.to_vec()));
                 }
                 Order::Report(done) => {
                     let _ = done.send(self.datapath.device().peers().collect());
@@ -345,15 +347,18 @@ impl Loop {
         let _ = self.waker.wake();
     }
 
-    fn admit(&mut self, peers: &[NamedPeer]) -> Result<(), AddPeerError> {
+    fn admit(&mut self, peers: Vec<NamedPeer>) -> Result<(), AddPeerError> {
         let now = clock::now();
+        let device = self.datapath.device_mut();
+        device.reserve(peers.len());
+        self.names.reserve(peers.len());
         for peer in peers {
-            let device = self.datapath.device_mut();
-            device.add_peer(now, peer.config.clone())?;
-            if let Some(seen) = &peer.initiations {
-                device.restore_initiations(&peer.config.public_key, seen.clone());
+            let key = peer.config.public_key;
+            device.add_peer(now, peer.config)?;
+            if let Some(seen) = peer.initiations {
+                device.restore_initiations(&key, seen);
             }
-            self.names.insert(peer.config.public_key, peer.name.clone());
+            self.names.insert(key, peer.name);
         }
         Ok(())
     }
