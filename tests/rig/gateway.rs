@@ -158,7 +158,8 @@ impl Gateway {
             let transaction = registry.transaction()?;
             for (number, member) in members.iter().enumerate() {
                 transaction.execute(
-                    "INSERT INTO identity VALUES (?1, ?2, 0, ?3, NULL, NULL, 0, 0)",
+                    "INSERT INTO identity (public_key, name, spare, addresses, serial, added, ended)
+                     VALUES (?1, ?2, 0, ?3, 0, 0, 0)",
                     (
                         member.public_key.as_bytes(),
                         format!("client-{number:05}"),
@@ -182,7 +183,7 @@ impl Gateway {
             let transaction = registry.transaction()?;
             for member in members {
                 transaction.execute(
-                    "INSERT INTO last_seen VALUES (?1, ?2, 0)",
+                    "INSERT INTO last_seen (public_key, endpoint, at) VALUES (?1, ?2, 0)",
                     (member.public_key.as_bytes(), endpoint.to_string()),
                 )?;
             }
