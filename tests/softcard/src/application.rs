@@ -1,6 +1,10 @@
 //! The powered card: APDUs in, answers out.
 
-use std::path::Path;
+use std::{
+    fs::{File, OpenOptions},
+    io::Write as _,
+    path::Path,
+};
 
 use iso7816::{Status, command::CommandView};
 use littlefs2_core::path;
@@ -29,6 +33,17 @@ const CHAINING: u8 = 0x10;
 
 const GET_RESPONSE: u8 = 0xC0;
 
+const VERIFY: u8 = 0x20;
+const GET_DATA: u8 = 0xCA;
+const PUT_DATA: u8 = 0xDA;
+
+/// The private-use object that only the user PIN opens (OpenPGP card 3.4.1 §4.4.1).
+const PRIVATE_OBJECT: [u8; 2] = [0x01, 0x03];
+
+/// The file beside the flash memory in which every PIN and every content of the private object is
+/// noted that came along: a test that looks for secrets where none may be has to know them.
+pub const SECRETS: &str = "secrets";
+
 /// Where the application's requests to the firmware are served: on the spot, in the same thread.
 ///
 /// trussed's own runner polls from a second thread with a sleep of 1 ms per request, and one APDU
@@ -52,6 +67,7 @@ type Client<'a> = ClientImplementation<'a, Inline<'a>, Backends>;
 /// resolved here.
 pub struct Application<'a> {
     card: opcard::Card<Client<'a>>,
+    secrets: File,
     /// Data of a chained command whose last part has not come yet.
     chained: Vec<u8>,
     /// What is left of an answer too long for the reader's Le.
@@ -65,6 +81,11 @@ pub struct Application<'a> {
 ///
 /// If `flash` cannot be written or does not hold a file system: the test world is broken.
 pub fn powered<R>(flash: &Path, serial: [u8; 4], run: impl FnOnce(&mut Application<'_>) -> R) -> R {
+    let secrets = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(flash.with_file_name(SECRETS))
+        .expect("what is beside the flash memory can be written too");
     let mut store = StoreConfig {
         internal: StorageConfig::filesystem(flash.to_owned()),
         external: StorageConfig::ram(),
@@ -90,6 +111,7 @@ pub fn powered<R>(flash: &Path, serial: [u8; 4], run: impl FnOnce(&mut Applicati
 
         run(&mut Application {
             card: opcard::Card::new(client, options),
+            secrets,
             chained: Vec::new(),
             unread: Vec::new(),
         })
@@ -137,17 +159,34 @@ impl Application<'_> {
         }
 
         let mut reply = heapless::Vec::<u8, MAX_LENGTH>::new();
-        if self.chained.is_empty() {
+        let chained = std::mem::take(&mut self.chained);
+        let data = [&chained, command.data()].concat();
+        self.note(apdu, &data, &[]);
+        if chained.is_empty() {
             self.card.handle(command, &mut reply)?;
         } else {
-            let mut data = std::mem::take(&mut self.chained);
-            data.extend_from_slice(command.data());
             let whole = extended(&apdu[..4], &data, command.expected());
             let command = CommandView::try_from(&whole[..]).map_err(|_| Status::WrongLength)?;
             self.card.handle(command, &mut reply)?;
         }
+        self.note(apdu, &[], &reply);
         self.unread = reply.to_vec();
         Ok(self.next_part(limit))
+    }
+
+    /// Notes what is secret of a command's data or of its answer.
+    fn note(&mut self, apdu: &[u8], data: &[u8], reply: &[u8]) {
+        let private = apdu[2..4] == PRIVATE_OBJECT;
+        let (kind, secret) = match apdu[1] {
+            VERIFY => ("pin", data),
+            PUT_DATA if private => ("profile", data),
+            GET_DATA if private => ("profile", reply),
+            _ => return,
+        };
+        if !secret.is_empty() {
+            let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+            writeln!(self.secrets, "{kind} {hex}").expect("it could be opened");
+        }
     }
 
     /// Cuts the next `limit` bytes off the answer; 61xx says how much there still is.
