@@ -66,3 +66,25 @@ fn complain(failure: &Failure) -> ExitCode {
     eprintln!("{failure}");
     ExitCode::from(failure.code)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::hint::black_box;
+    use std::os::unix::fs::FileExt as _;
+
+    #[test]
+    fn memory_that_is_given_back_is_wiped() {
+        let secret = black_box(vec![0xA7u8; 4096]);
+        let address = secret.as_ptr().addr() as u64;
+        let memory = File::open("/proc/self/mem").unwrap();
+        let mut bytes = [0; 4096];
+        memory.read_exact_at(&mut bytes, address).unwrap();
+        assert_eq!(bytes, [0xA7; 4096]);
+        drop(secret);
+        // Others may have got some of it meanwhile.
+        memory.read_exact_at(&mut bytes, address).unwrap();
+        let left = bytes.iter().filter(|byte| **byte == 0xA7).count();
+        assert!(left < 256, "{left} bytes are left");
+    }
+}

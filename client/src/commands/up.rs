@@ -4,6 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
+use tokenvpn_common::io::hardening;
+
 use crate::cli::{DEFAULT_INTERFACE, Up};
 use crate::config;
 use crate::lifecycle::Options;
@@ -37,6 +39,8 @@ pub(crate) fn run(options: Up) -> Result<u8, Failure> {
 
 fn start(options: Up, voice: Voice) -> Result<u8, Failure> {
     terminal::ignore_job_control();
+    // It has no secrets, but whose tunnel it was and where it led is nobody's business either.
+    hardening::forbid_core_files().map_err(|e| Failure::internal(e.to_string()))?;
     let options = config::complete(options, Path::new(config::PATH))?;
     let pin = pin::given(options.pin_fd).map_err(|e| {
         Failure::new(

@@ -23,26 +23,41 @@ fn failed(measure: &'static str) -> impl FnOnce(Errno) -> HardeningError {
     move |errno| HardeningError { measure, errno }
 }
 
+/// Lets this process and its descendants leave no core file, however they end.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn forbid_core_files() -> Result<(), HardeningError> {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(failed("setrlimit(RLIMIT_CORE)"))
+}
+
 /// Keeps this process's memory out of core dumps and debuggers, and its descendants from
 /// gaining privileges. To be called before any secret is read.
 ///
 /// # Errors
 /// The measure that failed.
 pub fn seal() -> Result<(), HardeningError> {
-    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(failed("setrlimit(RLIMIT_CORE)"))?;
+    forbid_core_files()?;
     prctl::set_dumpable(false).map_err(failed("prctl(PR_SET_DUMPABLE)"))?;
     prctl::set_no_new_privs().map_err(failed("prctl(PR_SET_NO_NEW_PRIVS)"))
 }
 
-/// Does what [`seal`] does, and keeps this process's memory out of swap. To be called
-/// before any input is read.
+/// Does what [`seal`] and [`lock_memory`] do. To be called before any input is read.
 ///
 /// # Errors
-/// The measure that failed. Locking memory needs CAP_IPC_LOCK or a high
-/// RLIMIT_MEMLOCK (mlockall(2)). Where that cannot be raised to infinity, only what is
-/// mapped at the time of the call stays out of swap.
+/// The measure that failed.
 pub fn harden() -> Result<(), HardeningError> {
     seal()?;
+    lock_memory()
+}
+
+/// Keeps this process's memory out of swap.
+///
+/// # Errors
+/// Locking memory needs CAP_IPC_LOCK or a high RLIMIT_MEMLOCK (mlockall(2)). Where that
+/// cannot be raised to infinity, only what is mapped at the time of the call stays out of
+/// swap.
+pub fn lock_memory() -> Result<(), HardeningError> {
     // Raising the hard limit needs privileges; without them take what there is.
     let unlimited = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY).is_ok();
     if !unlimited && let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK) {

@@ -3,13 +3,28 @@
 //! `openpgp-card` writes PINs and object contents, and `boringtun`'s types print
 //! keys. Their targets are capped here, whatever RUST_LOG says. The `log` crate,
 //! which the card's crates use, is not connected at all.
+//!
+//! No place in the program writes more than a few lines a second; what is left out is
+//! counted, and the counts are told.
+
+mod budget;
+
+use std::fmt;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::level_filters::LevelFilter;
-use tracing::{Metadata, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, FilterFn, filter_fn};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Format, Writer};
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer as _, Registry};
+
+use self::budget::{Budget, Place};
+use crate::io::clock;
 
 /// Crates whose messages stay out at every level: the card's see PINs and profiles;
 /// boringtun prints peers and calls an expired session an error at every tick.
@@ -24,14 +39,42 @@ const SILENCED: [&str; 5] = [
 /// Starts logging to stderr: what RUST_LOG asks for, or else `default` and above.
 ///
 /// Does nothing if this process logs already. RUST_LOG's malformed parts are ignored.
-pub fn init(default: LevelFilter) {
+pub fn init(default: LevelFilter) -> Log {
     let asked = std::env::var("RUST_LOG").unwrap_or_default();
-    let subscriber = subscriber(&asked, default, std::io::stderr);
+    let sparing = Sparing::default();
+    let log = Log {
+        sparing: sparing.clone(),
+    };
+    let subscriber = subscriber(&asked, default, sparing, std::io::stderr);
     // Not `init()` of tracing-subscriber: that would let in the `log` crate's messages.
     let _ = tracing::subscriber::set_global_default(subscriber);
+    log
 }
 
-fn subscriber<W>(asked: &str, default: LevelFilter, writer: W) -> impl Subscriber + Send + Sync
+/// The log of this process. When it is dropped, it tells how many lines were left out
+/// that nobody was told of yet.
+#[must_use = "it has a last word"]
+pub struct Log {
+    sparing: Sparing,
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let mut text = String::new();
+        let told = tell(&mut Writer::new(&mut text), self.sparing.budget().rest());
+        if told.is_ok() {
+            // A closed stderr ends nothing.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+    }
+}
+
+fn subscriber<W>(
+    asked: &str,
+    default: LevelFilter,
+    sparing: Sparing,
+    writer: W,
+) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -40,8 +83,58 @@ where
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(writer)
         .with_ansi(false)
+        .event_format(sparing)
         .with_filter(asked.and(harmless()));
     Registry::default().with(lines)
+}
+
+/// The usual format of a line, or none.
+#[derive(Clone, Default)]
+struct Sparing {
+    budget: Arc<Mutex<Budget>>,
+    format: Format,
+}
+
+impl Sparing {
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Sparing
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let now = clock::now();
+        let mut budget = self.budget();
+        let taken = budget.take(now, Place::of(event.metadata()));
+        let left_out = budget.report(now);
+        drop(budget);
+        tell(&mut writer, left_out)?;
+        match taken {
+            true => self.format.format_event(context, writer, event),
+            false => Ok(()),
+        }
+    }
+}
+
+/// One line for each place whose lines were left out.
+fn tell(writer: &mut Writer<'_>, left_out: Vec<(Place, u64)>) -> fmt::Result {
+    for (Place { target, line, .. }, count) in left_out {
+        SystemTime.format_time(writer)?;
+        writeln!(
+            writer,
+            "  WARN {target}: lines like this were left out line={line} count={count}"
+        )?;
+    }
+    Ok(())
 }
 
 fn harmless() -> FilterFn {
@@ -75,7 +168,8 @@ mod tests {
     fn logged(asked: &str) -> String {
         let page = Page::default();
         let writer = page.clone();
-        let subscriber = subscriber(asked, LevelFilter::WARN, move || writer.clone());
+        let sparing = Sparing::default();
+        let subscriber = subscriber(asked, LevelFilter::WARN, sparing, move || writer.clone());
         tracing::subscriber::with_default(subscriber, || {
             tracing::error!(target: "openpgp_card::ocard", "leak: the PIN");
             tracing::error!(target: "openpgp_card", "leak: an object");
@@ -101,6 +195,33 @@ mod tests {
             assert!(!page.contains("leak"), "{asked:?}: {page}");
             assert!(page.contains("something odd"), "{asked:?}: {page}");
         }
+    }
+
+    #[test]
+    fn a_flood_of_lines_is_cut_and_the_rest_is_counted() {
+        let page = Page::default();
+        let writer = page.clone();
+        let sparing = Sparing::default();
+        let rest = sparing.clone();
+        let subscriber = subscriber("", LevelFilter::WARN, sparing, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            for number in 0..10_000 {
+                tracing::warn!(number, "a flood");
+                tracing::info!("not asked for, and not counted");
+            }
+            tracing::warn!("something else");
+        });
+        let bytes = page.0.lock().unwrap().clone();
+        let page = String::from_utf8(bytes).unwrap();
+        let mut told: u64 = rest.budget().rest().iter().map(|(_, count)| count).sum();
+        let counts = page.lines().filter_map(|line| line.split_once(" count="));
+        told += counts
+            .map(|(_, count)| count.parse::<u64>().unwrap())
+            .sum::<u64>();
+        let written = page.matches("a flood").count() as u64;
+        assert!((50..500).contains(&written), "{page}");
+        assert_eq!(written + told, 10_000, "{page}");
+        assert!(page.contains("something else"), "{page}");
     }
 
     #[test]

@@ -13,8 +13,11 @@ use crate::key_file;
 use crate::words::{self, Failure};
 
 pub(crate) fn run(path: &Path) -> Result<(), Failure> {
-    tokenvpn_common::io::logging::init(LevelFilter::INFO);
+    let _log = tokenvpn_common::io::logging::init(LevelFilter::INFO);
     hardening::seal()?;
+    if let Err(error) = hardening::lock_memory() {
+        tracing::info!(%error, reason = %error.errno, "keys may be swapped to disk");
+    }
     let config = Config::read(path)?;
     let private_key = key_file::read(&config.private_key_file())?;
     let lock = control::lock_for_gateway(&config)?;
