@@ -44,7 +44,7 @@ fn endpoint(gateway: &Gateway) -> Option<IpAddr> {
 fn initiations(tap: &Tap) -> Vec<Vec<u8>> {
     let all = tap.datagrams().into_iter();
     let left = all.filter(|d| d.outgoing && d.kind == 1);
-    left.map(|d| d.initiation).collect()
+    left.map(|d| d.payload).collect()
 }
 
 /// Sends them again from elsewhere, as they were and as if from another session.

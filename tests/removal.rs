@@ -8,10 +8,10 @@ use std::{
 
 use nix::sys::signal::Signal;
 use rig::{
-    Card, Gateway, Pty, Scene, Tap, Up,
+    Card, Gateway, Pty, Quarry, Scene, Tap, Up,
     card::{GET_DATA, PIN, Slot, VERIFY},
     client::TUNNEL,
-    memory::{Quarry, hunt, hunt_all},
+    memory::{hunt, hunt_all},
     process::{is_alive, state},
     programs,
     scene::{ENDPOINT, GREETING, INNER_NETWORK, PAGE, SERVER, TUNNEL_NETWORK},
@@ -114,9 +114,12 @@ fn the_key_is_in_the_worker_alone_and_after_a_pull_nowhere() {
     card.insert();
     let profile = card.profile(&scene.one);
     card.remove();
-    let key = Quarry::key(profile.private_key.expose());
+    let key = Quarry::key("private key", profile.private_key.expose());
     let psk = profile.gateways[0].preshared_key.as_ref();
-    let psk = Quarry::key(psk.expect("the gateway gives everybody one").expose());
+    let psk = Quarry::key(
+        "preshared key",
+        psk.expect("the gateway gives everybody one").expose(),
+    );
 
     let up = scene.connect(&scene.one, &card);
     assert!(scene.one.pings(SERVER));

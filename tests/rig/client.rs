@@ -130,6 +130,11 @@ impl Up {
         }
     }
 
+    /// Its host.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
     /// The supervisor.
     pub fn process(&self) -> &Process {
         &self.process

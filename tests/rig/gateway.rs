@@ -122,7 +122,9 @@ impl Gateway {
     /// If that fails.
     #[track_caller]
     pub fn invite(&self, name: &str, options: &[&str]) -> String {
-        self.command(&["invite", name]).args(options).ok()
+        let invitation = self.command(&["invite", name]).args(options).ok();
+        self.host.secrets().add_invitation(&invitation);
+        invitation
     }
 
     /// Takes an enrolment (TOML).

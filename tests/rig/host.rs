@@ -29,7 +29,10 @@ use nix::{
     unistd::{Pid, sethostname},
 };
 
-use crate::process::{Invocation, Process};
+use crate::{
+    process::{Invocation, Process},
+    secrets::Secrets,
+};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -56,6 +59,7 @@ struct Inner {
     forks: Mutex<Option<mpsc::Sender<Job>>>,
     first: Mutex<Child>,
     processes: Mutex<Vec<Process>>,
+    secrets: Secrets,
 }
 
 impl Host {
@@ -63,7 +67,7 @@ impl Host {
     ///
     /// # Panics
     /// If the kernel refuses.
-    pub(crate) fn new(name: &str, dir: PathBuf) -> Host {
+    pub(crate) fn new(name: &str, dir: PathBuf, secrets: Secrets) -> Host {
         fs::create_dir_all(dir.join("private")).expect("a directory for the host");
         let (forks, jobs) = mpsc::channel::<Job>();
         let (answer, made) = mpsc::channel();
@@ -98,6 +102,7 @@ impl Host {
             forks: Mutex::new(Some(forks)),
             first: Mutex::new(first),
             processes: Mutex::default(),
+            secrets,
         }));
         host.ip("link set lo up");
         host
@@ -285,6 +290,17 @@ impl Host {
             .lock()
             .expect("invariant: no holder panics")
             .push(process);
+    }
+
+    /// The secrets of its world.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.0.secrets
+    }
+
+    /// All that was started here.
+    pub(crate) fn processes(&self) -> Vec<Process> {
+        let processes = self.0.processes.lock();
+        processes.expect("invariant: no holder panics").clone()
     }
 
     /// What ran here and what it said, for a failure report.

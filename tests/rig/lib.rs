@@ -21,11 +21,17 @@ pub mod desk;
 pub mod flood;
 pub mod gateway;
 pub mod host;
+mod log_lines;
 pub mod memory;
 pub mod process;
 pub mod programs;
 pub mod pty;
+#[cfg(target_arch = "x86_64")]
+pub mod puppet;
+pub mod quarry;
 pub mod scene;
+pub mod secrets;
+pub mod session_keys;
 pub mod speaker;
 pub mod tap;
 pub mod transcript;
@@ -46,6 +52,9 @@ pub use gateway::Gateway;
 pub use host::Host;
 pub use process::{Finished, Invocation, Process};
 pub use pty::Pty;
+#[cfg(target_arch = "x86_64")]
+pub use puppet::Puppet;
+pub use quarry::Quarry;
 pub use scene::Scene;
 pub use speaker::Speaker;
 pub use tap::Tap;

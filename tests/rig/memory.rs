@@ -1,4 +1,4 @@
-//! Looks for a key in the memory of processes.
+//! Looks for secrets in the memory of processes.
 
 use std::{
     fmt,
@@ -6,52 +6,22 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use memchr::memmem::Finder;
+use crate::quarry::Quarry;
 
 /// How much is read at once.
 const CHUNK: usize = 1 << 20;
 
-/// A key in all the shapes in which it could lie around.
-pub struct Quarry {
-    shapes: Vec<(&'static str, Finder<'static>)>,
-    longest: usize,
-}
+/// How much of it is read again with the next piece: longer than any shape of a secret.
+const OVERLAP: usize = 1024;
 
-impl Quarry {
-    /// The shapes of a key: raw, each raw half (a register spilled or a copy begun), hexadecimal,
-    /// base64.
-    pub fn key(key: &[u8; 32]) -> Quarry {
-        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        // The last characters of base64 depend on what follows the key.
-        let base64 = &STANDARD.encode(key)[..42];
-        let (first, second) = key.split_at(16);
-        let shapes: [(&str, &[u8]); 6] = [
-            ("raw", key),
-            ("first half", first),
-            ("second half", second),
-            ("hexadecimal", hex.as_bytes()),
-            ("HEXADECIMAL", &hex.to_uppercase().into_bytes()),
-            ("base64", base64.as_bytes()),
-        ];
-        Quarry {
-            longest: 64,
-            shapes: shapes
-                .into_iter()
-                .map(|(name, bytes)| (name, Finder::new(bytes).into_owned()))
-                .collect(),
-        }
-    }
-}
-
-/// One place where the key was.
+/// One place where a secret was.
 #[derive(Clone, Debug)]
 pub struct Sighting {
     /// The process.
     pub pid: i32,
     /// The address in it.
     pub address: u64,
-    /// The shape of the key.
+    /// The shape of the secret.
     pub shape: &'static str,
     /// What the memory belongs to: `[heap]`, `[stack]`, a file, or nothing.
     pub region: String,
@@ -72,24 +42,50 @@ impl fmt::Display for Sighting {
 /// How much was looked at: a scan that could read nothing finds nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Hunt {
-    /// Where the key was.
+    /// Where the secret was.
     pub sightings: Vec<Sighting>,
     /// Bytes looked through.
     pub bytes: u64,
 }
 
-/// Looks through all readable memory of one process.
+/// Looks through all memory of one process that it can read and has written, or could have.
 ///
 /// # Panics
 /// If the process is there and its memory cannot be opened (this needs root).
 pub fn hunt(pid: i32, quarry: &Quarry) -> Hunt {
     let mut hunt = Hunt::default();
+    regions(pid, |place, bytes| {
+        hunt.bytes += bytes.len() as u64;
+        for (offset, shape) in quarry.find_in(bytes) {
+            hunt.sightings.push(Sighting {
+                pid,
+                address: place.address + offset as u64,
+                shape,
+                region: place.region.to_owned(),
+            });
+        }
+    });
+    hunt
+}
+
+/// A piece of a process's memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    address: u64,
+    region: &'a str,
+}
+
+/// Reads all memory of a process piece by piece, each with the end of the one before it.
+///
+/// # Panics
+/// If the process is there and its memory cannot be opened (this needs root).
+pub(crate) fn regions(pid: i32, mut look: impl FnMut(Place<'_>, &[u8])) {
     let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else {
-        return hunt;
+        return;
     };
     let memory = match File::open(format!("/proc/{pid}/mem")) {
         Ok(memory) => memory,
-        Err(_) if !crate::process::is_alive(pid) => return hunt,
+        Err(_) if !crate::process::is_alive(pid) => return,
         Err(error) => panic!("cannot open the memory of process {pid}: {error}"),
     };
     let mut buffer = vec![0; CHUNK];
@@ -97,32 +93,21 @@ pub fn hunt(pid: i32, quarry: &Quarry) -> Hunt {
         let Some((from, to, region)) = readable(line) else {
             continue;
         };
-        let mut at = from;
-        while at < to {
-            let want = usize::try_from(to - at).map_or(CHUNK, |left| left.min(CHUNK));
+        let mut address = from;
+        while address < to {
+            let want = usize::try_from(to - address).map_or(CHUNK, |left| left.min(CHUNK));
             // Guard pages and device memory refuse.
-            let Ok(len @ 1..) = memory.read_at(&mut buffer[..want], at) else {
+            let Ok(len @ 1..) = memory.read_at(&mut buffer[..want], address) else {
                 break;
             };
-            hunt.bytes += len as u64;
-            for (shape, finder) in &quarry.shapes {
-                for offset in finder.find_iter(&buffer[..len]) {
-                    hunt.sightings.push(Sighting {
-                        pid,
-                        address: at + offset as u64,
-                        shape,
-                        region: region.to_owned(),
-                    });
-                }
-            }
-            if at + len as u64 >= to {
+            look(Place { address, region }, &buffer[..len]);
+            if address + len as u64 >= to {
                 break;
             }
-            // A key may lie across the border of two chunks.
-            at += len.saturating_sub(quarry.longest).max(1) as u64;
+            // A secret may lie across the border of two pieces.
+            address += len.saturating_sub(OVERLAP).max(1) as u64;
         }
     }
-    hunt
 }
 
 /// Looks through the memory of several processes.
@@ -143,10 +128,12 @@ pub fn hunt_all(pids: impl IntoIterator<Item = i32>, quarry: &Quarry) -> Hunt {
 fn readable(line: &str) -> Option<(u64, u64, &str)> {
     let mut fields = line.splitn(6, ' ');
     let (from, to) = fields.next()?.split_once('-')?;
-    let readable = fields.next()?.starts_with('r');
+    let access = fields.next()?;
     let region = fields.nth(3).unwrap_or("").trim();
-    // The kernel's own pages: the same in every process, and not all of them can be read.
-    if !readable || region.starts_with("[v") {
+    // A file that cannot be written here holds what it holds on the disk. The kernel's own pages
+    // are the same in every process, and not all of them can be read.
+    let is_file = region.starts_with('/') && !access.contains('w');
+    if !access.starts_with('r') || is_file || region.starts_with("[v") {
         return None;
     }
     let hex = |text| u64::from_str_radix(text, 16).ok();
@@ -155,35 +142,31 @@ fn readable(line: &str) -> Option<(u64, u64, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
-    fn a_key_is_found_in_every_shape() {
+    fn a_key_is_found_where_it_is() {
         let key: [u8; 32] = std::array::from_fn(|i| (i as u8).wrapping_mul(37) ^ 0xA5);
         let own = i32::try_from(std::process::id()).unwrap();
-        // A quarry itself holds the key: the difference is what counts.
-        let before = hunt(own, &Quarry::key(&key));
+        let quarry = Quarry::key("key", &key);
         let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        let copies: Vec<Vec<u8>> = vec![
-            key.to_vec(),
-            key[..16].to_vec(),
-            key[16..].to_vec(),
-            hex.clone().into_bytes(),
-            hex.to_uppercase().into_bytes(),
-            STANDARD.encode(key).into_bytes(),
-        ];
-        let after = hunt(own, &Quarry::key(&key));
-        for copy in &copies {
-            let address = copy.as_ptr() as u64;
-            assert!(
-                after.sightings.iter().any(|one| one.address == address),
-                "a copy of {} bytes was not found among {:?}",
-                copy.len(),
-                after.sightings
-            );
+        let copies = [key[..16].to_vec(), key[16..].to_vec(), hex.into_bytes()];
+        // Also across the borders of what is read at once.
+        let mut large = vec![0; 2 * CHUNK];
+        let places: Vec<_> = (1..2 * CHUNK / 40).map(|n| n * 40).collect();
+        for &place in &places {
+            large[place..place + 16].copy_from_slice(&key[..16]);
         }
-        assert!(after.sightings.len() >= before.sightings.len() + copies.len());
-        assert!(after.bytes > 1 << 20);
+        let hunt = hunt(own, &quarry);
+        let addresses = copies.iter().map(|copy| copy.as_ptr() as u64);
+        let in_large = places.iter().map(|&place| large[place..].as_ptr() as u64);
+        let seen: HashSet<u64> = hunt.sightings.iter().map(|one| one.address).collect();
+        for address in addresses.chain(in_large) {
+            assert!(seen.contains(&address), "{address:#x}");
+        }
+        assert!(hunt.bytes > 1 << 20);
     }
 
     #[test]
@@ -193,7 +176,7 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = i32::try_from(child.id()).unwrap();
-        let hunt = hunt(pid, &Quarry::key(&[0xA7; 32]));
+        let hunt = hunt(pid, &Quarry::key("key", &[0xA7; 32]));
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(hunt.sightings.is_empty(), "{:?}", hunt.sightings);

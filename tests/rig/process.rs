@@ -30,6 +30,17 @@ use crate::{host::Host, pty::Pty, transcript::Transcript, wait};
 /// How long a program may run that should end by itself.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// The programs that log all they can: ours, and those that run ours. To others it may mean
+/// something too.
+const OUTSPOKEN: [&str; 6] = [
+    "tokenvpn",
+    "tokenvpn-gateway",
+    "bash",
+    "prlimit",
+    "setpriv",
+    "sh",
+];
+
 /// A program about to be run in a host; made by [`Host::run`].
 ///
 /// Unless told otherwise its stdin is empty, its output is kept in [`Transcript`]s and it has no
@@ -43,6 +54,7 @@ pub struct Invocation {
     stdin: Vec<u8>,
     on_terminal: bool,
     terminal: Option<OwnedFd>,
+    screen: Option<Transcript>,
     echo: Option<String>,
 }
 
@@ -58,6 +70,10 @@ impl Invocation {
             .env("TERM", "dumb");
         let name = PathBuf::from(program);
         let name = name.file_name().unwrap_or(program).to_string_lossy();
+        // What is said is looked through for secrets: all of it has to be said.
+        if OUTSPOKEN.contains(&&*name) {
+            command.env("RUST_LOG", "trace");
+        }
         Invocation {
             host: host.clone(),
             command,
@@ -66,6 +82,7 @@ impl Invocation {
             stdin: Vec::new(),
             on_terminal: false,
             terminal: None,
+            screen: None,
             echo: None,
         }
     }
@@ -138,6 +155,7 @@ impl Invocation {
     #[must_use]
     pub fn with_terminal(mut self, pty: &Pty) -> Invocation {
         self.terminal = Some(pty.user_side());
+        self.screen = Some(pty.screen().clone());
         self
     }
 
@@ -183,6 +201,7 @@ impl Invocation {
             pid: i32::try_from(child.id()).expect("invariant: a pid is positive"),
             stdout: follow(child.stdout.take().map(OwnedFd::from)),
             stderr: follow(child.stderr.take().map(OwnedFd::from)),
+            screen: self.screen,
             child: Mutex::new(child),
         }));
         host.keep(process.clone());
@@ -358,6 +377,7 @@ struct Inner {
     child: Mutex<Child>,
     stdout: Transcript,
     stderr: Transcript,
+    screen: Option<Transcript>,
 }
 
 impl Process {
@@ -379,6 +399,32 @@ impl Process {
     /// Its stderr; empty if that is a terminal.
     pub fn stderr(&self) -> &Transcript {
         &self.0.stderr
+    }
+
+    /// Whether it is one of ours, or may run one.
+    pub(crate) fn is_outspoken(&self) -> bool {
+        let program = self.0.words.split(' ').next();
+        program.is_some_and(|program| OUTSPOKEN.contains(&program))
+    }
+
+    /// The first line with a control character that one of our programs has written, to a place
+    /// that is no terminal.
+    pub(crate) fn raw_line(&self) -> Option<String> {
+        let is_ours = self.0.words.starts_with("tokenvpn");
+        let outputs = [&self.0.stdout, &self.0.stderr].into_iter();
+        let mut lines = outputs.filter(|_| is_ours).flat_map(|output| {
+            let text = output.whole();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        });
+        lines.find(|line| line.chars().any(|c| c.is_control() && c != '\t'))
+    }
+
+    /// Everything that it says, by where.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = (&'static str, &Transcript)> {
+        let pipes = [("stdout", &self.0.stdout), ("stderr", &self.0.stderr)];
+        let screen = self.0.screen.iter().map(|screen| ("screen", screen));
+        pipes.into_iter().chain(screen)
     }
 
     /// How it ended, if it has.

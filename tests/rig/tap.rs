@@ -43,9 +43,12 @@ pub struct Datagram {
     pub kind: u8,
     /// Bytes of UDP payload. With segmentation offload one of these may be a train of several.
     pub len: usize,
-    /// The payload of an initiation; empty otherwise.
-    pub initiation: Vec<u8>,
+    /// The payload of a short one, at most [`SHORT`] bytes; empty for longer ones.
+    pub payload: Vec<u8>,
 }
+
+/// Payloads up to this length in bytes are kept.
+pub const SHORT: usize = 256;
 
 impl Datagram {
     /// Whether it carries an inner packet: of type 4, and longer than a keepalive.
@@ -54,10 +57,28 @@ impl Datagram {
     }
 }
 
+/// Anything else of IP that passed a link.
+#[derive(Clone, Debug)]
+pub struct ClearPacket {
+    /// When it passed.
+    pub at: Now,
+    /// Whether the host sent it.
+    pub outgoing: bool,
+    /// To where.
+    pub destination: IpAddr,
+}
+
+/// What has passed a link.
+#[derive(Debug, Default)]
+struct Seen {
+    datagrams: Vec<Datagram>,
+    clear: Vec<ClearPacket>,
+}
+
 /// A wiretap on one link of a host, until it is dropped.
 #[derive(Debug)]
 pub struct Tap {
-    seen: Arc<Mutex<Vec<Datagram>>>,
+    seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,
     reader: Option<thread::JoinHandle<()>>,
 }
@@ -85,10 +106,14 @@ impl Tap {
 
     /// All datagrams so far.
     pub fn datagrams(&self) -> Vec<Datagram> {
-        self.seen
-            .lock()
-            .expect("invariant: no holder panics")
-            .clone()
+        let seen = self.seen.lock().expect("invariant: no holder panics");
+        seen.datagrams.clone()
+    }
+
+    /// All IP packets so far that were no such datagrams.
+    pub fn clear_packets(&self) -> Vec<ClearPacket> {
+        let seen = self.seen.lock().expect("invariant: no holder panics");
+        seen.clear.clone()
     }
 }
 
@@ -132,7 +157,7 @@ fn zeroed() -> libc::sockaddr_ll {
     unsafe { mem::zeroed() }
 }
 
-fn follow(socket: &OwnedFd, log: &Mutex<Vec<Datagram>>, stop: &AtomicBool) {
+fn follow(socket: &OwnedFd, log: &Mutex<Seen>, stop: &AtomicBool) {
     let mut frame = vec![0; 1 << 17];
     while !stop.load(Ordering::Relaxed) {
         let mut descriptors = [PollFd::new(
@@ -155,27 +180,47 @@ fn follow(socket: &OwnedFd, log: &Mutex<Vec<Datagram>>, stop: &AtomicBool) {
                 )
             };
             let Ok(len) = usize::try_from(len) else { break };
-            let Some((source, destination, payload)) = udp(&frame[..len]) else {
-                continue;
-            };
-            let &[kind @ 1..=4, 0, 0, 0, ..] = payload else {
-                continue;
-            };
-            log.lock()
-                .expect("invariant: no holder panics")
-                .push(Datagram {
-                    at: now(),
-                    outgoing: from.sll_pkttype == libc::PACKET_OUTGOING,
-                    source,
-                    destination,
-                    kind,
-                    len: payload.len(),
-                    initiation: match (kind, payload.len()) {
-                        (1, 148) => payload.to_vec(),
-                        _ => Vec::new(),
-                    },
-                });
+            let (at, outgoing) = (now(), from.sll_pkttype == libc::PACKET_OUTGOING);
+            let mut log = log.lock().expect("invariant: no holder panics");
+            match udp(&frame[..len]) {
+                Some((source, destination, payload @ &[kind @ 1..=4, 0, 0, 0, ..])) => {
+                    let short = Some(payload).filter(|payload| payload.len() <= SHORT);
+                    log.datagrams.push(Datagram {
+                        at,
+                        outgoing,
+                        source,
+                        destination,
+                        kind,
+                        len: payload.len(),
+                        payload: short.unwrap_or_default().to_vec(),
+                    });
+                }
+                _ => {
+                    let packet = destination(&frame[..len]);
+                    log.clear.extend(packet.map(|destination| ClearPacket {
+                        at,
+                        outgoing,
+                        destination,
+                    }));
+                }
+            }
         }
+    }
+}
+
+/// Where an IP packet in an Ethernet frame goes.
+fn destination(frame: &[u8]) -> Option<IpAddr> {
+    let packet = frame.get(14..)?;
+    match packet.first()? >> 4 {
+        4 => {
+            let bytes: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
+            Some(bytes.into())
+        }
+        6 => {
+            let bytes: [u8; 16] = packet.get(24..40)?.try_into().ok()?;
+            Some(bytes.into())
+        }
+        _ => None,
     }
 }
 
@@ -252,6 +297,11 @@ mod tests {
                 (from.parse().unwrap(), to.parse().unwrap())
             );
             assert!(seen[0].at <= seen[1].at);
+            assert_eq!((seen[0].len, seen[0].payload.len()), (64, 64));
+            let to: SocketAddr = to.parse().unwrap();
+            let clear = tap.clear_packets();
+            let no_message = clear.iter().find(|packet| packet.destination == to.ip());
+            assert!(no_message.unwrap().outgoing);
         }
     }
 }

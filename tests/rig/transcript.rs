@@ -7,14 +7,18 @@ use std::{
     time::Duration,
 };
 
-use crate::wait;
+use crate::{log_lines::LogLines, wait};
 
-/// The bytes that came out of a pipe or a terminal, shared with the thread that reads them.
+/// What came out of a pipe or a terminal, shared with the thread that reads it: the words that a
+/// person would have seen, and with [`Transcript::whole`] the log at its highest verbosity too.
 #[derive(Clone, Debug, Default)]
 pub struct Transcript(Arc<Mutex<Text>>);
 
 #[derive(Debug, Default)]
 struct Text {
+    whole: Vec<u8>,
+    log_lines: LogLines,
+    /// Without the log lines that the rig asked for.
     bytes: Vec<u8>,
     /// Up to here [`Transcript::expect`] has looked.
     seen: usize,
@@ -27,6 +31,15 @@ struct Text {
 }
 
 impl Text {
+    fn hear(&mut self, said: &[u8]) {
+        self.whole.extend_from_slice(said);
+        self.log_lines.feed(said, &mut self.bytes);
+    }
+
+    fn hear_end(&mut self) {
+        self.log_lines.finish(&mut self.bytes);
+    }
+
     fn show_lines(&mut self) {
         while let Some(end) = memchr::memchr(b'\n', &self.bytes[self.shown..]) {
             self.show_to(self.shown + end + 1);
@@ -79,10 +92,11 @@ impl Transcript {
                 Ok(len) => len,
             };
             let mut text = self.text();
-            text.bytes.extend_from_slice(&chunk[..len]);
+            text.hear(&chunk[..len]);
             text.show_lines();
         }
         let mut text = self.text();
+        text.hear_end();
         text.show_rest();
         text.closed = true;
     }
@@ -104,6 +118,11 @@ impl Transcript {
     /// Everything said so far, as it came.
     pub fn bytes(&self) -> Vec<u8> {
         self.text().bytes.clone()
+    }
+
+    /// Everything said so far, as it came, with all log lines.
+    pub fn whole(&self) -> Vec<u8> {
+        self.text().whole.clone()
     }
 
     /// Whether nothing more can come.
@@ -156,7 +175,8 @@ impl Transcript {
     /// The last `lines` lines, indented and cut, for a failure report.
     pub(crate) fn tail(&self, lines: usize) -> String {
         const WIDTH: usize = 300;
-        let all = self.all();
+        let all = self.whole();
+        let all = String::from_utf8_lossy(&all);
         let all: Vec<&str> = all.lines().collect();
         let from = all.len().saturating_sub(lines);
         let mut tail = String::new();

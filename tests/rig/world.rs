@@ -15,7 +15,10 @@ use tempfile::TempDir;
 
 use crate::{
     host::{Host, LAST_BREATH, population},
-    programs, wait,
+    process::Process,
+    programs,
+    secrets::Secrets,
+    wait,
 };
 
 /// One end of a wire: the host, the name of its link, its address with prefix length.
@@ -23,11 +26,13 @@ pub type End<'a> = (&'a Host, &'a str, &'a str);
 
 /// A world of its own for one test. Any number of them live side by side.
 ///
-/// When it is dropped, everything in it dies; then it looks whether that is true. If the test is
-/// failing at that moment, it prints what its processes said.
+/// When it is dropped, everything in it dies; then it looks whether that is true, and whether a
+/// program of ours has ever said a secret or written a control character. If the test is failing at that moment, it prints what its
+/// processes said.
 #[derive(Debug)]
 pub struct World {
     dir: TempDir,
+    secrets: Secrets,
     hosts: Mutex<Vec<Host>>,
 }
 
@@ -49,6 +54,7 @@ impl World {
             .expect("a directory for the world");
         World {
             dir,
+            secrets: Secrets::default(),
             hosts: Mutex::default(),
         }
     }
@@ -63,7 +69,7 @@ impl World {
             !hosts.iter().any(|host| host.name() == name),
             "two hosts named {name}"
         );
-        let host = Host::new(name, self.dir.path().join(name));
+        let host = Host::new(name, self.dir.path().join(name), self.secrets.clone());
         hosts.push(host.clone());
         host
     }
@@ -109,6 +115,18 @@ impl World {
         }
     }
 
+    /// What no program here may ever say. What came to a card, the keys of gateways at their usual
+    /// place and those of invitations are added by themselves.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// The names of the secrets that would be noticed now.
+    pub fn known_secrets(&self) -> Vec<String> {
+        self.secrets.collect(self.dir.path(), &self.hosts());
+        self.secrets.names()
+    }
+
     fn hosts(&self) -> Vec<Host> {
         // Even if a holder panicked: this runs while a failing test is unwound.
         let hosts = self.hosts.lock();
@@ -127,7 +145,17 @@ impl Drop for World {
             eprintln!("--- end of world ---");
         }
         let namespaces: Vec<PathBuf> = hosts.iter().map(Host::pid_namespace).collect();
+        self.secrets.collect(self.dir.path(), &hosts);
+        let processes: Vec<Vec<Process>> = hosts.iter().map(Host::processes).collect();
         hosts.iter().for_each(Host::shut_down);
+        let said = self.secrets.said_by(processes.iter().flatten());
+        if !thread::panicking() {
+            assert!(said.is_empty(), "secrets were said: {said:#?}");
+            for process in processes.iter().flatten() {
+                let raw = process.raw_line();
+                assert!(raw.is_none(), "a control character of {process:?}: {raw:?}");
+            }
+        }
         for (host, namespace) in hosts.iter().zip(namespaces) {
             let empty = || population(&namespace).is_empty().then_some(());
             if wait::poll(LAST_BREATH, empty).is_none() && !thread::panicking() {

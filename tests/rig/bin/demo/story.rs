@@ -10,9 +10,9 @@ use std::{
 };
 
 use rig::{
-    Card, Gateway, Host, Pty, Scene, Tap, Up, Web,
+    Card, Gateway, Host, Pty, Quarry, Scene, Tap, Up, Web,
     client::TUNNEL,
-    memory::{self, Quarry},
+    memory,
     process::is_alive,
     programs,
     pty::CTRL_C,
@@ -256,9 +256,12 @@ impl Story {
         let tap = self.tap.take().expect("step 3 made it");
         let (pty, up) = self.up.take().expect("step 3 started it");
         let profile = self.profile.as_ref().expect("step 2 read it");
-        let key = Quarry::key(profile.private_key.expose());
+        let key = Quarry::key("private key", profile.private_key.expose());
         let psk = profile.gateways[0].preshared_key.as_ref();
-        let psk = Quarry::key(psk.expect("the gateway gives everybody one").expose());
+        let psk = Quarry::key(
+            "preshared key",
+            psk.expect("the gateway gives everybody one").expose(),
+        );
 
         let worker = up.worker().expect("the tunnel is up, so there is a worker");
         // The gateway has the preshared key too, as it must.
