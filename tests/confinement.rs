@@ -2,15 +2,17 @@
 
 use std::{collections::HashMap, fs, os::unix::fs::chown, path::Path, process::Command};
 
-use nix::sys::signal::Signal;
+use nix::{errno::Errno, sys::signal::Signal};
 use rig::{
-    Gateway, Host, Scene, World,
-    memory::{self, Quarry},
+    Gateway, Host, Puppet, Quarry, Scene, World,
+    client::TUNNEL,
+    memory,
+    process::is_alive,
     programs,
     scene::SERVER,
     wait::{self, SOON},
 };
-use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::{invitation::Invitation, key::PrivateKey};
 
 /// The capability sets in `/proc/PID/status` (proc(5)).
 const CAPABILITIES: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
@@ -164,6 +166,165 @@ fn no_thread_of_a_worker_keeps_a_capability_once_packets_flow() {
     assert!(scene.one.pings(SERVER));
 }
 
+/// What only an intruder in the process would do. The kernel is asked itself: the process is made
+/// to try.
+#[test]
+fn an_intruder_in_the_gateway_gets_nowhere() {
+    let world = World::new();
+    let (host, gateway) = gateway(&world);
+    let process = gateway.start();
+    let serve = "tokenvpn_gateway::gateway::Gateway::serve";
+    let take = || {
+        Puppet::at(process.pid(), serve, || {
+            drop(gateway.command(&["status"]).spawn())
+        })
+    };
+    let mut puppet = take();
+    let mut open = |path: &str, flags: i32| {
+        let path = puppet.put(format!("{path}\0").as_bytes());
+        let arguments = [libc::AT_FDCWD as u64, path, flags as u64, 0o600, 0, 0];
+        puppet.call(libc::SYS_openat, arguments)
+    };
+    // Its own files it has to open; that is how we know that it tries at all.
+    let own = open("/var/lib/tokenvpn/private-key", libc::O_RDONLY);
+    assert!(own.is_ok(), "{own:?}");
+    for (path, flags) in [
+        ("/etc/shadow", libc::O_RDONLY),
+        ("/etc/tokenvpn/gateway.toml", libc::O_RDONLY),
+        ("/run/tokenvpn/new", libc::O_CREAT | libc::O_WRONLY),
+        ("/tmp/tokenvpn-new", libc::O_CREAT | libc::O_WRONLY),
+        ("/proc/1/mem", libc::O_RDWR),
+        ("/dev/net/tun", libc::O_RDWR),
+    ] {
+        assert_eq!(open(path, flags), Err(Errno::EACCES), "{path}");
+    }
+    let [inet, stream, raw] = [libc::AF_INET, libc::SOCK_STREAM, libc::SOCK_RAW].map(|n| n as u64);
+    let none = Err(Errno::ENOSYS);
+    assert_eq!(
+        puppet.call(libc::SYS_socket, [inet, stream, 0, 0, 0, 0]),
+        none
+    );
+    assert_eq!(puppet.call(libc::SYS_socket, [inet, raw, 1, 0, 0, 0]), none);
+    let parent = [1, Signal::SIGTERM as u64, 0, 0, 0, 0];
+    assert_eq!(puppet.call(libc::SYS_kill, parent), none);
+    let executable = (libc::PROT_READ | libc::PROT_EXEC) as u64;
+    let anonymous = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+    let code = [0, 4096, executable, anonymous, u64::MAX, 0];
+    assert_eq!(puppet.call(libc::SYS_mmap, code), none);
+    drop(puppet);
+    // It has not noticed.
+    assert_eq!(gateway.status().peers.len(), 0);
+    let mut puppet = take();
+    let shell = puppet.put(b"/bin/sh\0");
+    let killed = puppet.last_call(libc::SYS_execve, [shell, 0, 0, 0, 0, 0]);
+    assert_eq!(killed, Signal::SIGSYS);
+    assert!(host.processes_named("sh").is_empty());
+}
+
+#[test]
+fn an_intruder_in_the_worker_gets_nowhere() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    let up = scene.connect(&scene.one, &card);
+    let worker = up.worker().expect("a worker");
+    let turn = "tokenvpn::worker::carrier::Carrier::set_alarm";
+    let take = || {
+        let status = || drop(scene.one.tokenvpn(&["status"]).spawn());
+        Puppet::at(worker, turn, status)
+    };
+    let mut puppet = take();
+    let path = puppet.put(b"/etc/passwd\0");
+    let none = Err(Errno::ENOSYS);
+    let here = libc::AT_FDCWD as u64;
+    assert_eq!(
+        puppet.call(libc::SYS_openat, [here, path, 0, 0, 0, 0]),
+        none
+    );
+    let [inet, stream, datagram] =
+        [libc::AF_INET, libc::SOCK_STREAM, libc::SOCK_DGRAM].map(|number| number as u64);
+    for kind in [stream, datagram] {
+        assert_eq!(
+            puppet.call(libc::SYS_socket, [inet, kind, 0, 0, 0, 0]),
+            none
+        );
+    }
+    let parent = [1, Signal::SIGTERM as u64, 0, 0, 0, 0];
+    assert_eq!(puppet.call(libc::SYS_kill, parent), none);
+    let own = puppet.call(libc::SYS_getpid, [0; 6]);
+    assert!(own.is_ok(), "it does not try at all: {own:?}");
+    drop(puppet);
+    assert!(scene.one.pings(SERVER));
+    assert_eq!(take().last_call(libc::SYS_execve, [0; 6]), Signal::SIGSYS);
+    wait::until_true("the tunnel is gone too", SOON, || {
+        !is_alive(worker) && !scene.one.has_link(TUNNEL)
+    });
+}
+
+/// The gateway's secrets are at rest in its state alone, and when it ends no process has them.
+#[test]
+fn a_gateway_that_has_ended_has_left_its_secrets_in_its_state_alone() {
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let world = World::new();
+        let (host, gateway) = gateway(&world);
+        let text = fs::read_to_string(host.path("/var/lib/tokenvpn/private-key")).unwrap();
+        let key = text.parse::<PrivateKey>().unwrap();
+        let process = gateway.start();
+        let psk = Invitation::from_toml(&gateway.invite("traveller", &[]));
+        let psk = psk.unwrap().preshared_key.expect("everybody gets one");
+        gateway.status();
+        process.signal(signal);
+        wait::until_true("it is gone", SOON, || !process.is_running());
+        assert!(host.processes_of(&programs::gateway()).is_empty());
+        let secrets = [
+            Quarry::key("private key", key.expose()),
+            Quarry::key("preshared key", psk.expose()),
+        ];
+        for (secret, kept_in) in secrets.iter().zip(["private-key", "registry.db"]) {
+            let mut found = Vec::new();
+            // All that a host writes there is its own.
+            for directory in ["/etc/tokenvpn", "/var/lib", "/run"] {
+                find_files(&host.path(directory), secret, &mut found);
+            }
+            found.retain(|name| !name.ends_with("-wal"));
+            let expected = [format!("tokenvpn/{kept_in}")];
+            let at_rest = found.iter().all(|name| name.ends_with(&expected[0]));
+            assert!(at_rest, "{signal}: {} in {found:?}", secret.name());
+        }
+    }
+}
+
+/// The files below a directory that hold a secret.
+fn find_files(directory: &Path, secret: &Quarry, found: &mut Vec<String>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            find_files(&entry.path(), secret, found);
+        } else if kind.is_file() {
+            let bytes = fs::read(entry.path()).unwrap_or_default();
+            if secret.find_in(&bytes).next().is_some() {
+                found.push(entry.path().to_string_lossy().into_owned());
+            }
+        }
+    }
+}
+
+/// A promise without a test is none.
+#[test]
+fn the_tests_that_the_security_page_names_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(root.join("contrib/SECURITY.md")).unwrap();
+    let quoted = page.split('`').skip(1).step_by(2);
+    let files: Vec<&str> = quoted.filter(|text| text.ends_with(".rs")).collect();
+    assert!(files.len() > 20, "{files:?}");
+    for file in files {
+        let text = fs::read_to_string(root.join(file));
+        let text = text.unwrap_or_else(|error| panic!("{file}: {error}"));
+        let has_tests = text.contains("#[test]") || file.ends_with("main.rs");
+        assert!(has_tests, "{file} has no test");
+    }
+}
+
 #[test]
 fn the_shipped_unit_of_the_gateway_exposes_little() {
     let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib/systemd");
@@ -182,7 +343,7 @@ fn a_gateway_leaves_neither_its_key_nor_a_core_file_behind() {
     let world = World::new();
     let (host, gateway) = gateway(&world);
     let text = fs::read_to_string(host.path("/var/lib/tokenvpn/private-key")).unwrap();
-    let key = Quarry::key(text.parse::<PrivateKey>().unwrap().expose());
+    let key = Quarry::key("private key", text.parse::<PrivateKey>().unwrap().expose());
     let process = gateway.start();
     let found = memory::hunt(process.pid(), &key);
     assert!(!found.sightings.is_empty(), "the scan is blind");
