@@ -54,6 +54,11 @@ pub const RETRY: Duration = Duration::from_secs(5);
 /// The same, once nothing has been answered for [`PATIENCE`].
 pub const SLOW_RETRY: Duration = Duration::from_secs(30);
 
+/// How old an initiation may be when its answer comes: two waits. Whoever answered counts
+/// the session's life from then, and may have restarted since; boringtun takes the answer
+/// however late it comes.
+pub const ANSWER_LIFE: Duration = Duration::from_secs(10);
+
 /// How long unanswered initiations go out at the faster rate.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 

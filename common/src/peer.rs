@@ -238,8 +238,9 @@ impl Peer {
     /// Brings old timers up to date before a message goes in or out.
     fn catch_up(&mut self, now: Now, shared: &mut Shared) {
         self.drop_old_candidate(now, shared);
-        let stale = |tunnel: &Tunnel| guard::is_stale(tunnel.ticked(), now);
-        if self.tunnel.as_deref().is_some_and(stale) {
+        let behind =
+            |tunnel: &Tunnel| guard::is_stale(tunnel.ticked(), now) || tunnel.is_overdue(now);
+        if self.tunnel.as_deref().is_some_and(behind) {
             self.tick(now, shared);
         }
     }
@@ -287,14 +288,14 @@ impl Peer {
             return;
         }
         let tunnel = self.tunnel(now, shared);
-        if let Some(written) = tunnel.initiate(again, shared.out.trains.room()) {
+        if let Some(written) = tunnel.initiate(now, again, shared.out.trains.room()) {
             self.send_alone(now, written, &mut shared.out);
         }
     }
 
     fn send_keepalive(&mut self, now: Now, shared: &mut Shared) {
         if let Some(tunnel) = &mut self.tunnel
-            && let Some(written) = tunnel.seal(&[], shared.out.trains.room())
+            && let Some(written) = tunnel.seal(now, &[], shared.out.trains.room())
         {
             self.send_alone(now, written, &mut shared.out);
         }
@@ -353,7 +354,7 @@ impl Peer {
             shared.waiting += 1;
         }
         let tunnel = self.tunnel(now, shared);
-        match tunnel.seal(padded, shared.out.trains.room()) {
+        match tunnel.seal(now, padded, shared.out.trains.room()) {
             Some(Written::Data(sealed)) => {
                 shared.out.trains.send_in_train(path, sealed);
                 self.tx_bytes += len as u64;
@@ -397,7 +398,7 @@ impl Peer {
             return self.try_candidate(now, from, datagram, shared);
         }
         let room = shared.out.trains.room();
-        match tunnel.accept_initiation(datagram, room) {
+        match tunnel.accept_initiation(now, datagram, room) {
             Ok(len) => {
                 let session = guard::sender_index(room);
                 self.answered = Some(Answered { session, at: now });
@@ -443,7 +444,7 @@ impl Peer {
         let young = |candidate: &&mut Candidate| candidate.is_young(now);
         if let Some(candidate) = self.candidate.as_mut().filter(young) {
             let room = shared.out.trains.room();
-            match candidate.tunnel.accept_initiation(datagram, room) {
+            match candidate.tunnel.accept_initiation(now, datagram, room) {
                 Ok(len) => {
                     let session = guard::sender_index(room);
                     candidate.answered = Answered { session, at: now };
@@ -458,7 +459,7 @@ impl Peer {
         self.drop_candidate(shared);
         let mut tunnel = new_tunnel(self.id, &self.config, now, shared);
         let room = shared.out.trains.room();
-        match tunnel.accept_initiation(datagram, room) {
+        match tunnel.accept_initiation(now, datagram, room) {
             Ok(len) => {
                 let session = guard::sender_index(room);
                 self.candidate = Some(Candidate {
@@ -507,7 +508,7 @@ impl Peer {
         let Some(tunnel) = &mut self.tunnel else {
             return;
         };
-        match tunnel.accept_response(datagram, shared.out.trains.room()) {
+        match tunnel.accept_response(now, datagram, shared.out.trains.room()) {
             Ok(keepalive) => {
                 shared.out.trains.send(from, keepalive);
                 self.heard(now, from, &mut shared.out);
@@ -549,7 +550,7 @@ impl Peer {
             shared.out.counters.no_buffer += 1;
             return;
         };
-        let opened = match tunnel.open(datagram, room) {
+        let opened = match tunnel.open(now, datagram, room) {
             Ok(opened) => opened,
             Err(refused) => return count(refused, &mut shared.out),
         };

@@ -101,6 +101,10 @@ pub(crate) struct Tunnel {
     current: u32,
     /// The index in the last initiation of ours.
     initiated: u32,
+    /// When the session in each place began.
+    begun: [Now; SESSIONS as usize],
+    /// When the next session in each place was asked for.
+    asked: [Now; SESSIONS as usize],
     rtt: Option<Duration>,
 }
 
@@ -133,6 +137,8 @@ impl Tunnel {
             newest: index << 8,
             current: index << 8,
             initiated: index << 8,
+            begun: [now; SESSIONS as usize],
+            asked: [now; SESSIONS as usize],
             rtt: None,
         }
     }
@@ -174,6 +180,21 @@ impl Tunnel {
         self.ready && self.newest.wrapping_add(1) % SESSIONS == self.current % SESSIONS
     }
 
+    fn note_begin(&mut self, session: u32, now: Now) {
+        self.begun[place(session)] = now;
+    }
+
+    /// Whether `session` has outlived its keys. boringtun notices at a look at the timers
+    /// only, which may be due in a moment or rest.
+    fn is_past_end(&self, session: u32, now: Now) -> bool {
+        now.since(self.begun[place(session)]) > guard::SESSION_LIFETIME
+    }
+
+    /// Whether it would send in a session that has outlived its keys.
+    pub(crate) fn is_overdue(&self, now: Now) -> bool {
+        self.ready && self.is_past_end(self.current, now)
+    }
+
     /// A session is used whose index is `session`.
     fn note_use(&mut self, session: u32) {
         // Indexes differ in their lowest byte, which wraps.
@@ -199,31 +220,32 @@ impl Tunnel {
         };
         self.ready = self.tunn.time_since_last_handshake().is_some();
         if let Tick::Written(written) = tick {
-            self.note_initiation(written, room);
+            self.note_initiation(now, written, room);
         }
         tick
     }
 
     /// Writes an initiation; nothing if one waits for its answer, unless `again`.
-    pub(crate) fn initiate(&mut self, again: bool, room: &mut [u8]) -> Option<Written> {
+    pub(crate) fn initiate(&mut self, now: Now, again: bool, room: &mut [u8]) -> Option<Written> {
         let written = written(self.tunn.format_handshake_initiation(room, again))?;
-        self.note_initiation(written, room);
+        self.note_initiation(now, written, room);
         Some(written)
     }
 
     /// Encrypts `packet`, or a keepalive if that is empty. Without a session the packet
     /// waits for one, and an initiation is written unless one is under way.
-    pub(crate) fn seal(&mut self, packet: &[u8], room: &mut [u8]) -> Option<Written> {
+    pub(crate) fn seal(&mut self, now: Now, packet: &[u8], room: &mut [u8]) -> Option<Written> {
         let written = written(self.tunn.encapsulate(packet, room))?;
-        self.note_initiation(written, room);
+        self.note_initiation(now, written, room);
         Some(written)
     }
 
-    fn note_initiation(&mut self, written: Written, room: &[u8]) {
+    fn note_initiation(&mut self, now: Now, written: Written, room: &[u8]) {
         if let Written::Initiation(_) = written {
             self.awaiting = true;
             self.initiated = guard::sender_index(room);
             self.newest = self.initiated;
+            self.asked[place(self.initiated)] = now;
         }
     }
 
@@ -237,14 +259,17 @@ impl Tunnel {
     /// Takes an initiation and writes the response, whose length it returns.
     pub(crate) fn accept_initiation(
         &mut self,
+        now: Now,
         datagram: &[u8],
         room: &mut [u8],
     ) -> Result<usize, Refused> {
         match self.tunn.decapsulate(None, datagram, room) {
             TunnResult::WriteToNetwork(response) => {
                 self.proven = true;
-                self.newest = guard::sender_index(response);
-                Ok(response.len())
+                let (len, session) = (response.len(), guard::sender_index(response));
+                self.newest = session;
+                self.note_begin(session, now);
+                Ok(len)
             }
             TunnResult::Err(error) => Err(error.into()),
             _ => Err(Refused::Unauthentic),
@@ -254,15 +279,22 @@ impl Tunnel {
     /// Takes a response and writes a keepalive, whose length it returns.
     pub(crate) fn accept_response(
         &mut self,
+        now: Now,
         datagram: &[u8],
         room: &mut [u8],
     ) -> Result<usize, Refused> {
+        let session = guard::receiver_index(Message::Response, datagram);
+        let late = |session| now.since(self.asked[place(session)]) > guard::ANSWER_LIFE;
+        if session.is_some_and(late) {
+            return Err(Refused::Replayed);
+        }
         match self.tunn.decapsulate(None, datagram, room) {
             TunnResult::WriteToNetwork(keepalive) => {
                 let len = keepalive.len();
                 self.ready = true;
                 self.proven = true;
-                if let Some(session) = guard::receiver_index(Message::Response, datagram) {
+                if let Some(session) = session {
+                    self.note_begin(session, now);
                     self.note_use(session);
                     // boringtun also takes the answer to the initiation before the last,
                     // and goes on to wait for the other.
@@ -292,7 +324,16 @@ impl Tunnel {
     }
 
     /// Decrypts a data message.
-    pub(crate) fn open(&mut self, datagram: &[u8], room: &mut [u8]) -> Result<Opened, Refused> {
+    pub(crate) fn open(
+        &mut self,
+        now: Now,
+        datagram: &[u8],
+        room: &mut [u8],
+    ) -> Result<Opened, Refused> {
+        let session = guard::receiver_index(Message::Data, datagram);
+        if session.is_some_and(|session| self.is_past_end(session, now)) {
+            return Err(Refused::Unauthentic);
+        }
         let opened = match self.tunn.decapsulate(None, datagram, room) {
             TunnResult::Done => Opened::Keepalive,
             TunnResult::WriteToTunnelV4(packet, _) => Opened::Packet(packet.len()),
@@ -304,11 +345,16 @@ impl Tunnel {
         };
         self.ready = true;
         self.proven = true;
-        if let Some(session) = guard::receiver_index(Message::Data, datagram) {
+        if let Some(session) = session {
             self.note_use(session);
         }
         Ok(opened)
     }
+}
+
+/// The place of a session.
+fn place(session: u32) -> usize {
+    (session % SESSIONS) as usize
 }
 
 fn written(result: TunnResult<'_>) -> Option<Written> {

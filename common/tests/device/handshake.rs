@@ -28,6 +28,32 @@ fn a_handshake_delivers_the_packet_that_waited_for_it() {
 }
 
 #[test]
+fn an_answer_that_comes_too_late_begins_no_session() {
+    for (late, begins) in [(9_900, true), (10_100, false)] {
+        let mut scene = Scene::new();
+        scene.net.nodes[GATEWAY_NODE].online = false;
+        scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+        let call = scene.net.sent_by(CLIENT_NODE, 1).pop().unwrap();
+        scene.net.nodes[GATEWAY_NODE].online = true;
+        scene.net.nodes[CLIENT_NODE].online = false;
+        scene.net.deliver(GATEWAY_NODE, call.from, &call.bytes, 148);
+        scene.net.flow();
+        let answer = scene.net.sent_by(GATEWAY_NODE, 2).pop().unwrap();
+        scene
+            .net
+            .set_time(scene.net.now + Duration::from_millis(late));
+        scene.net.nodes[CLIENT_NODE].online = true;
+        scene
+            .net
+            .deliver(CLIENT_NODE, answer.from, &answer.bytes, 92);
+        let sent = scene.net.sent_by(CLIENT_NODE, 4);
+        assert_eq!(!sent.is_empty(), begins, "after {late} ms");
+        scene.net.advance(Duration::from_secs(11));
+        assert!(scene.passes());
+    }
+}
+
+#[test]
 fn each_of_two_peers_gets_its_own_packets() {
     let mut scene = Scene::connected();
     let to_client = packet(INNER, CLIENT, 120);

@@ -252,6 +252,29 @@ fn a_session_lives_no_longer_than_three_minutes() {
 }
 
 #[test]
+fn a_session_ends_on_time_also_between_two_looks_at_the_timers() {
+    let millis = Duration::from_millis;
+    for (age, lives) in [(millis(180_000), true), (millis(180_001), false)] {
+        let mut scene = Scene::connected();
+        let start = scene.net.now;
+        scene.net.nodes[CLIENT_NODE].online = false;
+        scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+        let late = scene.net.sent_by(CLIENT_NODE, 4).pop().unwrap();
+        scene.net.advance(millis(179_900));
+        scene.net.set_time(start + age);
+        scene
+            .net
+            .deliver(GATEWAY_NODE, late.from, &late.bytes, late.bytes.len());
+        let taken = scene.net.take_inbox(GATEWAY_NODE).len();
+        assert_eq!(taken, usize::from(lives), "heard after {age:?}");
+        scene.net.forget();
+        scene.net.send(GATEWAY_NODE, &[packet(INNER, CLIENT, 100)]);
+        let sent = scene.net.sent_by(GATEWAY_NODE, 4).len();
+        assert_eq!(sent, usize::from(lives), "sent after {age:?}");
+    }
+}
+
+#[test]
 fn a_peer_that_was_given_up_is_called_as_often_the_next_time() {
     let mut scene = Scene::connected();
     scene.net.nodes[CLIENT_NODE].online = false;
