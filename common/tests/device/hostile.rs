@@ -332,33 +332,119 @@ fn few_peers_may_have_packets_waiting() {
     assert_eq!(net.nodes[node].device.counters().no_queue, refused);
 }
 
+/// boringtun panics when the clock goes back, as after a restored snapshot.
+fn set_clock_back(now: Now) {
+    crate::clock::set(Now::from_nanos(now.as_nanos() - 20_000_000_000));
+}
+
+/// Begins sessions such that a clock set back makes a panic.
+fn renew_sessions(scene: &mut Scene) {
+    let (gateway, endpoint) = (scene.gateway, scene.net.nodes[GATEWAY_NODE].address);
+    for _ in 0..2 {
+        let now = scene.net.now;
+        for client in [CLIENT_NODE, OTHER_NODE] {
+            let device = &mut scene.net.nodes[client].device;
+            device.set_endpoint(now, &gateway, endpoint);
+        }
+        scene.net.advance(Duration::from_secs(2));
+    }
+}
+
+fn make_panic(scene: &mut Scene) {
+    let now = scene.net.now + Duration::from_millis(300);
+    set_clock_back(now);
+    scene.net.nodes[GATEWAY_NODE].device.handle_timeout(now);
+    scene.net.collect(GATEWAY_NODE);
+    scene.net.set_time(now);
+}
+
 #[test]
 fn a_panic_costs_one_peer_its_session_and_no_more() {
     let mut scene = Scene::new();
-    let (gateway, client) = (scene.gateway, scene.clients[0]);
-    let endpoint = scene.net.nodes[GATEWAY_NODE].address;
+    let client = scene.clients[0];
+    assert!(
+        scene.net.nodes[GATEWAY_NODE]
+            .device
+            .remove_peer(&scene.clients[1])
+    );
     for round in 1..=6 {
-        for _ in 0..2 {
-            let now = scene.net.now;
-            let device = &mut scene.net.nodes[CLIENT_NODE].device;
-            device.set_endpoint(now, &gateway, endpoint);
-            scene.net.advance(Duration::from_secs(2));
-        }
+        renew_sessions(&mut scene);
         assert!(scene.passes(), "round {round}");
         scene.net.nodes[GATEWAY_NODE].events.clear();
 
-        // boringtun panics when the clock goes back, as after a restored snapshot.
-        let now = scene.net.now + Duration::from_millis(300);
-        crate::clock::set(Now::from_nanos(now.as_nanos() - 5_000_000_000));
-        scene.net.nodes[GATEWAY_NODE].device.handle_timeout(now);
-        scene.net.collect(GATEWAY_NODE);
-        scene.net.set_time(now);
+        make_panic(&mut scene);
         let node = &scene.net.nodes[GATEWAY_NODE];
         assert_eq!(node.device.counters().panics, round);
         let lost = Event::SessionLost { peer: client };
         let too_many = (round == 6).then_some(Event::TooManyPanics);
         let expected: Vec<_> = [lost].into_iter().chain(too_many).collect();
         assert_eq!(node.events, expected, "round {round}");
+    }
+}
+
+#[test]
+fn a_panic_costs_the_others_in_the_same_run_nothing() {
+    let mut scene = Scene::connected();
+    renew_sessions(&mut scene);
+    scene.net.forget();
+    // Packets on their way; then the gateway's process stands still.
+    scene.net.nodes[GATEWAY_NODE].online = false;
+    let up = packet(OTHER, INNER, 100);
+    scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+    scene
+        .net
+        .send(OTHER_NODE, &[packet(OTHER, INNER, 100), up.clone()]);
+    let of = |node| scene.net.sent_by(node, 4);
+    let (of_client, of_other) = (of(CLIENT_NODE), of(OTHER_NODE));
+    scene.net.nodes[GATEWAY_NODE].online = true;
+    let now = scene.net.now + Duration::from_secs(2);
+    scene.net.set_time(now);
+    let first = &of_other[0].bytes;
+    scene
+        .net
+        .deliver(GATEWAY_NODE, stranger(), first, first.len());
+    scene.net.take_inbox(GATEWAY_NODE);
+    // Only the client's timers are to be looked at now, with a clock that has gone back.
+    set_clock_back(now);
+    let run = [&of_client[0].bytes[..], &of_other[1].bytes[..]].concat();
+    let stride = of_client[0].bytes.len();
+    scene.net.deliver(GATEWAY_NODE, stranger(), &run, stride);
+    scene.net.set_time(now);
+    assert_eq!(scene.net.nodes[GATEWAY_NODE].device.counters().panics, 1);
+    assert_eq!(scene.net.take_inbox(GATEWAY_NODE), [up]);
+
+    // The same with packets, and the other's timers.
+    renew_sessions(&mut scene);
+    let now = scene.net.now + Duration::from_secs(2);
+    scene.net.set_time(now);
+    let to_client = packet(INNER, CLIENT, 100);
+    scene
+        .net
+        .send(GATEWAY_NODE, std::slice::from_ref(&to_client));
+    scene.net.take_inbox(CLIENT_NODE);
+    set_clock_back(now);
+    let both = [packet(INNER, OTHER, 100), to_client.clone()];
+    scene.net.send(GATEWAY_NODE, &both);
+    scene.net.set_time(now);
+    assert_eq!(scene.net.nodes[GATEWAY_NODE].device.counters().panics, 2);
+    assert_eq!(scene.net.take_inbox(CLIENT_NODE), [to_client]);
+}
+
+#[test]
+fn a_panic_now_and_then_is_no_reason_to_end() {
+    let mut scene = Scene::new();
+    assert!(
+        scene.net.nodes[GATEWAY_NODE]
+            .device
+            .remove_peer(&scene.clients[1])
+    );
+    for round in 1..=8 {
+        scene.net.advance(Duration::from_secs(9));
+        renew_sessions(&mut scene);
+        make_panic(&mut scene);
+        let node = &scene.net.nodes[GATEWAY_NODE];
+        assert_eq!(node.device.counters().panics, round);
+        assert!(!node.events.contains(&Event::TooManyPanics));
     }
 }
 

@@ -121,6 +121,35 @@ fn outside_load_no_source_is_limited_and_no_handshake_counts_twice() {
 }
 
 #[test]
+fn a_flood_does_not_have_the_first_thousand_of_each_second() {
+    let (mut scene, mut unknown) = gateway_under_load();
+    let mut shown = 0;
+    for _ in 0..2_500 {
+        scene.net.advance(MILLISECOND);
+        shown += passing(&mut scene, &mut unknown, stranger(), 2);
+        scene.net.forget();
+    }
+    assert_eq!(shown, 0);
+    // And a second after its end nobody is asked for anything.
+    scene.net.advance(1_000 * MILLISECOND);
+    assert_eq!(passing(&mut scene, &mut unknown, stranger(), 2), 2);
+}
+
+#[test]
+fn what_is_not_made_for_our_key_makes_no_load() {
+    let mut scene = Scene::new();
+    let elsewhere = PrivateKey::generate().public();
+    let mut astray = bare_tunnel(&PrivateKey::generate(), &elsewhere);
+    let datagram = initiation(&mut astray);
+    for _ in 0..2 * guard::HANDSHAKES_PER_SECOND {
+        deliver(&mut scene, stranger(), &datagram);
+    }
+    let mut unknown = bare_tunnel(&PrivateKey::generate(), &scene.gateway);
+    assert_eq!(passing(&mut scene, &mut unknown, stranger(), 1), 1);
+    assert!(scene.net.log.is_empty());
+}
+
+#[test]
 fn a_peer_is_answered_fifty_times_a_second_and_no_more() {
     let mut scene = Scene::connected();
     let mut known = bare_tunnel(&scene.client_key, &scene.gateway);

@@ -250,6 +250,26 @@ fn a_candidate_that_nothing_proves_is_given_up_after_ten_seconds() {
 }
 
 #[test]
+fn a_candidate_that_is_asked_again_and_again_lives_no_longer() {
+    let mut scene = Scene::new();
+    move_token(&mut scene, "192.0.2.50:1", HOUR);
+    scene.net.advance(SECOND);
+    scene.net.nodes[CLIENT_NODE].online = false;
+    scene.net.advance(guard::CLOCK_DOUBT);
+    let mut tunn = bare_tunnel(&scene.client_key, &scene.gateway);
+    let mut tunnel_that_answers = |scene: &mut Scene| {
+        deliver_from_stranger(scene, &initiation(&mut tunn));
+        let response = scene.net.sent_by(GATEWAY_NODE, 2).pop().unwrap();
+        guard::sender_index(&response.bytes) >> 8
+    };
+    let first = tunnel_that_answers(&mut scene);
+    scene.net.advance(guard::CANDIDATE_LIFE / 2);
+    assert_eq!(tunnel_that_answers(&mut scene), first);
+    scene.net.advance(guard::CANDIDATE_LIFE / 2);
+    assert_ne!(tunnel_that_answers(&mut scene), first);
+}
+
+#[test]
 fn a_peer_that_sleeps_costs_no_tunnel() {
     let mut scene = Scene::new();
     let (grown, ()) = crate::allocations::growth(|| {
