@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokenvpn_common::clock::Now;
 
 use crate::forgery::with_other_index;
-use crate::world::{CLIENTS, Datagram, FINE, GATEWAY, Weather, World};
+use crate::world::{CLIENTS, Datagram, EAVESDROPPER, FINE, GATEWAY, Weather, World};
 
 /// Things that happen before the network heals.
 const EVENTS: usize = 60;
@@ -13,34 +13,37 @@ const EVENTS: usize = 60;
 /// How soon packets flow once the network has healed.
 const HEALING: Duration = Duration::from_secs(6);
 
-/// The same if an end lost its sessions without the other's knowing: that is noticed
-/// after 15 s of silence, and a handshake follows (WireGuard paper §6.5).
-const AFTER_RESTART: Duration = Duration::from_secs(21);
+/// The same if the gateway has lost its sessions and does not know where the client is:
+/// it cannot say so, and must not answer what it cannot read. The client notices after
+/// 15 s of silence, and a handshake follows (WireGuard paper §6.5).
+const AFTER_LOSS: Duration = Duration::from_secs(15 + 6);
 
-/// The same if a client's clock was set back.
-const AFTER_CLOCK: Duration = Duration::from_secs(60);
+/// The same if a client comes with a clock that is behind the one it had: not while the
+/// other computer may be alive.
+const AFTER_CLOCK: Duration = Duration::from_secs(30 + 6);
 
 /// What has befallen a client since packets last passed both ways.
 #[derive(Clone, Copy)]
 struct Fate {
     /// Packets sent from then on show that all is well.
     since: Now,
-    restarted: bool,
+    /// Whether the gateway has restarted.
+    forgotten: bool,
     /// By how much its clock was ever fast: the gateway may know it by that.
     fastest: i64,
 }
 
 impl Fate {
     fn restarts(&mut self, now: Now) {
-        self.restarted = true;
         self.since = now + Duration::from_nanos(1);
     }
 
-    fn limit(self, fast: i64) -> Duration {
-        if fast < self.fastest {
+    fn limit(self, world: &World, client: usize) -> Duration {
+        let it = &world.hosts[client];
+        if it.fast < self.fastest {
             AFTER_CLOCK
-        } else if self.restarted {
-            AFTER_RESTART
+        } else if self.forgotten && world.believed(GATEWAY, client) != Some(it.address) {
+            AFTER_LOSS
         } else {
             HEALING
         }
@@ -53,7 +56,7 @@ pub(crate) fn play(seed: u64) -> Duration {
     let mut fates = vec![
         Fate {
             since: world.now,
-            restarted: false,
+            forgotten: false,
             fastest: 0,
         };
         world.hosts.len()
@@ -63,7 +66,7 @@ pub(crate) fn play(seed: u64) -> Duration {
         for client in CLIENTS {
             if flows(&world, client, fates[client].since) {
                 fates[client].since = world.now;
-                fates[client].restarted = false;
+                fates[client].forgotten = false;
             }
         }
     }
@@ -106,6 +109,7 @@ fn happen(world: &mut World, fates: &mut [Fate]) {
                 jitter: most(world, 500),
                 loss: most(world, 100),
                 duplication: most(world, 50),
+                race: most(world, 50),
             };
         }
         13 => world.hosts[client].online ^= true,
@@ -134,6 +138,7 @@ fn happen(world: &mut World, fates: &mut [Fate]) {
             let remembers = world.dice.percent(75);
             world.start(GATEWAY, remembers);
             for fate in fates {
+                fate.forgotten = true;
                 fate.restarts(world.now);
             }
         }
@@ -172,7 +177,7 @@ fn replay(world: &mut World) {
         return;
     }
     if world.dice.percent(70) {
-        datagram.from = "203.0.113.66:6666".parse().unwrap();
+        datagram.from = EAVESDROPPER.parse().unwrap();
     }
     match world.dice.roll(4) {
         0 => {
@@ -196,7 +201,17 @@ fn heal(world: &mut World, fates: &[Fate]) -> Duration {
         host.online = true;
         host.stalled = host.stalled.min(world.now);
     }
+    // What is still under way arrives; nobody overtakes anything any more.
+    world.advance(Duration::from_millis(800));
+    for client in CLIENTS {
+        if world.believed(client, GATEWAY) != Some(world.hosts[GATEWAY].address) {
+            world.go_back(client);
+        }
+    }
     let start = world.now;
+    let limits: Vec<Duration> = CLIENTS
+        .map(|client| fates[client].limit(world, client))
+        .collect();
     let mut slowest = Duration::ZERO;
     let mut waiting: Vec<usize> = CLIENTS.collect();
     while !waiting.is_empty() {
@@ -209,7 +224,7 @@ fn heal(world: &mut World, fates: &[Fate]) -> Duration {
         let took = world.now.since(start);
         waiting.retain(|client| {
             let flowing = flows(world, *client, start);
-            let limit = fates[*client].limit(world.hosts[*client].fast);
+            let limit = limits[client - CLIENTS.start()];
             if flowing && limit == HEALING {
                 slowest = took.max(slowest);
             }

@@ -19,8 +19,8 @@ pub(crate) const GATEWAY: usize = 0;
 pub(crate) const CLIENTS: std::ops::RangeInclusive<usize> = 1..=3;
 const GATEWAY_ADDRESS: &str = "198.51.100.1:51820";
 
-/// A session ends at 180 s; its end is seen at the next look at the timers.
-const OLDEST: Duration = Duration::from_secs(181);
+/// Where somebody sits who hears everything.
+pub(crate) const EAVESDROPPER: &str = "203.0.113.66:6666";
 
 /// Datagrams that the eavesdropper keeps.
 const TAPE: usize = 600;
@@ -53,6 +53,8 @@ pub(crate) struct Weather {
     /// Percent of datagrams.
     pub(crate) loss: usize,
     pub(crate) duplication: usize,
+    /// Percent of datagrams that the eavesdropper sends on before they arrive.
+    pub(crate) race: usize,
 }
 
 pub(crate) const FINE: Weather = Weather {
@@ -60,6 +62,7 @@ pub(crate) const FINE: Weather = Weather {
     jitter: 0,
     loss: 0,
     duplication: 0,
+    race: 0,
 };
 
 #[derive(Clone)]
@@ -280,7 +283,8 @@ impl World {
                 Message::Data => {
                     let theirs = index_at(&datagram.bytes, 4);
                     let began = self.hosts[host].by_theirs[&theirs];
-                    assert!(now.since(began) <= OLDEST, "sent in an old session");
+                    let age = now.since(began);
+                    assert!(age <= guard::SESSION_LIFETIME, "sent after {age:?}");
                 }
                 Message::Initiation | Message::CookieReply => {}
             }
@@ -307,8 +311,35 @@ impl World {
         *fresh = at.max(*fresh);
     }
 
+    /// A client's program goes back to the endpoint of its profile, as it does when it
+    /// hears nothing.
+    pub(crate) fn go_back(&mut self, client: usize) {
+        let gateway = self.key(GATEWAY);
+        let it = &mut self.hosts[client];
+        clock::set_fast(it.fast);
+        let endpoint = GATEWAY_ADDRESS.parse().unwrap();
+        it.device.set_endpoint(self.now, &gateway, endpoint);
+        self.collect(client);
+    }
+
+    /// Where a host believes another to be.
+    pub(crate) fn believed(&self, host: usize, other: usize) -> Option<SocketAddr> {
+        let key = self.key(other);
+        let endpoints = self.endpoints(host).into_iter();
+        endpoints
+            .filter(|(peer, _)| *peer == key)
+            .find_map(|(_, at)| at)
+    }
+
     /// Gives a datagram to the weather.
     fn throw(&mut self, datagram: Datagram) {
+        if self.dice.percent(self.weather.race) {
+            self.count += 1;
+            let mut faster = datagram.clone();
+            faster.from = EAVESDROPPER.parse().unwrap();
+            let at = self.now + self.weather.latency / 2;
+            self.in_flight.insert((at, self.count), faster);
+        }
         if self.dice.percent(self.weather.loss) {
             return;
         }
@@ -327,9 +358,10 @@ impl World {
             return;
         };
         if self.hosts[host].stalled > self.now {
-            // It waits in the socket.
+            // It waits in the socket, until the process goes on: sooner than it had to, perhaps.
             self.count += 1;
-            let key = (self.hosts[host].stalled, self.count);
+            let later = self.now + Duration::from_millis(100);
+            let key = (self.hosts[host].stalled.min(later), self.count);
             self.in_flight.insert(key, datagram);
             return;
         }
@@ -353,7 +385,8 @@ impl World {
         });
         if packets > 0 && guard::message(bytes) == Some(Message::Data) {
             let began = self.hosts[host].sessions[&index_at(bytes, 4)];
-            assert!(self.now.since(began) <= OLDEST, "taken in an old session");
+            let age = self.now.since(began);
+            assert!(age <= guard::SESSION_LIFETIME, "taken after {age:?}");
         }
     }
 
