@@ -195,7 +195,7 @@ fn unworthy(place: &Place, traveller: &mut Speaker) -> Vec<Vec<Vec<u8>>> {
     let index: [u8; 4] = data[4..8].try_into().unwrap();
     let mut group = Vec::new();
     for counter in [0, 1, 1_000, u64::MAX - (1 << 13), u64::MAX] {
-        for len in [32, 48, 128, 1_472] {
+        for len in [32, 48, 128, 1_472, 9_000, MAX_DATAGRAM - 28] {
             let mut datagram = noise(len, counter);
             datagram[..4].copy_from_slice(&[4, 0, 0, 0]);
             datagram[4..8].copy_from_slice(&index);
