@@ -34,7 +34,7 @@ const READS_PER_ROUND: usize = 64;
 
 /// Bytes that are read from the TUN before they are sent. Small packets come one a read,
 /// so several reads make a burst: what goes to one peer then leaves in few trains.
-const BYTES_PER_BURST: usize = 65_536;
+const BYTES_PER_BURST: usize = 32_768;
 
 /// Bursts per round.
 const BURSTS_PER_ROUND: usize = 4;

@@ -1,7 +1,10 @@
 //! One gateway, several workers.
 
 use tokenvpn_common::device::{Handover, Worker};
+use tokenvpn_common::guard::PADDING;
 use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::segments::Segments;
+use tokenvpn_common::virtio::VirtioHeader;
 
 use crate::net::*;
 
@@ -140,4 +143,107 @@ fn a_long_handover_loses_nothing() {
     crew.net.collect(0);
     crew.flow();
     assert_eq!(crew.net.take_inbox(1).len(), 180);
+}
+
+/// A super-packet for the client: TCP over IPv4, `len` bytes of payload cut every `size`.
+fn super_packet(len: usize, size: u16) -> (VirtioHeader, Vec<u8>) {
+    let mut bytes = packet(INNER, CLIENT, 40 + len);
+    bytes[6..10].copy_from_slice(&[0, 0, 64, 6]);
+    bytes[20..40].fill(0);
+    bytes[32..34].copy_from_slice(&[0x50, 0x10]);
+    let header = VirtioHeader {
+        flags: VirtioHeader::NEEDS_CHECKSUM,
+        gso_type: VirtioHeader::TCP_V4,
+        header_len: 40,
+        gso_size: size,
+        checksum_start: 20,
+        checksum_offset: 16,
+    };
+    (header, bytes)
+}
+
+#[test]
+fn whichever_of_several_workers_receives_it_the_owner_has_it() {
+    for count in [2, 4] {
+        let mut net = Net::new();
+        let (gateway, client) = (PrivateKey::generate(), PrivateKey::generate());
+        let owner = count - 1;
+        for index in 0..count {
+            let worker = Worker { index, count };
+            let node = net.add(
+                &gateway,
+                &format!("198.51.100.1:{}", 51_820 + u16::from(index)),
+                worker,
+            );
+            let mut known = peer(&client.public(), &["10.77.0.7/32"]);
+            known.owner = owner;
+            net.nodes[node].device.add_peer(net.now, known).unwrap();
+        }
+        let owner = usize::from(owner);
+        let client_node = net.add(&client, "192.0.2.1:40000", Worker::default());
+        let mut known = peer(&gateway.public(), &["0.0.0.0/0"]);
+        known.endpoint = Some(net.nodes[0].address);
+        net.nodes[client_node]
+            .device
+            .add_peer(net.now, known)
+            .unwrap();
+        for wrong in 0..usize::from(count) {
+            // The client's datagrams come to this worker, the handshake among them.
+            let address = net.nodes[wrong].address;
+            let device = &mut net.nodes[client_node].device;
+            device.set_endpoint(net.now, &gateway.public(), address);
+            let up: Vec<_> = (0..20).map(|_| packet(CLIENT, INNER, 1_000)).collect();
+            net.send(client_node, &up);
+            hand_over(&mut net, owner);
+            assert_eq!(
+                net.take_inbox(owner),
+                up,
+                "of {count} workers {wrong} got it"
+            );
+
+            // And so does a super-packet to it.
+            let (header, mut bytes) = super_packet(10_000, 1_000);
+            let len = bytes.len();
+            bytes.resize(len + PADDING, 0);
+            let packets = Segments::new(header, &mut bytes, len).unwrap();
+            net.nodes[wrong].device.handle_packets(net.now, packets);
+            net.flow();
+            hand_over(&mut net, owner);
+            let down = net.take_inbox(client_node);
+            assert_eq!(down.len(), 10, "of {count} workers {wrong} got it");
+            for (i, packet) in down.iter().enumerate() {
+                assert_eq!(packet.len(), 1_040);
+                assert_eq!(packet[24..28], (i as u32 * 1_000).to_be_bytes(), "in order");
+            }
+            let idle = net.nodes.iter().enumerate();
+            for (node, it) in idle
+                .take(usize::from(count))
+                .filter(|(node, _)| *node != owner)
+            {
+                assert_eq!(it.device.peers().count(), 0);
+                assert!(it.inbox.is_empty(), "worker {node} acts for another's peer");
+            }
+        }
+    }
+}
+
+/// Carries handovers to `owner` until there are none.
+fn hand_over(net: &mut Net, owner: usize) {
+    loop {
+        net.flow();
+        let mut any = false;
+        for node in 0..=owner {
+            let handovers: Vec<_> = net.nodes[node].handovers.drain(..).collect();
+            for (worker, handover) in handovers {
+                assert_eq!(usize::from(worker), owner);
+                any = true;
+                let now = net.now;
+                net.nodes[owner].device.handle_handover(now, handover);
+                net.collect(owner);
+            }
+        }
+        if !any {
+            return;
+        }
+    }
 }
