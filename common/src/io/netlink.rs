@@ -30,6 +30,10 @@ pub use super::udp::Family;
 /// as one UDP send takes (`UDP_MAX_SEGMENTS` of linux/udp.h).
 pub const GSO_MAX_SEGMENTS: u32 = 64;
 
+/// Packets and super-packets that may wait for a TUN device's reader. The default of 500
+/// is less than what small packets bring while the reader waits for a processor.
+const QUEUE_LEN: u32 = 2_000;
+
 /// The routing table that is used when nothing else is said.
 pub const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
 
@@ -154,8 +158,7 @@ impl Netlink {
         let action = || format!("bring {interface} up with MTU {mtu}");
         let index = index_for(interface, action)?;
 
-        // Without this limit a connection of small segments makes super-packets of more
-        // segments than a reader has buffers for. Kernels that cannot are left as they are.
+        // A super-packet then leaves in one send. Kernels that cannot are left as they are.
         let mut limits = LinkMessage::default();
         limits.header.index = index;
         limits
@@ -170,6 +173,7 @@ impl Netlink {
         link.header.flags = LinkFlags::Up;
         link.header.change_mask = LinkFlags::Up;
         link.attributes.push(LinkAttribute::Mtu(mtu.into()));
+        link.attributes.push(LinkAttribute::TxQueueLen(QUEUE_LEN));
         self.request(RouteNetlinkMessage::SetLink(link), 0)
             .map_err(|e| NetlinkError::new(action(), e))
     }

@@ -117,7 +117,10 @@ pub fn open(options: &TunOptions) -> Result<(String, Vec<TunQueue>), TunError> {
 
     let offload = match (first.tcp_gso(), first.udp_gso()) {
         (false, _) => Offload::Off,
-        (true, false) => Offload::Tcp,
+        (true, false) => {
+            tracing::info!("the kernel offers no TUN offload of UDP; one datagram a call");
+            Offload::Tcp
+        }
         (true, true) => Offload::TcpUdp,
     };
     let name = first.name().map_err(TunError::Open)?;

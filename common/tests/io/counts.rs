@@ -65,8 +65,6 @@ fn cost(train: usize, size: usize) -> Cost {
     let pair = Pair::new();
     let (client, gateway) = pair.start("192.0.2.2");
     ping(&pair.client, "10.9.0.2");
-    // Packets may wait for a loop that stands still.
-    pair.client.ip("link set t0 txqueuelen 2000");
     let sender = pair.client.run(|| UdpSocket::bind("10.9.0.1:0").unwrap());
     let receiver = pair.gateway.run(|| UdpSocket::bind("10.9.0.2:0").unwrap());
     setsockopt(&receiver, sockopt::RcvBufForce, &(64 << 20)).unwrap();

@@ -27,7 +27,7 @@ fn a_link_comes_up_with_its_mtu_and_segment_limit() {
     let namespace = namespace();
     namespace.run(|| Netlink::open().unwrap().link_up("d0", 1_400).unwrap());
     let link = namespace.ip("-d link show d0");
-    for expected in ["UP", "mtu 1400", "gso_max_segs 64"] {
+    for expected in ["UP", "mtu 1400", "qlen 2000", "gso_max_segs 64"] {
         assert!(link.contains(expected), "{expected} is not in {link}");
     }
 }
