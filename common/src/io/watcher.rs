@@ -5,16 +5,18 @@
 //! in is a removal, however short it was. Any error of the watch is a removal too:
 //! whoever cannot see the token has to think that it is gone.
 
-use std::collections::HashMap;
-use std::ffi::{CStr, CString};
+mod readers;
+
+use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use pcsc::{Context, PNP_NOTIFICATION, ReaderState, Scope, State};
+use pcsc::{Context, Scope};
 
+use self::readers::{Readers, Service, Source as _};
 use crate::io::card::CardError;
 use crate::io::confinement::{self, ConfinementError, Kept};
 
@@ -58,10 +60,10 @@ impl Watcher {
     /// # Errors
     /// The service does not answer or does not let us in.
     pub fn start(sink: impl FnMut(Presence) + Send + 'static) -> Result<Watcher, CardError> {
-        let context = Context::establish(Scope::User)?;
+        let mut service = Service::new(Context::establish(Scope::User)?, ROUND);
         let mut readers = Readers::default();
         Ok(Watcher::spawn(sink, Ends::WhenLost, ROUND, move || {
-            readers.news(&context)
+            readers.news(&mut service)
         }))
     }
 
@@ -75,14 +77,19 @@ impl Watcher {
         reader: &str,
         sink: impl FnMut(Presence) + Send + 'static,
     ) -> Result<Watcher, CardError> {
-        let context = Context::establish(Scope::User)?;
         let name = CString::new(reader).map_err(|_| CardError::NoReader)?;
-        let mut state = ReaderState::new(name, State::UNAWARE);
-        context.get_status_change(Duration::ZERO, std::slice::from_mut(&mut state))?;
-        if !Slot::of(&state).holds_card {
+        let mut service = Service::new(Context::establish(Scope::User)?, ROUND);
+        if !service.readers()?.contains(&name) {
+            return Err(CardError::NoReader);
+        }
+        let mut readers = Readers::default();
+        readers.news(&mut service)?;
+        if !readers.holds_card(&name) {
             return Err(CardError::NoToken);
         }
-        let inserted = Slot::of(&state);
+        let removal = Presence::Removed {
+            reader: reader.to_owned(),
+        };
         let mut confined = false;
         Ok(Watcher::spawn(sink, Ends::AtFirstNews, ROUND, move || {
             if !confined {
@@ -92,16 +99,9 @@ impl Watcher {
                 })?;
                 confined = true;
             }
-            state.sync_current_state();
-            let is_gone = match context.get_status_change(ROUND, std::slice::from_mut(&mut state)) {
-                Err(pcsc::Error::Timeout) => false,
-                Err(pcsc::Error::UnknownReader | pcsc::Error::ReaderUnavailable) => true,
-                news => {
-                    news?;
-                    inserted.changes(Slot::of(&state)).0
-                }
-            };
-            Ok(is_gone.then(|| removed(state.name())).into_iter().collect())
+            let mut news = readers.news(&mut service)?;
+            news.retain(|presence| *presence == removal);
+            Ok(news)
         }))
     }
 
@@ -212,111 +212,9 @@ fn report(sink: &Mutex<Option<Sink>>, presence: Presence, is_end: bool) {
     }
 }
 
-/// What a reader said last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Slot {
-    holds_card: bool,
-    /// Insertions and removals so far; 16 bits that wrap.
-    events: u32,
-}
-
-impl Slot {
-    fn of(state: &ReaderState) -> Slot {
-        Slot {
-            holds_card: state.event_state().contains(State::PRESENT),
-            events: state.event_count(),
-        }
-    }
-
-    /// Whether a card was removed, and whether one was inserted, on the way from `self` to `new`.
-    fn changes(self, new: Slot) -> (bool, bool) {
-        let is_same = self.holds_card && new.holds_card && self.events == new.events;
-        (self.holds_card && !is_same, new.holds_card && !is_same)
-    }
-}
-
-/// All readers that there are, and what they said last.
-struct Readers {
-    /// The first one stands for the list of readers itself.
-    states: Vec<ReaderState>,
-    slots: HashMap<CString, Slot>,
-}
-
-impl Default for Readers {
-    fn default() -> Readers {
-        Readers {
-            states: vec![ReaderState::new(PNP_NOTIFICATION(), State::UNAWARE)],
-            slots: HashMap::new(),
-        }
-    }
-}
-
-impl Readers {
-    /// Waits for one round of news.
-    fn news(&mut self, context: &Context) -> Result<Vec<Presence>, pcsc::Error> {
-        let news = self.list(context)?;
-        if !news.is_empty() {
-            return Ok(news);
-        }
-        match context.get_status_change(ROUND, &mut self.states) {
-            // A reader went away since it was listed: list again.
-            Err(pcsc::Error::Timeout | pcsc::Error::UnknownReader) => return Ok(Vec::new()),
-            changed => changed?,
-        }
-        let mut news = Vec::new();
-        for state in &mut self.states {
-            state.sync_current_state();
-            if state.name() == PNP_NOTIFICATION() {
-                continue;
-            }
-            let new = Slot::of(state);
-            let old = self.slots.insert(state.name().to_owned(), new);
-            let (was_removed, was_inserted) = old.unwrap_or_default().changes(new);
-            if was_removed {
-                news.push(removed(state.name()));
-            }
-            if was_inserted {
-                let reader = state.name().to_string_lossy().into_owned();
-                news.push(Presence::Inserted { reader });
-            }
-        }
-        Ok(news)
-    }
-
-    /// Brings the list up to date. A card whose reader is gone was removed with it.
-    fn list(&mut self, context: &Context) -> Result<Vec<Presence>, pcsc::Error> {
-        let names = match context.list_readers_owned() {
-            Err(pcsc::Error::NoReadersAvailable) => Vec::new(),
-            names => names?,
-        };
-        let is_here = |name: &CStr| names.iter().any(|reader| **reader == *name);
-        self.states
-            .retain(|state| state.name() == PNP_NOTIFICATION() || is_here(state.name()));
-        for name in &names {
-            if !self.states.iter().any(|state| state.name() == &**name) {
-                let state = ReaderState::new(name.clone(), State::UNAWARE);
-                self.states.push(state);
-            }
-        }
-        let gone = self.slots.extract_if(|name, _| !is_here(name));
-        let news = gone.filter(|(_, slot)| slot.holds_card);
-        Ok(news.map(|(name, _)| removed(&name)).collect())
-    }
-}
-
-fn removed(reader: &CStr) -> Presence {
-    Presence::Removed {
-        reader: reader.to_string_lossy().into_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn slot(holds_card: bool, events: u32) -> Slot {
-        Slot { holds_card, events }
-    }
 
     const SHORT: Duration = Duration::from_millis(50);
     const SOON: Duration = Duration::from_secs(10);
@@ -328,7 +226,9 @@ mod tests {
         let sink = move |presence| sender.send(presence).unwrap();
         let watcher = Watcher::spawn(sink, Ends::WhenLost, SHORT, move || {
             let _ = resumed.recv();
-            Ok(vec![removed(c"Reader")])
+            Ok(vec![Presence::Removed {
+                reader: "Reader".into(),
+            }])
         });
         let first = presences.recv_timeout(SOON);
         assert!(matches!(first, Ok(Presence::Lost(_))), "{first:?}");
@@ -351,24 +251,5 @@ mod tests {
         drop(watcher);
         let end = presences.recv_timeout(SOON);
         assert_eq!(end, Err(RecvTimeoutError::Disconnected));
-    }
-
-    #[test]
-    fn a_card_that_was_out_for_a_moment_was_removed() {
-        assert_eq!(slot(true, 1).changes(slot(true, 3)), (true, true));
-        assert_eq!(slot(true, 0xffff).changes(slot(true, 1)), (true, true));
-    }
-
-    #[test]
-    fn a_card_that_others_use_stays() {
-        assert_eq!(slot(true, 1).changes(slot(true, 1)), (false, false));
-    }
-
-    #[test]
-    fn insertion_and_removal_are_told_apart() {
-        assert_eq!(slot(false, 0).changes(slot(true, 1)), (false, true));
-        assert_eq!(slot(true, 1).changes(slot(false, 2)), (true, false));
-        assert_eq!(slot(false, 2).changes(slot(false, 4)), (false, false));
-        assert_eq!(Slot::default().changes(slot(true, 7)), (false, true));
     }
 }
