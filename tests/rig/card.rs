@@ -116,6 +116,8 @@ pub struct Card {
     dir: PathBuf,
     pin: String,
     serial: Option<String>,
+    /// More words for the program that plays it.
+    limits: Vec<String>,
     /// The hand that holds it: a process at the host of its reader.
     hand: Mutex<Option<Process>>,
 }
@@ -138,6 +140,7 @@ impl Card {
             dir,
             pin: pin.to_owned(),
             serial: None,
+            limits: Vec::new(),
             hand: Mutex::default(),
         }
     }
@@ -146,6 +149,20 @@ impl Card {
     #[must_use]
     pub fn with_serial(mut self, serial: &str) -> Card {
         self.serial = Some(serial.to_owned());
+        self
+    }
+
+    /// Lets private-use objects of a card that was never connected hold no more than this.
+    #[must_use]
+    pub fn with_room(mut self, bytes: u16) -> Card {
+        self.limits = vec!["--room".to_owned(), bytes.to_string()];
+        self
+    }
+
+    /// Takes the private-use objects from a card that was never connected.
+    #[must_use]
+    pub fn without_private_use(mut self) -> Card {
+        self.limits = vec!["--no-private-use".to_owned()];
         self
     }
 
@@ -187,7 +204,7 @@ impl Card {
         if let Some(serial) = &self.serial {
             softcard = softcard.args(["--serial", serial]);
         }
-        let hand = softcard.spawn();
+        let hand = softcard.args(&self.limits).spawn();
         wait::until("the virtual card is ready", SOON, || {
             assert!(
                 hand.is_running(),
@@ -358,6 +375,19 @@ impl Card {
     #[track_caller]
     pub fn remove_after(&self, instruction: u8, nth: u32) {
         self.obey(&format!("remove-at {instruction:02x} {nth} after"));
+    }
+
+    /// Lets the card say at the `nth` following command with this instruction that it is done, and
+    /// do nothing.
+    #[track_caller]
+    pub fn forget_at(&self, instruction: u8, nth: u32) {
+        self.obey(&format!("forget-at {instruction:02x} {nth}"));
+    }
+
+    /// Lets the card answer the `nth` following command with this instruction with nonsense.
+    #[track_caller]
+    pub fn garble_at(&self, instruction: u8, nth: u32) {
+        self.obey(&format!("garble-at {instruction:02x} {nth}"));
     }
 
     /// Makes every command take this much longer.

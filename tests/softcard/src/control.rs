@@ -104,6 +104,12 @@ impl Control {
             ["remove-at", instruction, nth, "after"] => {
                 meter().set_trap(hex(instruction)?, nth.parse()?, Moment::After);
             }
+            ["forget-at", instruction, nth] => {
+                meter().set_trap(hex(instruction)?, nth.parse()?, Moment::Forgotten);
+            }
+            ["garble-at", instruction, nth] => {
+                meter().set_trap(hex(instruction)?, nth.parse()?, Moment::Garbled);
+            }
             ["delay", milliseconds] => {
                 meter().set_delay(Duration::from_millis(milliseconds.parse()?));
             }

@@ -8,13 +8,14 @@
 //! From the inside out:
 //! [`platform`] and [`backends`] are the chip, [`application`] is the powered card that answers
 //! APDUs, [`card`] is the thing one holds in the hand (a directory), [`session`] is one stay in a
-//! reader over [`vpcd`], [`slot`] is the hand that inserts and removes, [`meter`] watches and
+//! reader over [`vpcd`], [`limits`] makes it a lesser card, [`slot`] is the hand that inserts and removes, [`meter`] watches and
 //! disturbs, [`control`] is how a test gives orders.
 
 pub mod application;
 pub mod backends;
 pub mod card;
 pub mod control;
+pub mod limits;
 pub mod meter;
 pub mod options;
 pub mod platform;

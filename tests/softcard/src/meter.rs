@@ -44,16 +44,20 @@ impl fmt::Display for Counts {
     }
 }
 
-/// When a trapped command loses its card.
+/// What happens at a trapped command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// The command has arrived but is never carried out.
     Before,
     /// The command has been carried out but is never answered.
     After,
+    /// The card stays in and says that it is done, but nothing is done.
+    Forgotten,
+    /// The card stays in and answers nonsense.
+    Garbled,
 }
 
-/// "Pull the card out at the n-th command of this kind."
+/// "Do that at the n-th command of this kind."
 #[derive(Clone, Copy, Debug)]
 struct Trap {
     instruction: u8,

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use lexopt::{Arg, Parser, ValueExt};
 
-use crate::card::{Pins, parse_serial};
+use crate::{
+    card::{Pins, parse_serial},
+    limits::Objects,
+};
 
 /// What `--help` prints.
 pub const USAGE: &str = "\
@@ -19,6 +22,8 @@ usage: softcard --state DIR --control SOCKET [options]
   --pin PIN           user PIN of a new card (123456)
   --admin-pin PIN     admin PIN of a new card (12345678)
   --inserted          start with the card in the reader
+  --room BYTES        keep no more than this in a private-use object
+  --no-private-use    have no private-use objects
 ";
 
 /// The parsed command line. Without `Debug`: it holds PINs.
@@ -35,6 +40,8 @@ pub struct Options {
     pub pins: Pins,
     /// `--inserted`
     pub inserted: bool,
+    /// `--room` and `--no-private-use`
+    pub objects: Objects,
 }
 
 impl Options {
@@ -47,6 +54,7 @@ impl Options {
         let (mut state, mut control) = (None, None);
         let mut address = ("127.0.0.1".to_owned(), 35963);
         let (mut serial, mut pins, mut inserted) = (None, Pins::default(), false);
+        let mut objects = Objects::All;
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Long("state") => state = Some(PathBuf::from(parser.value()?)),
@@ -57,6 +65,8 @@ impl Options {
                 Arg::Long("pin") => pins.user = Some(parser.value()?.string()?),
                 Arg::Long("admin-pin") => pins.admin = Some(parser.value()?.string()?),
                 Arg::Long("inserted") => inserted = true,
+                Arg::Long("room") => objects = Objects::Room(parser.value()?.parse()?),
+                Arg::Long("no-private-use") => objects = Objects::Missing,
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
                 other => return Err(other.unexpected().into()),
             }
@@ -68,6 +78,7 @@ impl Options {
             serial,
             pins,
             inserted,
+            objects,
         }))
     }
 }

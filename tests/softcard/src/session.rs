@@ -14,6 +14,7 @@ use std::{
 use crate::{
     application::Application,
     card::ATR,
+    limits::Objects,
     meter::{Meter, Moment},
     vpcd::{Message, Reader},
 };
@@ -73,6 +74,7 @@ impl Pull {
 /// Answers the reader until it hangs up.
 pub fn serve(
     application: &mut Application<'_>,
+    objects: Objects,
     mut reader: Reader,
     pull: &Pull,
     meter: &Mutex<Meter>,
@@ -94,7 +96,7 @@ pub fn serve(
                 Ok(())
             }
             Message::Atr => reader.send(&ATR),
-            Message::Apdu(apdu) => match answer(application, &apdu, meter) {
+            Message::Apdu(apdu) => match answer(application, objects, &apdu, meter) {
                 Some(bytes) => reader.send(&bytes),
                 None => {
                     pull.pull();
@@ -114,13 +116,26 @@ pub fn serve(
 }
 
 /// Carries out one command; `None` when it springs the trap.
-fn answer(application: &mut Application<'_>, apdu: &[u8], meter: &Mutex<Meter>) -> Option<Vec<u8>> {
+fn answer(
+    application: &mut Application<'_>,
+    objects: Objects,
+    apdu: &[u8],
+    meter: &Mutex<Meter>,
+) -> Option<Vec<u8>> {
     let lock = || meter.lock().expect("invariant: no holder panics");
     let trap = lock().arrived(apdu);
-    if trap == Some(Moment::Before) {
-        return None;
+    let mut answer = match trap {
+        Some(Moment::Before) => return None,
+        Some(Moment::Forgotten) => vec![0x90, 0x00],
+        _ => objects
+            .refuse(apdu)
+            .unwrap_or_else(|| application.execute(apdu)),
+    };
+    objects.amend(apdu, &mut answer);
+    if trap == Some(Moment::Garbled) {
+        let nonsense = answer.iter().map(|byte| byte.wrapping_mul(31) ^ 0xA5);
+        answer = [nonsense.collect(), vec![0x90, 0x00]].concat();
     }
-    let answer = application.execute(apdu);
     let delay = {
         let mut meter = lock();
         meter.answered(apdu, &answer);

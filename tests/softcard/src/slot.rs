@@ -15,6 +15,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use crate::{
     application::powered,
     card::Card,
+    limits::Objects,
     meter::Meter,
     session::{self, Event, Pull},
     vpcd::Reader,
@@ -43,16 +44,23 @@ struct Stay {
 pub struct Slot {
     address: (String, u16),
     card: Card,
+    objects: Objects,
     meter: Arc<Mutex<Meter>>,
     stay: Option<Stay>,
 }
 
 impl Slot {
     /// The card lies beside the reader.
-    pub fn new(address: (String, u16), card: Card, meter: Arc<Mutex<Meter>>) -> Self {
+    pub fn new(
+        address: (String, u16),
+        card: Card,
+        objects: Objects,
+        meter: Arc<Mutex<Meter>>,
+    ) -> Self {
         Self {
             address,
             card,
+            objects,
             meter,
             stay: None,
         }
@@ -89,10 +97,10 @@ impl Slot {
         let (sender, events) = mpsc::channel();
         let (flash, serial) = self.card.parts();
         let meter = Arc::clone(&self.meter);
-        let string = pull.clone();
+        let (string, objects) = (pull.clone(), self.objects);
         let thread = thread::spawn(move || {
             powered(&flash, serial, |application| {
-                session::serve(application, reader, &string, &meter, &sender);
+                session::serve(application, objects, reader, &string, &meter, &sender);
             });
         });
 

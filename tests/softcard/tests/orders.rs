@@ -11,6 +11,7 @@ use std::{
 use softcard::{
     card::{ATR, Card, Pins},
     control::Control,
+    limits::Objects,
     meter::Meter,
     slot::Slot,
 };
@@ -34,7 +35,7 @@ impl Desk {
         let state = TempDir::new().unwrap();
         let card = Card::open(state.path(), None, &Pins::default()).unwrap();
         let meter = Arc::new(Mutex::new(Meter::default()));
-        let slot = Slot::new(address, card, Arc::clone(&meter));
+        let slot = Slot::new(address, card, Objects::All, Arc::clone(&meter));
         let control = Control::new(slot, meter, &state.path().join("control"));
         Self {
             control,
@@ -151,4 +152,18 @@ fn another_card_can_be_taken_in_hand() {
     let first = desk.order("ident").unwrap();
     let second = desk.order(&format!("swap-state {}", other.path().display()));
     assert_ne!(first, second.unwrap());
+}
+
+#[test]
+fn a_card_forgets_or_talks_nonsense_once_on_order() {
+    let desk = Desk::new();
+    let mut contact = desk.insert();
+    contact.ask(SELECT).unwrap();
+    desk.order("forget-at 20 1").unwrap();
+    assert_eq!(contact.ask(VERIFY).as_deref(), Some(&[0x90, 0][..]));
+    let verified = contact.ask(WHETHER_VERIFIED).unwrap();
+    assert_ne!(verified, [0x90, 0], "it was told so, and is not");
+    desk.order("garble-at a4 1").unwrap();
+    assert_ne!(contact.ask(SELECT).as_deref(), Some(&[0x90, 0][..]));
+    assert_eq!(contact.ask(SELECT).as_deref(), Some(&[0x90, 0][..]));
 }

@@ -1,0 +1,115 @@
+//! What this card can less than its firmware: other cards have less room, or none.
+
+/// Commands for objects (OpenPGP card 3.4.1 §7.2.6, §7.2.8).
+const GET_DATA: u8 = 0xCA;
+const PUT_DATA: u8 = 0xDA;
+
+/// The object that holds the extended capabilities, among others.
+const APPLICATION_RELATED_DATA: [u8; 2] = [0x00, 0x6E];
+
+/// Tag and length of the extended capabilities (OpenPGP card 3.4.1 §4.4.3.7).
+const CAPABILITIES: [u8; 2] = [0xC0, 10];
+
+/// The bit that says "there are private-use objects".
+const PRIVATE_USE: u8 = 0x08;
+
+const NOT_FOUND: [u8; 2] = [0x6A, 0x88];
+const WRONG_LENGTH: [u8; 2] = [0x67, 0x00];
+
+/// The private-use objects of a card, as it announces and keeps them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Objects {
+    /// The firmware's.
+    #[default]
+    All,
+    /// At most so many bytes each.
+    Room(u16),
+    /// None.
+    Missing,
+}
+
+impl Objects {
+    /// The answer to a command that the firmware never gets to see.
+    pub fn refuse(self, apdu: &[u8]) -> Option<Vec<u8>> {
+        let &[_, instruction, 0x01, 0x01..=0x04, ..] = apdu else {
+            return None;
+        };
+        match (self, instruction) {
+            (Objects::Missing, GET_DATA | PUT_DATA) => Some(NOT_FOUND.to_vec()),
+            (Objects::Room(room), PUT_DATA) if data_length(apdu) > room.into() => {
+                Some(WRONG_LENGTH.to_vec())
+            }
+            _ => None,
+        }
+    }
+
+    /// Changes what the firmware says of itself.
+    pub fn amend(self, apdu: &[u8], answer: &mut [u8]) {
+        if apdu.get(1) != Some(&GET_DATA) || apdu.get(2..4) != Some(&APPLICATION_RELATED_DATA) {
+            return;
+        }
+        let at = answer
+            .windows(CAPABILITIES.len())
+            .position(|window| window == CAPABILITIES);
+        let Some(value) = at.and_then(|at| answer.get_mut(at + 2..at + 12)) else {
+            return;
+        };
+        match self {
+            Objects::All => {}
+            Objects::Room(room) => value[6..8].copy_from_slice(&room.to_be_bytes()),
+            Objects::Missing => {
+                value[0] &= !PRIVATE_USE;
+                value[6..8].fill(0);
+            }
+        }
+    }
+}
+
+/// The length of a command's data, short or extended.
+fn data_length(apdu: &[u8]) -> usize {
+    match *apdu {
+        [_, _, _, _, 0, high, low, _, ..] => u16::from_be_bytes([high, low]).into(),
+        [_, _, _, _, length, _, ..] => length.into(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_card_refuses_what_does_not_fit() {
+        let put = |length: u8| [vec![0, PUT_DATA, 1, 3, length], vec![7; length.into()]].concat();
+        assert_eq!(Objects::Room(20).refuse(&put(20)), None);
+        assert_eq!(
+            Objects::Room(20).refuse(&put(21)),
+            Some(WRONG_LENGTH.to_vec())
+        );
+        let extended = [vec![0, PUT_DATA, 1, 3, 0, 1, 0], vec![7; 256]].concat();
+        assert!(Objects::Room(255).refuse(&extended).is_some());
+        assert_eq!(Objects::All.refuse(&extended), None);
+        // The name of the owner is none of these.
+        let name = [vec![0, PUT_DATA, 0, 0x5B, 30], vec![7; 30]].concat();
+        assert_eq!(Objects::Room(20).refuse(&name), None);
+        assert_eq!(Objects::Missing.refuse(&name), None);
+    }
+
+    #[test]
+    fn a_card_announces_what_it_has() {
+        let ask = [0, GET_DATA, 0, 0x6E, 0];
+        let all = [
+            &[0x73, 12, 0xC0, 10, 0x7F, 0, 0, 0, 0, 0, 16, 0, 0, 0][..],
+            &[0x90, 0],
+        ]
+        .concat();
+        let said = |objects: Objects| {
+            let mut answer = all.clone();
+            objects.amend(&ask, &mut answer);
+            answer
+        };
+        assert_eq!(said(Objects::All), all);
+        assert_eq!(said(Objects::Room(255))[10..12], [0, 255]);
+        assert_eq!(said(Objects::Missing)[4], 0x77);
+    }
+}
