@@ -2,13 +2,14 @@
 
 use std::ffi::CStr;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use card_backend::{CardBackend, CardCaps, CardTransaction, PinType, SmartcardError};
 use pcsc::{Context, Disposition, Protocols, ReaderState, Scope, ShareMode, State};
 use rig::card::{GET_DATA, PUT_DATA, READER, Slot, VERIFY};
 use rig::{Card, Host, Process, Pty, World, wait};
-use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Pin, Token, Unlocked};
+use tokenvpn_common::io::card::{self, Backend, CardError, FULL_TRIES, Pin, Token, Unlocked};
 use tokenvpn_common::io::watcher::{Presence, Watcher};
 use tokenvpn_common::profile::{PORTABLE_ROOM, Profile, ProfileError};
 use tokenvpn_common::token::{Content, Label};
@@ -145,6 +146,118 @@ fn a_wrong_pin_costs_exactly_one_try_and_says_how_many_are_left() {
         Ok(FULL_TRIES),
         "the right PIN restores all tries"
     );
+}
+
+/// A reader with a keypad: nobody has one at hand, so this one is put before the card's.
+struct Keypad {
+    card: Backend,
+    keys: Arc<Mutex<Keys>>,
+}
+
+/// What is typed on it next, and how often it was used.
+#[derive(Default)]
+struct Keys {
+    typed: Vec<&'static [u8]>,
+    used: usize,
+}
+
+struct Typing<'a> {
+    card: Box<dyn CardTransaction + Send + Sync + 'a>,
+    keys: Arc<Mutex<Keys>>,
+}
+
+impl CardBackend for Keypad {
+    fn limit_card_caps(&self, caps: CardCaps) -> CardCaps {
+        self.card.limit_card_caps(caps)
+    }
+
+    fn transaction(
+        &mut self,
+        application: Option<&[u8]>,
+    ) -> Result<Box<dyn CardTransaction + Send + Sync + '_>, SmartcardError> {
+        Ok(Box::new(Typing {
+            card: self.card.transaction(application)?,
+            keys: Arc::clone(&self.keys),
+        }))
+    }
+}
+
+impl CardTransaction for Typing<'_> {
+    fn transmit(&mut self, command: &[u8], room: usize) -> Result<Vec<u8>, SmartcardError> {
+        self.card.transmit(command, room)
+    }
+
+    fn feature_pinpad_verify(&self) -> bool {
+        true
+    }
+
+    fn feature_pinpad_modify(&self) -> bool {
+        false
+    }
+
+    fn pinpad_verify(
+        &mut self,
+        pin: PinType,
+        _: &Option<CardCaps>,
+    ) -> Result<Vec<u8>, SmartcardError> {
+        let mut keys = self.keys.lock().unwrap();
+        keys.used += 1;
+        if keys.typed.is_empty() {
+            // Its cancel key.
+            return Ok(vec![0x64, 0x01]);
+        }
+        let typed = keys.typed.remove(0);
+        let header = [0x00, 0x20, 0x00, pin.id(), typed.len() as u8];
+        let command = [&header[..], typed].concat();
+        self.card.transmit(&command, 254)
+    }
+
+    fn pinpad_modify(
+        &mut self,
+        _: PinType,
+        _: &Option<CardCaps>,
+    ) -> Result<Vec<u8>, SmartcardError> {
+        Err(SmartcardError::Error("it has no such key".into()))
+    }
+
+    fn was_reset(&self) -> bool {
+        self.card.was_reset()
+    }
+}
+
+#[test]
+fn on_a_keypad_each_entry_is_one_try_and_the_pin_stays_there() {
+    let desk = Desk::new();
+    desk.unlocked(|mut token| token.write(b"a profile", None))
+        .unwrap();
+    assert_eq!(desk.with(|mut token| token.has_pinpad()), Ok(false));
+    desk.card.reset_counts();
+    let keys = Arc::new(Mutex::new(Keys::default()));
+    let through = |typed: &[&'static [u8]]| {
+        keys.lock().unwrap().typed = typed.to_vec();
+        let keys = Arc::clone(&keys);
+        desk.computer.within(|| {
+            let wrap = |card| -> Backend { Box::new(Keypad { card, keys }) };
+            let mut token = Token::open_through(READER, wrap).unwrap();
+            assert_eq!(token.has_pinpad(), Ok(true));
+            token.read_profile_by_pinpad().map(|bytes| bytes.to_vec())
+        })
+    };
+    let used = || keys.lock().unwrap().used;
+    let tried = || (desk.card.counts().pins, desk.card.counts().right_pins);
+
+    assert_eq!(through(&[]), Err(CardError::PinCancelled));
+    assert_eq!((used(), tried()), (1, (0, 0)));
+    let wrong = Err(CardError::PinWrong { tries_left: 2 });
+    assert_eq!(through(&[b"999999", b"428571"]), wrong);
+    assert_eq!((used(), tried()), (2, (1, 0)));
+    assert_eq!(through(&[b"428571"]), Ok(b"a profile".to_vec()));
+    assert_eq!((used(), tried()), (3, (2, 1)));
+    for _ in 0..3 {
+        desk.mistype();
+    }
+    assert_eq!(through(&[b"428571"]), Err(CardError::PinBlocked));
+    assert_eq!(used(), 3, "the keypad was used for a blocked PIN");
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! What goes wrong on a traveller's computer: a named error in two lines, an exit code, and nothing
 //! left half done.
 
-use std::fs;
+use std::{fs, time::Duration};
 
+use nix::sys::signal::Signal;
 use rig::{
-    Card, Finished, Host, World,
-    card::{PIN, READER, Slot},
+    Card, Finished, Host, Pty, Scene, WallClock, World,
+    card::{GET_DATA, PIN, READER, Slot, VERIFY},
     client::PIN_FD,
-    scene,
+    scene::{self, INNER_NETWORK},
     wait::{self, SOON},
 };
 use tokenvpn_common::{
@@ -29,10 +30,15 @@ struct Desk {
 impl Desk {
     #[track_caller]
     fn new() -> Desk {
+        Desk::with(|world| Card::new(world, "traveller"))
+    }
+
+    #[track_caller]
+    fn with(card: impl FnOnce(&World) -> Card) -> Desk {
         let world = World::new();
         let host = world.host("computer");
         host.start_pcscd();
-        let card = Card::new(&world, "traveller");
+        let card = card(&world);
         card.connect(&host);
         card.insert();
         let before = host.network_state();
@@ -219,6 +225,137 @@ fn a_damaged_profile() {
     desk.is_clean();
 }
 
+/// What a newer program might have written: another version, and its checksum (CRC-32 of
+/// ISO-HDLC).
+fn newer(bytes: &[u8]) -> Vec<u8> {
+    let mut body = bytes[..bytes.len() - 4].to_vec();
+    body[3] = 9;
+    let crc = body.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
+        })
+    });
+    body.extend((!crc).to_be_bytes());
+    body
+}
+
+#[test]
+fn a_profile_of_a_newer_program_costs_no_pin_if_its_label_is_newer_too() {
+    let desk = Desk::new();
+    let bytes = newer(&profile(|_| {}));
+    desk.card.write(&desk.host, &bytes, None);
+    desk.up(&[]).expect_error(7, &["newer tokenvpn", "update"]);
+    let label = Label::of(&scene::profile("192.0.2.1:51820", None));
+    let label = newer(&label.encode().expect("it fits"));
+    desk.card.write(&desk.host, &bytes, Some(&label));
+    desk.card.reset_counts();
+    desk.up(&[]).expect_error(7, &["label", "newer tokenvpn"]);
+    assert_eq!(desk.card.counts().pins, 0);
+    desk.is_clean();
+}
+
+#[test]
+fn a_label_that_is_somebody_else_s_or_damaged_decides_nothing() {
+    let desk = Desk::new();
+    let label = Label::of(&scene::profile("192.0.2.1:51820", None));
+    let mut damaged = label.encode().expect("it fits").to_vec();
+    damaged[5] ^= 1;
+    for label in [&b"login: somebody"[..], &damaged] {
+        desk.card.write(&desk.host, b"login: somebody", Some(label));
+        desk.up(&[]).expect_error(8, &["another program"]);
+        desk.card.write(&desk.host, &profile(|_| {}), Some(label));
+        let up = desk.host.up(PIN, &[]);
+        up.await_state("connecting");
+        desk.host.tokenvpn(&["down"]).ok();
+    }
+    desk.is_clean();
+}
+
+#[test]
+fn the_last_two_weeks_are_told() {
+    let desk = Desk::new();
+    let soon = profile(|profile| {
+        profile.not_after = Some(UnixTime(unix_time().0 + 6 * DAY + DAY / 2));
+    });
+    desk.card.write(&desk.host, &soon, None);
+    let up = desk.host.up(PIN, &[]);
+    up.await_state("expires_soon");
+    up.await_state("connecting");
+    desk.host.tokenvpn(&["down"]).ok();
+    desk.is_clean();
+}
+
+#[test]
+fn a_card_without_private_use_objects() {
+    let desk = Desk::with(|world| Card::new(world, "traveller").without_private_use());
+    desk.up(&[])
+        .expect_error(15, &["cannot hold a profile", "YubiKey 5"]);
+    assert_eq!(desk.card.counts().pins, 0);
+    desk.is_clean();
+}
+
+#[test]
+fn a_card_with_objects_of_255_bytes_is_as_good_as_any() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = Card::new(&scene.world, "traveller").with_room(255);
+    scene.one.start_pcscd();
+    card.connect(&scene.one);
+    card.insert();
+    let invitation = gateway.invite("traveller", &["--route", INNER_NETWORK]);
+    gateway.enrol(&scene.one.issue(&invitation, card.pin()));
+    // What is too much for it is refused before anything is written.
+    let routes: Vec<String> = (0..60).map(|net| format!("10.{net}.0.0/16")).collect();
+    let mut options = Vec::new();
+    for route in &routes {
+        options.extend(["--route", route]);
+    }
+    let long = gateway.invite("traveller", &options);
+    let number = PIN_FD.to_string();
+    let renewed = scene
+        .one
+        .tokenvpn(&["token", "renew", "--pin-fd", &number])
+        .text_on(PIN_FD, card.pin())
+        .stdin(long)
+        .finish();
+    let said = renewed.stderr.clone();
+    renewed.expect_code(1);
+    assert!(said.contains("room for 255"), "{said}");
+    card.remove();
+    let _up = scene.connect(&scene.one, &card);
+    assert!(scene.one.pings(scene::SERVER));
+}
+
+#[test]
+fn a_card_that_talks_nonsense_or_forgets_is_not_believed() {
+    let desk = Desk::new();
+    desk.card.write(&desk.host, &profile(|_| {}), None);
+    desk.card.remove();
+    for nth in 1..=8 {
+        let up = desk.host.up(PIN, &["--ready-timeout", "1", "--wait", "5"]);
+        up.await_state("waiting_token");
+        desk.card.garble_at(GET_DATA, nth);
+        desk.card.insert();
+        let code = up.process().exit_code(SOON);
+        // Whatever it garbled: a named error, or it was not needed.
+        assert!(
+            [1, 3, 4, 5, 7, 8, 9, 15].contains(&code),
+            "{nth}: {code}\n{}",
+            up.process().report()
+        );
+        desk.card.garble_at(GET_DATA, 0);
+        desk.card.remove();
+    }
+    desk.is_clean();
+    // A PIN that it has not checked opens nothing.
+    let up = desk.host.up(PIN, &["--ready-timeout", "1"]);
+    up.await_state("waiting_token");
+    desk.card.forget_at(VERIFY, 1);
+    desk.card.insert();
+    assert_eq!(up.process().exit_code(SOON), 1, "{}", up.process().report());
+    desk.is_clean();
+}
+
 #[test]
 fn an_expired_profile_costs_no_pin_if_its_label_says_so() {
     let desk = Desk::new();
@@ -255,6 +392,27 @@ fn a_profile_for_later_and_a_clock_that_cannot_be_right() {
     });
     desk.card.write(&desk.host, &from_the_future, None);
     desk.up(&[]).expect_error(14, &["clock"]);
+    desk.is_clean();
+}
+
+#[test]
+fn a_computer_that_has_forgotten_the_time_is_told_so_before_a_pin_is_asked() {
+    let desk = Desk::new();
+    desk.card.write(&desk.host, &profile(|_| {}), None);
+    desk.card.reset_counts();
+    let clock = WallClock::new(&desk.host);
+    let now = i64::try_from(unix_time().0).expect("a time of today");
+    let number = PIN_FD.to_string();
+    let up = |fast| {
+        clock.set_fast(fast);
+        let up = desk.host.tokenvpn(&["up", "--pin-fd", &number]);
+        clock.of(up.text_on(PIN_FD, PIN)).finish()
+    };
+    up(60 - now).expect_error(14, &["1970-01-01", "timedatectl"]);
+    assert_eq!(desk.card.counts().pins, 0);
+    // A clock that is only wrong by days is found out by the profile.
+    up(-30 * 86_400).expect_error(14, &["clock", "timedatectl"]);
+    assert_eq!(desk.card.counts().pins, 1);
     desk.is_clean();
 }
 
@@ -315,6 +473,83 @@ fn a_token_that_another_program_holds() {
     });
     assert_eq!(desk.card.counts().pins, 0);
     desk.is_clean();
+}
+
+#[test]
+fn the_program_that_holds_the_token_is_named_and_when_it_lets_go_the_pin_is_asked() {
+    let desk = Desk::new();
+    desk.card.write(&desk.host, &profile(|_| {}), None);
+    let there = Pty::open();
+    let holder = desk.host.up_on(&there, &["--interface", "other"]);
+    there.expect("tries left");
+    desk.up(&[]).expect_error(
+        11,
+        &["another program holds it", "tokenvpn, pid", "end that"],
+    );
+
+    let here = Pty::open();
+    let _up = desk.host.up_on(&here, &[]);
+    here.expect("another program holds it");
+    holder.process().signal(Signal::SIGTERM);
+    assert_eq!(holder.process().exit_code(SOON), 0);
+    desk.host.type_pin(&here, PIN);
+    here.expect("Connecting to");
+}
+
+#[test]
+fn a_token_that_is_changed_for_another_at_the_prompt() {
+    let desk = Desk::new();
+    desk.card.write(&desk.host, &profile(|_| {}), None);
+    desk.card.reset_counts();
+    let pty = Pty::open();
+    let _up = desk.host.up_on(&pty, &[]);
+    pty.expect(&desk.card.ident());
+    pty.await_no_echo();
+    pty.press("4285");
+    desk.card.remove();
+    pty.expect("Token removed");
+    let other = Card::with_pin(&desk._world, "other", "73910486").with_serial("00C0FFEE");
+    other.connect(&desk.host);
+    other.insert();
+    pty.expect("FFFE:00C0FFEE");
+    pty.await_no_echo();
+    pty.type_line("73910486");
+    pty.expect("holds no VPN profile");
+    assert_eq!(other.counts().right_pins, 1);
+    assert_eq!(desk.card.counts().pins, 0, "half a PIN was tried");
+}
+
+fn kill_pcscd(host: &Host) {
+    let pcscd = host.processes_named("pcscd")[0];
+    let pcscd = nix::unistd::Pid::from_raw(pcscd);
+    nix::sys::signal::kill(pcscd, Signal::SIGKILL).expect("it lives");
+    // What systemd would clear away before the next one.
+    for file in ["pcscd.comm", "pcscd.pid"] {
+        let _ = fs::remove_file(host.path("/run/pcscd").join(file));
+    }
+}
+
+#[test]
+fn a_service_that_is_restarted_is_waited_for_and_one_that_stays_away_is_told() {
+    let desk = Desk::new();
+    desk.card.write(&desk.host, &profile(|_| {}), None);
+    desk.card.remove();
+    let pty = Pty::open();
+    let up = desk.host.up_on(&pty, &[]);
+    pty.expect("Waiting for a token");
+    kill_pcscd(&desk.host);
+    // As long as an update may take.
+    std::thread::sleep(Duration::from_secs(3));
+    desk.host.start_pcscd();
+    desk.card.connect(&desk.host);
+    desk.card.insert();
+    desk.host.type_pin(&pty, PIN);
+    pty.expect("Connecting to");
+    kill_pcscd(&desk.host);
+    pty.expect("Token removed");
+    pty.expect("no smart-card service");
+    assert_eq!(up.process().exit_code(SOON), 13);
+    assert_eq!(desk.host.network_state(), desk.before);
 }
 
 #[test]

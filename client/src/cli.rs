@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use tokenvpn_common::token::Ident;
 
 use crate::commands::token::TokenCommand;
+use crate::lifecycle::OnRemoval;
 
 /// A VPN that you carry: everything it needs comes from an OpenPGP card token.
 #[derive(Debug, Parser)]
@@ -55,6 +56,29 @@ pub(crate) struct Up {
     /// End with the first token: at its removal (exit 10) or at what is wrong with it.
     #[arg(long)]
     pub(crate) once: bool,
+    /// Let nothing out of this computer but through the tunnel.
+    ///
+    /// From the start, before any token, until it is ended (Ctrl-C, `tokenvpn down`): whatever
+    /// would leave by a default route is refused. Networks to which the routing table knows
+    /// a way of their own stay reachable, the local network above all, and the tunnel's own
+    /// datagrams pass. If it ends otherwise, or is killed, all stays closed until `tokenvpn
+    /// down`. A gateway given by name needs a name server in the local network. Programs that bind
+    /// themselves to a network device still reach what is on that link.
+    #[arg(long)]
+    pub(crate) kill_switch: bool,
+    /// What the removal of the token means: immediate, grace:SECONDS or hold [default: immediate].
+    ///
+    /// immediate: keys and tunnel go at once, however short the token was out; a reader that the
+    /// smart-card service looks at only now and then hides a shorter absence than that.
+    ///
+    /// grace:SECONDS, at most 60: the tunnel stands still, nothing is sent, and it goes on
+    /// without a PIN if the same token comes back in time. Its keys stay in memory meanwhile, and
+    /// a token is known by its number alone, which a fake card can have too.
+    ///
+    /// hold: keys and tunnel go at once, but the networks of the profile lead nowhere until a token
+    /// opens a tunnel again or it is ended as above.
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) on_removal: Option<OnRemoval>,
     /// Print one event a line on stdout, as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokenvpn_common::token::Ident;
 
 use crate::cli::{self, Up};
+use crate::lifecycle::OnRemoval;
 use crate::words::{Failure, code};
 
 /// Where the file is, if there is one.
@@ -24,6 +25,9 @@ struct Config {
     ready_timeout: Option<NonZeroU64>,
     #[serde(default)]
     once: bool,
+    #[serde(default)]
+    kill_switch: bool,
+    on_removal: Option<OnRemoval>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,7 +62,7 @@ pub(crate) fn complete(options: Up, path: &Path) -> Result<Up, Failure> {
         Failure::new(
             code::USAGE,
             format!("{}:{place}: {reason}", path.display()),
-            "it may set token, interface, wait, ready-timeout and once",
+            "it may set token, interface, wait, ready-timeout, once, kill-switch and on-removal",
         )
     })?;
     let seconds = |time: NonZeroU64| Duration::from_secs(time.get());
@@ -68,6 +72,8 @@ pub(crate) fn complete(options: Up, path: &Path) -> Result<Up, Failure> {
         wait: options.wait.or(config.wait.map(seconds)),
         ready_timeout: options.ready_timeout.or(config.ready_timeout.map(seconds)),
         once: options.once || config.once,
+        kill_switch: options.kill_switch || config.kill_switch,
+        on_removal: options.on_removal.or(config.on_removal),
         ..options
     })
 }
@@ -93,11 +99,13 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(
             &file,
-            "token = \"0006:12345678\"\ninterface = \"vpn0\"\nwait = 30\nready-timeout = 20\n",
+            "token = \"0006:12345678\"\ninterface = \"vpn0\"\nwait = 30\nready-timeout = 20\n\
+             kill-switch = true\non-removal = \"grace:10\"\n",
         )
         .unwrap();
         let options = Up {
             interface: Some("mine".into()),
+            on_removal: Some(OnRemoval::Hold),
             ..Up::default()
         };
         let options = complete(options, file.path()).unwrap();
@@ -105,7 +113,8 @@ mod tests {
         assert_eq!(options.token, Some("0006:12345678".parse().unwrap()));
         assert_eq!(options.wait, Some(Duration::from_secs(30)));
         assert_eq!(options.ready_timeout, Some(Duration::from_secs(20)));
-        assert!(!options.once);
+        assert!(!options.once && options.kill_switch);
+        assert_eq!(options.on_removal, Some(OnRemoval::Hold));
     }
 
     #[test]
@@ -122,6 +131,7 @@ mod tests {
             ("interface = \"../x\"\n", "1:13", "interface"),
             ("token = \"x\"\n", "1:9", "token"),
             ("once = \n", "1:8", ""),
+            ("on-removal = \"grace:61\"\n", "1:14", "60"),
         ] {
             let (at, reason) = parse(text).unwrap_err();
             assert_eq!(at, place, "{text}: {reason}");

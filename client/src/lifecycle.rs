@@ -5,14 +5,23 @@
 //! sleeps until [`Lifecycle::poll_timeout`]. Time comes in as an argument: `now` for
 //! waiting, `wall` for dates.
 
+mod asking;
+mod choosing;
+mod removal;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokenvpn_common::clock::{Now, UnixTime};
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::token::Ident;
 
+pub(crate) use self::asking::Askable;
+use self::removal::Frozen;
+pub(crate) use self::removal::{Fenced, OnRemoval};
 use crate::message::{Candidate, Order, Report, Summary};
+use crate::net::fence;
 use crate::words::{Choice, Connection, Failure, SOON_DAYS, State, code};
 
 /// How often a busy token is asked again.
@@ -23,6 +32,9 @@ const RESOLVE_RETRY: Duration = Duration::from_secs(5);
 
 /// How long to leave the smart-card service alone after it broke off.
 const WATCH_RETRY: Duration = Duration::from_secs(1);
+
+/// How long the smart-card service may be away: it is restarted by updates.
+const WATCH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often the wall clock is looked at: it can be set, and stands still in no sleep.
 const EXPIRY_CHECK: Duration = Duration::from_secs(60);
@@ -38,8 +50,12 @@ pub(crate) struct Options {
     pub(crate) ready_timeout: Option<Duration>,
     /// Give up when anything is wrong with the token, and at its removal.
     pub(crate) once: bool,
-    /// Whether somebody can be asked for a PIN.
-    pub(crate) terminal: bool,
+    /// What the removal of the token means.
+    pub(crate) on_removal: OnRemoval,
+    /// Let nothing out but through the tunnel.
+    pub(crate) kill_switch: bool,
+    /// Where somebody can be asked for a PIN.
+    pub(crate) askable: Askable,
 }
 
 /// A card in a reader.
@@ -81,6 +97,8 @@ pub(crate) enum Input {
         /// Names without any.
         unresolved: Vec<String>,
     },
+    /// The answer to [`Action::Fence`].
+    Fenced(Result<(), State>),
     /// The answer to [`Action::Build`].
     Built(Result<(), State>),
     /// The answer to [`Action::Clear`].
@@ -111,12 +129,19 @@ pub(crate) enum Action {
     Order(Order),
     /// Look up the host names among these endpoints; ends with [`Input::Resolved`].
     Resolve(Vec<(usize, Endpoint)>),
+    /// Let these networks, and no others, lead into a tunnel or nowhere, from now to
+    /// [`Action::Unfence`]; ends with [`Input::Fenced`].
+    Fence(Vec<IpNet>),
+    /// Let everything go its own way again.
+    Unfence,
     /// Make the tunnel and hand it to the worker; ends with [`Input::Built`].
     Build {
         /// What the profile asks for.
         summary: Summary,
         /// Where the gateways are.
         candidates: Vec<Candidate>,
+        /// What leads nowhere without it.
+        fenced: Fenced,
     },
     /// Kill the worker first, then take the tunnel down; ends with [`Input::Cleared`].
     Clear,
@@ -194,6 +219,10 @@ pub(crate) struct Lifecycle {
     wait_until: Option<Now>,
     ready_until: Option<Now>,
     expiry_check: Option<Now>,
+    /// Until when the smart-card service may be away.
+    watch_until: Option<Now>,
+    /// Set while the token of a tunnel is out and may come back.
+    frozen: Option<Frozen>,
     shown: State,
     /// Whether `shown` was said.
     told: bool,
@@ -206,16 +235,24 @@ impl Lifecycle {
         let shown = State::WaitingToken {
             token: options.token,
         };
+        let mut actions = VecDeque::new();
+        if options.kill_switch {
+            actions.push_back(Action::Fence(fence::everything().to_vec()));
+            actions.push_back(Action::Say(State::KillSwitch));
+        }
+        actions.extend([Action::Watch, Action::Survey]);
         Lifecycle {
             wait_until: options.wait.map(|wait| now + wait),
             ready_until: None,
             expiry_check: None,
+            watch_until: None,
+            frozen: None,
             options,
             interface,
             phase: Phase::SURVEYING,
             shown,
             told: false,
-            actions: VecDeque::from([Action::Watch, Action::Survey]),
+            actions,
         }
     }
 
@@ -231,15 +268,15 @@ impl Lifecycle {
             Phase::Blind { retry } => Some(retry),
             _ => None,
         };
-        [retry, self.wait_until, self.ready_until, self.expiry_check]
-            .into_iter()
-            .flatten()
-            .min()
+        let thaw = self.frozen.as_ref().map(|frozen| frozen.until);
+        let others = [self.wait_until, self.ready_until, self.expiry_check, thaw];
+        others.into_iter().chain([retry]).flatten().min()
     }
 
     /// The state that lasts, for `status`.
     pub(crate) fn shown(&self) -> &State {
-        &self.shown
+        let frozen = self.frozen.as_ref().map(|frozen| &frozen.state);
+        frozen.unwrap_or(&self.shown)
     }
 
     /// The token in use.
@@ -263,6 +300,7 @@ impl Lifecycle {
             Input::Inserted { reader } => match &mut self.phase {
                 Phase::Surveying { inserted, .. } => inserted.push(reader),
                 Phase::Clearing(_, meanwhile) => meanwhile.inserted = true,
+                Phase::Carrying(..) => self.look_who_came(),
                 _ => self.look_again(),
             },
             Input::Removed { reader } => {
@@ -276,18 +314,21 @@ impl Lifecycle {
                 }
             }
             Input::WatchLost => {
+                self.watch_until = Some(now + WATCH_PATIENCE);
                 if self.held().is_some() {
-                    self.removed(now);
+                    self.gone(now);
                 }
                 self.go_blind(now);
             }
             Input::WatchFailed(state) => match self.phase {
                 Phase::Ended | Phase::Clearing(..) => self.go_blind(now),
                 _ if self.held().is_some() => self.clear(After::Problem(state)),
-                _ => self.problem(now, state),
+                _ => self.unserved(now, state),
             },
             Input::Surveyed(found) => self.surveyed(now, found),
             Input::Report(report) => self.reported(now, wall, report),
+            // It counts the time of a grace too.
+            Input::WorkerEnded if self.frozen.is_some() => self.gone(now),
             Input::WorkerEnded => {
                 if self.held().is_some() {
                     self.abort("the worker ended unexpectedly");
@@ -297,6 +338,15 @@ impl Lifecycle {
                 candidates,
                 unresolved,
             } => self.resolved(now, wall, candidates, unresolved),
+            Input::Fenced(Ok(())) => {}
+            Input::Fenced(Err(state)) => {
+                // What was to be done behind the fence is not done.
+                self.actions.clear();
+                match self.held().is_some() {
+                    true => self.clear(After::Problem(state)),
+                    false => self.problem(now, state),
+                }
+            }
             Input::Built(outcome) => self.built(outcome),
             Input::Cleared => self.cleared(now),
             Input::End => match self.phase {
@@ -327,7 +377,8 @@ impl Lifecycle {
     }
 
     fn say(&mut self, state: State) {
-        if !matches!(state, State::ExpiresSoon { .. } | State::Roamed) {
+        let passes = matches!(state, State::ExpiresSoon { .. } | State::Roamed);
+        if !passes {
             self.shown = state.clone();
             self.told = true;
         }
@@ -335,6 +386,15 @@ impl Lifecycle {
     }
 
     fn exit(&mut self, code: u8) {
+        if self.options.fenced() != Fenced::Nothing {
+            // Only who has closed it opens it.
+            self.actions.push_back(match code {
+                0 => Action::Unfence,
+                _ => Action::Say(State::StaysClosed {
+                    interface: self.interface.clone(),
+                }),
+            });
+        }
         self.phase = Phase::Ended;
         self.wait_until = None;
         self.ready_until = None;
@@ -348,6 +408,7 @@ impl Lifecycle {
     }
 
     fn clear(&mut self, after: After) {
+        self.frozen = None;
         self.phase = Phase::Clearing(after, Meanwhile::default());
         self.ready_until = None;
         self.expiry_check = None;
@@ -357,11 +418,6 @@ impl Lifecycle {
     /// Our own mistake, or a worker that was killed.
     fn abort(&mut self, what: &str) {
         self.clear(After::Problem(Failure::internal(what).into()));
-    }
-
-    fn removed(&mut self, now: Now) {
-        let tunnel = self.has_tunnel();
-        self.clear(After::Removal { since: now, tunnel });
     }
 
     fn go_blind(&mut self, now: Now) {
@@ -383,59 +439,6 @@ impl Lifecycle {
     fn look_again(&mut self) {
         if matches!(self.phase, Phase::Waiting | Phase::Parked { .. }) {
             self.survey();
-        }
-    }
-
-    fn surveyed(&mut self, now: Now, found: Result<Vec<Found>, State>) {
-        let Phase::Surveying { inserted, removed } = &self.phase else {
-            return;
-        };
-        match found {
-            Err(state) => self.problem(now, state),
-            Ok(found) => {
-                let is_found = |reader: &String| found.iter().any(|found| found.reader == *reader);
-                if *removed || !inserted.iter().all(is_found) {
-                    self.survey();
-                } else {
-                    self.choose(now, found);
-                }
-            }
-        }
-    }
-
-    fn choose(&mut self, now: Now, found: Vec<Found>) {
-        let wanted = self.options.token;
-        let (mut usable, mut problems) = (Vec::new(), Vec::new());
-        for Found { reader, token } in found {
-            match token {
-                Ok(choice) if wanted.is_none_or(|wanted| wanted == choice.token) => {
-                    usable.push((reader, choice));
-                }
-                Ok(_) => {}
-                Err(state) => problems.push(state),
-            }
-        }
-        // The one asked for may be the one that another program holds, but a card that
-        // is no token of ours is not.
-        let is_busy = |state: &State| matches!(state, State::TokenBusy { .. });
-        problems.sort_by_key(|state| !is_busy(state));
-        problems.retain(|state| wanted.is_none() || is_busy(state));
-
-        if usable.len() > 1 {
-            let tokens = usable.into_iter().map(|(_, choice)| choice).collect();
-            return self.problem(now, State::PickToken { tokens });
-        }
-        if let Some((reader, Choice { token, .. })) = usable.pop() {
-            self.wait_until = None;
-            self.actions.push_back(Action::Start {
-                reader: reader.clone(),
-                token,
-            });
-            self.phase = Phase::Unlocking(Held { reader, token });
-        } else if let Some(state) = problems.into_iter().next() {
-            self.problem(now, state);
-        } else {
-            self.wait();
         }
     }
 
@@ -469,7 +472,7 @@ impl Lifecycle {
 
     /// Whether nobody is there to change the token, or to be asked again.
     fn unattended(&self) -> bool {
-        self.options.once || !self.options.terminal
+        self.options.once || !self.options.askable.terminal
     }
 
     fn reported(&mut self, now: Now, wall: UnixTime, report: Report) {
@@ -477,7 +480,7 @@ impl Lifecycle {
             return;
         }
         match (&self.phase, report) {
-            (_, Report::TokenGone) => self.removed(now),
+            (_, Report::TokenGone) => self.gone(now),
             (_, Report::Failed(state)) => self.clear(After::Problem(state)),
             (_, Report::Peers(_)) => {}
             (
@@ -485,10 +488,11 @@ impl Lifecycle {
                 Report::PinNeeded {
                     tries_left,
                     refused,
+                    pinpad,
                 },
             ) => {
                 let token = held.token;
-                self.pin_needed(token, tries_left, refused);
+                self.pin_needed(token, tries_left, refused, pinpad);
             }
             (Phase::Unlocking(held), Report::Unlocked(summary)) => {
                 let held = held.clone();
@@ -539,32 +543,6 @@ impl Lifecycle {
             (Phase::Carrying(..), Report::Roamed) => self.say(State::Roamed),
             (_, _) => self.abort("the worker spoke out of turn"),
         }
-    }
-
-    fn pin_needed(&mut self, token: Ident, tries_left: u8, refused: bool) {
-        if tries_left == 0 {
-            return self.clear(After::Problem(State::PinBlocked));
-        }
-        if refused && self.unattended() {
-            return self.clear(After::Problem(State::PinWrong {
-                tries_left,
-                asked_again: false,
-            }));
-        }
-        if !self.options.terminal {
-            return self.clear(After::Problem(State::PinMissing));
-        }
-        if refused {
-            self.say(State::PinWrong {
-                tries_left,
-                asked_again: true,
-            });
-        }
-        self.say(State::Pin { token, tries_left });
-        if tries_left == 1 {
-            self.say(State::PinLast);
-        }
-        self.actions.push_back(Action::Order(Order::AskPin));
     }
 
     fn unlocked(&mut self, now: Now, wall: UnixTime, held: Held, summary: Box<Summary>) {
@@ -625,9 +603,13 @@ impl Lifecycle {
             }
             return;
         }
+        if let Some(networks) = self.networks_to_fence(&summary) {
+            self.actions.push_back(Action::Fence(networks));
+        }
         self.actions.push_back(Action::Build {
             summary: (*summary).clone(),
             candidates: candidates.clone(),
+            fenced: self.options.fenced(),
         });
         self.phase = Phase::Building(held, summary, candidates);
     }
@@ -665,6 +647,7 @@ impl Lifecycle {
                 self.say(State::TokenRemoved {
                     seconds: now.since(since).as_secs_f64(),
                     tunnel,
+                    closed: tunnel && self.options.fenced() != Fenced::Nothing,
                 });
                 if self.options.once {
                     self.exit(code::REMOVED);
@@ -692,6 +675,9 @@ impl Lifecycle {
             ) {
                 return self.problem(now, State::NoToken { seconds });
             }
+        }
+        if is_due(self.frozen.as_ref().map(|frozen| frozen.until)) {
+            return self.gone(now);
         }
         if is_due(self.ready_until) {
             let seconds = self.options.ready_timeout.unwrap_or_default().as_secs();

@@ -26,6 +26,7 @@ use tokenvpn_common::profile::{KEEPALIVE_RANGE, MAX_ENDPOINTS, MAX_ENTRIES, MTU_
 use tokenvpn_common::status::Peer;
 use tokenvpn_common::token::Ident;
 
+use crate::pin::Source;
 use crate::words::State;
 
 /// Longest message in bytes: no profile of 4,096 bytes makes a longer one (2 bytes for
@@ -47,9 +48,15 @@ pub(crate) enum Order {
         token: Ident,
         /// The supervisor's process id: whose death has to be the worker's.
         supervisor: i32,
+        /// For how many seconds it may wait for its token to come back, with its keys;
+        /// 0: not at all.
+        grace: u64,
     },
-    /// Ask for the PIN on the terminal.
-    AskPin,
+    /// Ask for the PIN.
+    AskPin {
+        /// Where.
+        source: Source,
+    },
     /// Carry packets between the descriptors that come along: a TUN queue, the IPv4
     /// socket and, if there is one, the IPv6 socket.
     Carry {
@@ -57,6 +64,13 @@ pub(crate) enum Order {
         offload: Offload,
         /// Where gateways listen, in the order to try them; at least one.
         candidates: Vec<Candidate>,
+    },
+    /// The token is out: send nothing and take nothing, until told otherwise.
+    Freeze,
+    /// The same token is back: go on.
+    Thaw {
+        /// Its reader now.
+        reader: String,
     },
     /// This computer's addresses or routes changed.
     NetworkChanged,
@@ -74,6 +88,8 @@ pub(crate) enum Report {
         tries_left: u8,
         /// Whether it just refused one.
         refused: bool,
+        /// Whether its reader has a keypad for it.
+        pinpad: bool,
     },
     /// The token's profile can be used; it and the card are no longer needed.
     Unlocked(Box<Summary>),
@@ -382,6 +398,7 @@ mod tests {
             Report::PinNeeded {
                 tries_left: 2,
                 refused: true,
+                pinpad: false,
             },
             Report::Unlocked(Box::new(summary())),
             Report::Failed(State::PinBlocked),
@@ -506,9 +523,9 @@ mod tests {
     fn a_descriptor_arrives_with_its_order() {
         let (supervisor, worker) = channels();
         let (mut reader, mut writer) = std::io::pipe().unwrap();
-        supervisor.send(&Order::AskPin, &[writer.as_fd()]).unwrap();
+        supervisor.send(&Order::Freeze, &[writer.as_fd()]).unwrap();
         let (order, descriptors) = worker.receive_order(Wait::Forever).unwrap();
-        assert_eq!(order, Order::AskPin);
+        assert_eq!(order, Order::Freeze);
         let [descriptor] = <[OwnedFd; 1]>::try_from(descriptors).unwrap();
         writer.write_all(b"a").unwrap();
         drop(writer);

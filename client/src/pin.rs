@@ -1,14 +1,20 @@
-//! Where a PIN comes from: a descriptor, a systemd credential, or a person at the terminal.
+//! Where a PIN comes from: a descriptor, a systemd credential, or a person: at the terminal,
+//! in a window, or wherever systemd asks. A reader's keypad keeps it to itself.
 //!
 //! A PIN that nobody typed is for one try, and only while the card's counter is full
 //! ([`FULL_TRIES`](tokenvpn_common::io::card::FULL_TRIES)): a machine that is wrong once is
 //! wrong every time.
 
-use std::fs::File;
+pub(crate) mod agent;
+pub(crate) mod pinentry;
+
+use std::fs::{self, File};
 use std::io::{self, IoSlice, IoSliceMut, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Child;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,6 +23,7 @@ use nix::sys::socket::{
 };
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use serde::{Deserialize, Serialize};
 use tokenvpn_common::io::card::{Pin, PinTextError, Secret};
 use zeroize::Zeroizing;
 
@@ -28,6 +35,20 @@ const CREDENTIAL: &str = "pin";
 /// Longest line that is read, in bytes: a longest PIN and its line end, and one more to
 /// tell a longer one.
 const MAX_LINE: usize = Pin::MAX + 2;
+
+/// Where a person types a PIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Source {
+    /// On the reader itself.
+    Pinpad,
+    /// On our terminal.
+    Terminal,
+    /// Where pinentry(1) asks.
+    Pinentry,
+    /// Where systemd-ask-password(1) asks.
+    Agent,
+}
 
 /// Why there is no PIN. No card was asked.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +62,14 @@ pub(crate) enum PinError {
     /// There is nobody to ask.
     #[error("there is no terminal to ask for the PIN")]
     NoTerminal,
+    /// The program that asks fails.
+    #[error("{program} cannot ask for the PIN: {what}")]
+    Asking {
+        /// Its name.
+        program: &'static str,
+        /// What it says, or the system.
+        what: String,
+    },
     /// What a descriptor or credential holds is no PIN.
     #[error(transparent)]
     Unusable(#[from] PinTextError),
@@ -169,6 +198,26 @@ pub(crate) fn confirm(
         Ok(line) => Ok(line.trim_ascii() == yes.as_bytes()),
         Err(PinError::Cancelled) => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// Whether there is a program of this name to be run.
+fn is_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| {
+        fs::metadata(directory.join(name))
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    })
+}
+
+/// A program that asks; it has nothing to ask any more when this is dropped.
+struct Asker(Child);
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        // Errors mean that it is gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

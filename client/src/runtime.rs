@@ -13,6 +13,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::net::if_::if_nametoindex;
 use tokenvpn_common::io::request_socket::remove_stale;
 
+use crate::net::fence::Fence;
 use crate::net::journal::{Journal, JournalError};
 use crate::net::tunnel::journal_path;
 
@@ -142,7 +143,16 @@ impl Runtime {
         }
     }
 
-    /// Undoes what a predecessor left when it was killed; gives whether it left anything.
+    /// The fence that a predecessor left, or none.
+    ///
+    /// # Errors
+    /// Its journal cannot be read.
+    pub(crate) fn fence(&self, _lock: &Lock) -> Result<Fence, JournalError> {
+        Fence::open(&self.directory, &self.interface)
+    }
+
+    /// Undoes what a predecessor left when it was killed, but for its fence; gives whether
+    /// it left anything.
     ///
     /// # Errors
     /// The journal cannot be read. Nothing was undone then.

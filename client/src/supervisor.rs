@@ -31,8 +31,9 @@ use self::control::{Asked, Control};
 use self::news::{Messenger, News};
 use self::process::WorkerProcess;
 use crate::alarm::Alarm;
-use crate::lifecycle::{Action, Input, Lifecycle, Options};
+use crate::lifecycle::{Action, Askable, Fenced, Input, Lifecycle, OnRemoval, Options};
 use crate::message::{Candidate, MessageError, Order, Report, Summary};
+use crate::net::fence::Fence;
 use crate::net::tunnel::Tunnel;
 use crate::pin;
 use crate::runtime::Runtime;
@@ -62,6 +63,8 @@ pub(crate) struct Supervisor {
     voice: Voice,
     runtime: Runtime,
     lifecycle: Lifecycle,
+    /// For how many seconds a worker may wait for its token.
+    grace: u64,
     /// A PIN that nobody has to type, for the first token.
     pin: Option<OwnedFd>,
     terminal: Option<Terminal>,
@@ -81,6 +84,7 @@ pub(crate) struct Supervisor {
     /// Counts the workers, so that no late answer is taken for another's.
     workers: u64,
     tunnel: Option<Tunnel>,
+    fence: Fence,
     changes: Option<NetworkChanges>,
 }
 
@@ -95,7 +99,9 @@ impl Supervisor {
         runtime: Runtime,
         voice: Voice,
         pin: Option<OwnedFd>,
+        fence: Fence,
     ) -> io::Result<Supervisor> {
+        process::adopt_orphans()?;
         let ending: SigSet = ENDING.into_iter().collect();
         ending.thread_block()?;
         let signals =
@@ -111,11 +117,20 @@ impl Supervisor {
         let (messenger, news) = Messenger::new(Waker::new(poll.registry(), NEWS)?);
         let control = Control::bind(&runtime.socket(), poll.registry())?;
         let terminal = Terminal::open();
-        options.terminal = terminal.is_some();
+        options.askable = Askable {
+            terminal: terminal.is_some(),
+            pinentry: pin::pinentry::is_available(),
+            agent: pin::agent::is_available(),
+        };
+        let grace = match options.on_removal {
+            OnRemoval::Grace(time) => time.as_secs(),
+            OnRemoval::Immediate | OnRemoval::Hold => 0,
+        };
         Ok(Supervisor {
             voice,
             lifecycle: Lifecycle::new(options, runtime.interface().to_owned(), clock::now()),
             runtime,
+            grace,
             pin,
             terminal,
             prompting: false,
@@ -131,6 +146,7 @@ impl Supervisor {
             has_reports: false,
             workers: 0,
             tunnel: None,
+            fence,
             changes: None,
         })
     }
@@ -191,7 +207,7 @@ impl Supervisor {
             }
             Action::Start { reader, token } => {
                 let started = self.pin().and_then(|pin| {
-                    WorkerProcess::start(reader, token, pin.as_ref())
+                    WorkerProcess::start(reader, token, self.grace, pin.as_ref())
                         .and_then(|worker| self.adopt(worker))
                         .map_err(|e| Failure::internal(format!("the worker does not start: {e}")))
                 });
@@ -199,7 +215,7 @@ impl Supervisor {
                 started.err().map(failed)
             }
             Action::Order(order) => {
-                self.prompting = order == Order::AskPin;
+                self.prompting = matches!(order, Order::AskPin { .. });
                 let worker = self.worker.as_ref()?;
                 worker.send(&order, &[]).err().map(|_| Input::WorkerEnded)
             }
@@ -207,10 +223,18 @@ impl Supervisor {
                 self.messenger.resolve(self.workers, endpoints);
                 None
             }
+            Action::Fence(networks) => Some(Input::Fenced(
+                self.fence.enclose(&networks).map_err(State::from),
+            )),
+            Action::Unfence => {
+                self.fence.lift();
+                None
+            }
             Action::Build {
                 summary,
                 candidates,
-            } => Some(Input::Built(self.build(&summary, candidates))),
+                fenced,
+            } => Some(Input::Built(self.build(&summary, candidates, fenced))),
             Action::Clear => {
                 self.clear();
                 Some(Input::Cleared)
@@ -244,11 +268,16 @@ impl Supervisor {
         Ok(())
     }
 
-    fn build(&mut self, summary: &Summary, candidates: Vec<Candidate>) -> Result<(), State> {
+    fn build(
+        &mut self,
+        summary: &Summary,
+        candidates: Vec<Candidate>,
+        fenced: Fenced,
+    ) -> Result<(), State> {
         let endpoints: BTreeSet<_> = candidates.iter().map(|c| c.address.ip()).collect();
         let interface = self.runtime.interface();
         let directory = self.runtime.directory();
-        let (tunnel, ends) = Tunnel::build(interface, directory, summary, &endpoints)?;
+        let (tunnel, ends) = Tunnel::build(interface, directory, summary, &endpoints, fenced)?;
         self.tunnel = Some(tunnel);
         let uapi = self.runtime.uapi_socket();
         if let Err(error) = self.control.open_uapi(&uapi, self.poll.registry()) {

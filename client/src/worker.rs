@@ -3,6 +3,7 @@
 //! supervisor with the message socket as its standard input.
 
 mod carrier;
+mod grace;
 mod unlock;
 
 use std::convert::Infallible;
@@ -11,6 +12,7 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -20,6 +22,7 @@ use tokenvpn_common::io::hardening;
 use tokenvpn_common::io::watcher::{Presence, Watcher};
 
 use self::carrier::Carrier;
+use self::grace::Grace;
 use self::unlock::{Unlocked, unlock};
 use crate::message::{Channel, MessageError, Order, Report, Wait};
 use crate::terminal;
@@ -123,13 +126,18 @@ fn work(channel: &Arc<Channel>) -> Result<Infallible, End> {
         reader,
         token,
         supervisor,
+        grace,
     } = order
     else {
         return Err(Failure::internal("the worker was told to begin in the middle").into());
     };
     let supervisor = Pid::from_raw(supervisor);
     // Before the card is opened, so that no moment goes unwatched.
-    let _watcher = watch(&reader, channel)?;
+    let grace = (grace > 0)
+        .then(|| Grace::new(Duration::from_secs(grace), &reader).map(Arc::new))
+        .transpose()
+        .map_err(|e| Failure::internal(format!("a removal could not be told: {e}")))?;
+    let _watcher = watch(&reader, channel, grace.clone())?;
     let Unlocked { profile, summary } =
         unlock(channel, supervisor, &reader, token, descriptors.pop())?;
     channel
@@ -143,7 +151,7 @@ fn work(channel: &Arc<Channel>) -> Result<Infallible, End> {
             },
             descriptors,
         ) => {
-            let carrier = Carrier::new(channel, profile, candidates, offload, descriptors)?;
+            let carrier = Carrier::new(channel, profile, candidates, offload, descriptors, grace)?;
             confine()?;
             carrier.run()
         }
@@ -182,13 +190,22 @@ fn confine() -> Result<(), ConfinementError> {
 }
 
 /// Ends this process the moment the token is gone, or cannot be seen any more, whatever
-/// it is doing.
-fn watch(reader: &str, channel: &Arc<Channel>) -> Result<Watcher, End> {
+/// it is doing; with a grace it lets the packet loop wait, if that runs.
+fn watch(reader: &str, channel: &Arc<Channel>, grace: Option<Arc<Grace>>) -> Result<Watcher, End> {
     let channel = Arc::clone(channel);
-    let sink = move |_: Presence| {
+    let end = move || {
         // Never waits. The supervisor has a watch of its own.
         let _ = channel.send(&Report::TokenGone, &[]);
         let _ = kill(Pid::this(), Signal::SIGKILL);
     };
-    Watcher::watch_one(reader, sink).map_err(unlock::card_end)
+    let watcher = match grace {
+        None => Watcher::watch_one(reader, move |_| end()),
+        Some(grace) => Watcher::watch_on(reader, move |presence| match presence {
+            Presence::Removed { reader } if !grace.is_in(&reader) => {}
+            Presence::Removed { .. } if grace.alert() => {}
+            Presence::Inserted { .. } => {}
+            Presence::Removed { .. } | Presence::Lost(_) => end(),
+        }),
+    };
+    watcher.map_err(unlock::card_end)
 }

@@ -741,7 +741,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__up)
-            opts="-h --token --pin-fd --interface --wait --ready-timeout --once --json --help"
+            opts="-h --token --pin-fd --interface --wait --ready-timeout --once --kill-switch --on-removal --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -764,6 +764,10 @@ _tokenvpn() {
                     return 0
                     ;;
                 --ready-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-removal)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -37,9 +37,11 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l pin-fd -d 'Read
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l interface -d 'Name of the tunnel device [default: tokenvpn]' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l wait -d 'Give up (exit 3) when no token is plugged in within this time' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l ready-timeout -d 'Give up (exit 9) when no gateway answers within this time' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l on-removal -d 'What the removal of the token means: immediate, grace:SECONDS or hold [default: immediate]' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l once -d 'End with the first token: at its removal (exit 10) or at what is wrong with it'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l kill-switch -d 'Let nothing out of this computer but through the tunnel'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l json -d 'Print one event a line on stdout, as JSON'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -s h -l help -d 'Print help'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand down" -l interface -d 'Name of the tunnel device' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand down" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -l interface -d 'Name of the tunnel device' -r

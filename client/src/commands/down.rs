@@ -8,6 +8,7 @@ use tokenvpn_common::io::clock;
 
 use crate::cli::Interface;
 use crate::commands::status::ask;
+use crate::net::journal::JournalError;
 use crate::runtime::{Lock, LockError, Runtime};
 use crate::supervisor::ControlRequest;
 use crate::words::{Failure, code};
@@ -37,9 +38,15 @@ pub(crate) fn run(options: Interface) -> Result<(), Failure> {
         }
         Err(LockError::Open { source, .. }) => return Err(denied(source)),
     };
-    let left = runtime.clean_up(&lock).map_err(|error| {
+    let unreadable = |error: JournalError| {
         Failure::new(code::OTHER, error.to_string(), "look at it, then remove it")
-    })?;
+    };
+    let mut left = runtime.clean_up(&lock).map_err(unreadable)?;
+    let mut fence = runtime.fence(&lock).map_err(unreadable)?;
+    if fence.stands() {
+        fence.lift();
+        left = true;
+    }
     match (was_up, left) {
         (true, _) => eprintln!("{interface} is down."),
         (false, true) => eprintln!("{interface} was not up; put back what a killed one left."),

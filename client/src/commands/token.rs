@@ -288,7 +288,8 @@ fn no_pin(error: PinError) -> Failure {
         PinError::Cancelled | PinError::Interrupted => {
             return Failure::new(code::PIN, "no PIN was given", "nothing was changed");
         }
-        PinError::NoTerminal => return State::PinMissing.into(),
+        PinError::NoTerminal => "run it in a terminal, or hand the PIN over with --pin-fd",
+        PinError::Asking { .. } => "nothing was changed",
         PinError::Unusable(_) => "the token was not asked; nothing was changed",
         PinError::Unreadable { .. } => "is the descriptor open, and the credential readable?",
     };

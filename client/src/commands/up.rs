@@ -8,7 +8,8 @@ use tokenvpn_common::io::hardening;
 
 use crate::cli::{DEFAULT_INTERFACE, Up};
 use crate::config;
-use crate::lifecycle::Options;
+use crate::lifecycle::{Askable, OnRemoval, Options};
+use crate::net::journal::JournalError;
 use crate::pin;
 use crate::runtime::{LockError, Runtime};
 use crate::supervisor::Supervisor;
@@ -52,23 +53,29 @@ fn start(options: Up, voice: Voice) -> Result<u8, Failure> {
     check_permission()?;
     let runtime = Runtime::new(options.interface.as_deref().unwrap_or(DEFAULT_INTERFACE));
     let lock = runtime.lock().map_err(locked)?;
-    match runtime.clean_up(&lock) {
-        Ok(false) => {}
-        Ok(true) => tracing::info!("put back what a killed predecessor left"),
-        Err(error) => {
-            let hint = "look at it, then remove it";
-            return Err(Failure::new(code::OTHER, error.to_string(), hint));
-        }
+    let unreadable = |error: JournalError| {
+        Failure::new(code::OTHER, error.to_string(), "look at it, then remove it")
+    };
+    if runtime.clean_up(&lock).map_err(unreadable)? {
+        tracing::info!("put back what a killed predecessor left");
+    }
+    let on_removal = options.on_removal.unwrap_or_default();
+    let mut fence = runtime.fence(&lock).map_err(unreadable)?;
+    // One that is still wanted stays closed all the time.
+    if fence.stands() && !options.kill_switch && on_removal != OnRemoval::Hold {
+        fence.lift();
     }
     let lifecycle = Options {
         token: options.token,
         wait: options.wait,
         ready_timeout: options.ready_timeout,
         once: options.once,
+        on_removal,
+        kill_switch: options.kill_switch,
         // The supervisor looks for itself.
-        terminal: false,
+        askable: Askable::default(),
     };
-    let supervisor = Supervisor::new(lifecycle, runtime, voice, pin)
+    let supervisor = Supervisor::new(lifecycle, runtime, voice, pin, fence)
         .map_err(|e| Failure::internal(format!("the supervisor does not start: {e}")))?;
     supervisor
         .run()

@@ -4,11 +4,19 @@ use tokenvpn_common::key::PrivateKey;
 
 use super::*;
 use crate::message::GatewaySummary;
+use crate::pin::Source;
 
 const READER: &str = "Reader 0";
 const DAY: u64 = 86_400;
 /// 2026-11-20T09:12:00Z
 const TODAY: u64 = 1_795_165_920;
+
+/// Somebody sits at our terminal.
+const TERMINAL: Askable = Askable {
+    terminal: true,
+    pinentry: false,
+    agent: false,
+};
 
 /// A lifecycle with its clocks, which the tests move.
 struct Scene {
@@ -19,20 +27,32 @@ struct Scene {
 
 impl Scene {
     fn new(options: Options) -> Scene {
+        let mut scene = Scene::begun(options);
+        assert_eq!(scene.actions(), [Action::Watch, Action::Survey]);
+        scene
+    }
+
+    /// One that may have closed the way around the tunnel first.
+    fn fenced(options: Options) -> Scene {
+        let mut scene = Scene::begun(options);
+        let actions = scene.actions();
+        assert!(actions.ends_with(&[Action::Watch, Action::Survey]));
+        scene
+    }
+
+    fn begun(options: Options) -> Scene {
         let now = Now::from_nanos(1_000_000_000);
-        let mut scene = Scene {
+        Scene {
             lifecycle: Lifecycle::new(options, "tokenvpn".into(), now),
             now,
             wall: TODAY,
-        };
-        assert_eq!(scene.actions(), [Action::Watch, Action::Survey]);
-        scene
+        }
     }
 
     /// One on a terminal, with nothing special asked for.
     fn attended() -> Scene {
         Scene::new(Options {
-            terminal: true,
+            askable: TERMINAL,
             ..Options::default()
         })
     }
@@ -162,6 +182,10 @@ fn inserted() -> Input {
     }
 }
 
+fn ask(source: Source) -> Action {
+    Action::Order(Order::AskPin { source })
+}
+
 fn say(state: State) -> Action {
     Action::Say(state)
 }
@@ -174,6 +198,7 @@ fn pin_needed(tries_left: u8, refused: bool) -> Report {
     Report::PinNeeded {
         tries_left,
         refused,
+        pinpad: false,
     }
 }
 
@@ -224,10 +249,11 @@ fn the_way_from_pin_to_session() {
     let pin = say(State::Pin {
         token: ident(1),
         tries_left: 3,
+        source: Source::Terminal,
     });
     assert_eq!(
         scene.report(pin_needed(3, false)),
-        [pin, Action::Order(Order::AskPin)]
+        [pin, ask(Source::Terminal)]
     );
     let actions = scene.report(Report::Unlocked(Box::new(summary())));
     let hosts = vec!["vpn.example.com".into()];
@@ -269,6 +295,7 @@ fn a_pull_clears_first_speaks_after_and_waits_for_the_next_insertion() {
     let gone = say(State::TokenRemoved {
         seconds: 0.4,
         tunnel: true,
+        closed: false,
     });
     assert_eq!(scene.cleared(), [gone, waiting()]);
     assert_eq!(scene.lifecycle.token(), None);
@@ -323,7 +350,7 @@ fn another_reader_s_card_is_none_of_its_business() {
 fn with_once_a_pull_is_the_end() {
     let mut scene = Scene::new(Options {
         once: true,
-        terminal: true,
+        askable: TERMINAL,
         ..Options::default()
     });
     scene.start();
@@ -341,13 +368,10 @@ fn a_lost_watch_is_a_removal_and_is_begun_again() {
     assert_eq!(scene.cleared().len(), 1);
     assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
     assert_eq!(
-        scene.feed(Input::WatchFailed(State::NoService)),
-        [say(State::NoService), Action::Exit(code::NO_SERVICE)]
-    );
-    assert_eq!(
-        scene.feed(Input::Surveyed(Err(State::NoService))),
-        [],
-        "said once"
+        scene
+            .feed(Input::Surveyed(Ok(vec![token(READER, 1)])))
+            .len(),
+        1
     );
 }
 
@@ -360,6 +384,7 @@ fn on_a_terminal_a_wrong_pin_is_asked_again_and_the_last_try_warned_of() {
     let pin = State::Pin {
         token: ident(1),
         tries_left: 1,
+        source: Source::Terminal,
     };
     assert_eq!(
         actions,
@@ -367,7 +392,7 @@ fn on_a_terminal_a_wrong_pin_is_asked_again_and_the_last_try_warned_of() {
             say(wrong(1, true)),
             say(pin),
             say(State::PinLast),
-            Action::Order(Order::AskPin)
+            ask(Source::Terminal)
         ]
     );
     assert_eq!(scene.report(pin_needed(0, true)), [Action::Clear]);
@@ -376,21 +401,16 @@ fn on_a_terminal_a_wrong_pin_is_asked_again_and_the_last_try_warned_of() {
 }
 
 #[test]
-fn without_a_terminal_or_with_once_nobody_is_asked_a_second_time() {
-    for options in [
-        Options::default(),
-        Options {
-            once: true,
-            terminal: true,
-            ..Options::default()
-        },
-    ] {
-        let mut scene = Scene::new(options);
-        scene.start();
-        assert_eq!(scene.report(pin_needed(2, true)), [Action::Clear]);
-        let wrong = say(wrong(2, false));
-        assert_eq!(scene.cleared(), [wrong, Action::Exit(code::PIN)]);
-    }
+fn with_once_nobody_is_asked_a_second_time() {
+    let mut scene = Scene::new(Options {
+        once: true,
+        askable: TERMINAL,
+        ..Options::default()
+    });
+    scene.start();
+    assert_eq!(scene.report(pin_needed(2, true)), [Action::Clear]);
+    let wrong = say(wrong(2, false));
+    assert_eq!(scene.cleared(), [wrong, Action::Exit(code::PIN)]);
 }
 
 #[test]
@@ -570,7 +590,7 @@ fn a_token_that_was_not_asked_for_is_left_alone() {
 fn wait_ends_when_no_token_comes_and_not_when_one_came() {
     let options = || Options {
         wait: Some(Duration::from_secs(30)),
-        terminal: true,
+        askable: TERMINAL,
         ..Options::default()
     };
     let mut scene = Scene::new(options());
@@ -593,7 +613,7 @@ fn wait_ends_when_no_token_comes_and_not_when_one_came() {
 fn ready_timeout_ends_the_search_for_a_gateway() {
     let mut scene = Scene::new(Options {
         ready_timeout: Some(Duration::from_secs(10)),
-        terminal: true,
+        askable: TERMINAL,
         ..Options::default()
     });
     scene.start();
@@ -721,3 +741,6 @@ fn a_tunnel_that_cannot_be_made_is_the_end() {
         [say(state), Action::Exit(code::NO_PERMISSION)]
     );
 }
+
+mod asking;
+mod removal;

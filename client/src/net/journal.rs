@@ -127,6 +127,11 @@ impl Journal {
         })
     }
 
+    /// Whether this step is written down.
+    pub(crate) fn has(&self, step: &Step) -> bool {
+        self.steps.contains(step)
+    }
+
     /// Takes back the step written down last: it was not done, and is not to be undone.
     ///
     /// # Errors
@@ -196,6 +201,26 @@ impl Journal {
         }
     }
 
+    /// Undoes the steps that are not to be kept, last to first.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`]: the file still has them.
+    pub(crate) fn undo_unless(
+        &mut self,
+        is_kept: impl Fn(&Step) -> bool,
+    ) -> Result<(), JournalError> {
+        let (mut kept, others): (Vec<_>, Vec<_>) =
+            self.steps.drain(..).partition(|step| is_kept(step));
+        for step in others.into_iter().rev() {
+            if let Err(error) = undo(&step) {
+                tracing::warn!(?step, reason = %error, "cannot be undone");
+                kept.push(step);
+            }
+        }
+        self.steps = kept;
+        self.write()
+    }
+
     /// Replaces the file in one step, so that a crash leaves the old or the new one.
     fn write(&self) -> Result<(), JournalError> {
         let failed = |source| JournalError::Write {
@@ -207,7 +232,9 @@ impl Journal {
             steps: self.steps.clone(),
         };
         let bytes = serde_json::to_vec(&content).map_err(|e| failed(e.into()))?;
-        let new = self.path.with_extension("journal.new");
+        let mut new = self.path.clone().into_os_string();
+        new.push(".new");
+        let new = PathBuf::from(new);
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create(true)

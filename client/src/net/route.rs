@@ -2,7 +2,7 @@
 //!
 //! As wg-quick(8) does: what cannot catch the gateway's own address goes into the
 //! main table. The rest, a default route above all, gets tables of its own, which
-//! only packets without the tunnel's mark look into.
+//! only packets without the tunnel's mark look into; so does everything behind a fence.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -15,10 +15,10 @@ use tokenvpn_common::io::netlink::{Family, MAIN_TABLE, Rule};
 const FIRST_PRIORITY: u32 = 29_800;
 
 /// Marks and tables begin with these bits, so that they can be told from others'.
-const OURS: u32 = 0x7400_0000;
+pub(super) const OURS: u32 = 0x7400_0000;
 
 /// The bits of a mark that say that a datagram is some tunnel's own.
-const ANY_OF_OURS: u32 = 0xffff_0000;
+pub(super) const ANY_OF_OURS: u32 = 0xffff_0000;
 
 /// The mark of the tunnel's own datagrams; each interface has another.
 pub(crate) fn mark(interface_index: u32) -> u32 {
@@ -41,10 +41,14 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Plans for `allowed` networks, gateways at `endpoints`, and the tunnel's `mark`.
-    pub(crate) fn new(allowed: &[IpNet], endpoints: &[IpAddr], mark: u32) -> Plan {
+    /// Behind a fence nothing goes into the main table, where the fence would not let it
+    /// through.
+    pub(crate) fn new(allowed: &[IpNet], endpoints: &[IpAddr], mark: u32, fenced: bool) -> Plan {
         let allowed: BTreeSet<IpNet> = allowed.iter().map(IpNet::trunc).collect();
         let catches = |network: &IpNet| {
-            network.prefix_len() == 0 || endpoints.iter().any(|address| network.contains(address))
+            fenced
+                || network.prefix_len() == 0
+                || endpoints.iter().any(|address| network.contains(address))
         };
         let (own, main): (Vec<IpNet>, Vec<IpNet>) = allowed.into_iter().partition(catches);
         let mut plan = Plan {
@@ -74,7 +78,9 @@ impl Plan {
             self.rules.push(Rule {
                 family,
                 priority,
-                table: MAIN_TABLE,
+                destination: None,
+                table: Some(MAIN_TABLE),
+                mark: None,
                 not_mark: Some(mark),
                 mark_mask: Some(ANY_OF_OURS),
                 suppress_prefix_length: Some(length.into()),
@@ -82,7 +88,9 @@ impl Plan {
             self.rules.push(Rule {
                 family,
                 priority: priority + 1,
-                table,
+                destination: None,
+                table: Some(table),
+                mark: None,
                 not_mark: Some(mark),
                 mark_mask: Some(ANY_OF_OURS),
                 suppress_prefix_length: None,
@@ -99,7 +107,7 @@ impl Plan {
     }
 }
 
-fn family_of(network: &IpNet) -> Family {
+pub(super) fn family_of(network: &IpNet) -> Family {
     match network {
         IpNet::V4(_) => Family::V4,
         IpNet::V6(_) => Family::V6,
@@ -115,7 +123,7 @@ mod tests {
     fn plan(allowed: &[&str], endpoints: &[&str]) -> Plan {
         let allowed: Vec<IpNet> = allowed.iter().map(|text| text.parse().unwrap()).collect();
         let endpoints: Vec<IpAddr> = endpoints.iter().map(|text| text.parse().unwrap()).collect();
-        Plan::new(&allowed, &endpoints, MARK)
+        Plan::new(&allowed, &endpoints, MARK, false)
     }
 
     fn routes(plan: &Plan) -> Vec<String> {
@@ -132,7 +140,10 @@ mod tests {
     fn rules(plan: &Plan) -> Vec<String> {
         let text = |rule: &Rule| match (rule.suppress_prefix_length, rule.not_mark) {
             (Some(length), Some(MARK)) => format!("{:?} main without /{length}", rule.family),
-            (None, Some(MARK)) => format!("{:?} own {}", rule.family, (rule.table >> 16) & 0xff),
+            (None, Some(MARK)) => {
+                let table = rule.table.expect("a table of its own");
+                format!("{:?} own {}", rule.family, (table >> 16) & 0xff)
+            }
             _ => panic!("{rule:?}"),
         };
         plan.rules.iter().map(text).collect()
@@ -199,13 +210,20 @@ mod tests {
     #[test]
     fn two_tunnels_have_no_rule_in_common_and_spare_each_others_datagrams() {
         let allowed = ["0.0.0.0/0".parse().unwrap()];
-        let [one, other] = [7, 8].map(|index| Plan::new(&allowed, &[], mark(index)).rules);
+        let [one, other] = [7, 8].map(|index| Plan::new(&allowed, &[], mark(index), false).rules);
         assert!(one.iter().all(|rule| !other.contains(rule)));
         for rule in &one {
             let (not_mark, mask) = (rule.not_mark.unwrap(), rule.mark_mask.unwrap());
             assert_eq!(not_mark & mask, mark(8) & mask);
             assert_ne!(not_mark & mask, 0);
         }
+    }
+
+    #[test]
+    fn behind_a_fence_nothing_goes_into_the_main_table() {
+        let plan = Plan::new(&["10.0.0.0/8".parse().unwrap()], &[], MARK, true);
+        assert_eq!(routes(&plan), ["10.0.0.0/8 own 0"]);
+        assert_eq!(rules(&plan), ["V4 main without /8", "V4 own 0"]);
     }
 
     #[test]

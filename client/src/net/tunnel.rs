@@ -13,8 +13,10 @@ use tokenvpn_common::io::netlink::{Netlink, NetlinkError, Rule};
 use tokenvpn_common::io::tun::{self, Offload, TunError, TunOptions};
 use tokenvpn_common::io::udp::{self, BindError, UdpPair};
 
+use crate::lifecycle::Fenced;
 use crate::message::Summary;
 use crate::net::dns::{self, DnsError, Resolver};
+use crate::net::fence;
 use crate::net::journal::{Journal, JournalError, Step};
 use crate::net::route::{self, Plan};
 use crate::words::{Failure, State, code};
@@ -75,7 +77,10 @@ impl Ends {
 
 impl Tunnel {
     /// Makes the device `interface` with all that the profile asks for, to gateways at
-    /// `endpoints`. `directory` is ours, under /run.
+    /// `endpoints`. `directory` is ours, under /run. Behind a fence round everything, all
+    /// that has no other way leads into the device, where what the profile does not allow
+    /// is dropped: a computer that checks the way back to each source would else take no
+    /// datagram of the gateway.
     ///
     /// # Errors
     /// [`TunnelError`]
@@ -84,9 +89,17 @@ impl Tunnel {
         directory: &Path,
         summary: &Summary,
         endpoints: &BTreeSet<IpAddr>,
+        fenced: Fenced,
     ) -> Result<(Tunnel, Ends), TunnelError> {
         let mut journal = Journal::open(&journal_path(directory, interface))?;
-        let built = Tunnel::build_with(&mut journal, interface, directory, summary, endpoints);
+        let built = Tunnel::build_with(
+            &mut journal,
+            interface,
+            directory,
+            summary,
+            endpoints,
+            fenced,
+        );
         match built {
             Ok((device, mark, port, ends)) => Ok((
                 Tunnel {
@@ -110,6 +123,7 @@ impl Tunnel {
         directory: &Path,
         summary: &Summary,
         endpoints: &BTreeSet<IpAddr>,
+        fenced: Fenced,
     ) -> Result<(OwnedFd, u32, u16, Ends), TunnelError> {
         let (_, mut queues) = tun::open(&TunOptions {
             name: Some(interface.to_owned()),
@@ -137,7 +151,7 @@ impl Tunnel {
             // Only what the profile allows is routed: the address brings no network along.
             netlink.add_address(interface, IpNet::from(address.addr()))?;
         }
-        let allowed: Vec<_> = summary.allowed_ips.iter().filter(usable).copied().collect();
+        let mut allowed: Vec<_> = summary.allowed_ips.iter().filter(usable).copied().collect();
         let left_out = summary.allowed_ips.len() - allowed.len();
         if left_out > 0 {
             tracing::warn!(
@@ -145,8 +159,11 @@ impl Tunnel {
                 "IPv6 is off on this computer; its routes are left out"
             );
         }
+        if fenced == Fenced::Everything {
+            allowed.extend(fence::everything().iter().filter(usable));
+        }
         let endpoints: Vec<_> = endpoints.iter().copied().collect();
-        let plan = Plan::new(&allowed, &endpoints, mark);
+        let plan = Plan::new(&allowed, &endpoints, mark, fenced != Fenced::Nothing);
         for (network, table) in &plan.routes {
             netlink.add_route(interface, *network, *table)?;
         }
@@ -320,7 +337,9 @@ mod tests {
         let rule = Rule {
             family: Family::V4,
             priority: 29_800,
-            table: MAIN_TABLE,
+            destination: None,
+            table: Some(MAIN_TABLE),
+            mark: None,
             not_mark: None,
             mark_mask: None,
             suppress_prefix_length: Some(0),
@@ -347,7 +366,7 @@ mod tests {
         let allowed = ["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
         let [mut one, other] = [7, 8].map(|index| {
             let mut journal = Journal::open(&journal_path(directory.path(), &index.to_string()));
-            let plan = Plan::new(&allowed, &[], route::mark(index));
+            let plan = Plan::new(&allowed, &[], route::mark(index), false);
             for rule in &plan.rules {
                 add_rule(journal.as_mut().unwrap(), &mut netlink, rule).unwrap();
             }

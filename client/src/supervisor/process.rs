@@ -1,10 +1,14 @@
 //! The worker as a process: started, spoken to, killed.
 
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use tokenvpn_common::token::Ident;
 
@@ -28,6 +32,7 @@ impl WorkerProcess {
     pub(crate) fn start(
         reader: String,
         token: Ident,
+        grace: u64,
         pin: Option<&OwnedFd>,
     ) -> io::Result<WorkerProcess> {
         let (channel, theirs) = Channel::pair()?;
@@ -41,6 +46,7 @@ impl WorkerProcess {
             reader,
             token,
             supervisor: Pid::this().as_raw(),
+            grace,
         };
         let pin: Vec<_> = pin.iter().map(|fd| fd.as_fd()).collect();
         if let Err(error) = channel.send(&order, &pin) {
@@ -79,5 +85,28 @@ impl Drop for WorkerProcess {
         // Errors mean that it is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        end_orphans();
+    }
+}
+
+/// Makes this process the parent of what a killed worker leaves behind.
+///
+/// # Errors
+/// The kernel refuses.
+pub(super) fn adopt_orphans() -> io::Result<()> {
+    Ok(prctl::set_child_subreaper(true)?)
+}
+
+/// Ends the programs that asked for a killed worker: nobody waits for their answer.
+fn end_orphans() {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten();
+    for thread in threads.flatten() {
+        let children = fs::read_to_string(thread.path().join("children"));
+        let children = children.unwrap_or_default();
+        for child in children.split_whitespace().flat_map(str::parse) {
+            let child = Pid::from_raw(child);
+            let _ = kill(child, Signal::SIGKILL);
+            let _ = waitpid(child, None);
+        }
     }
 }

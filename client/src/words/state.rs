@@ -13,6 +13,7 @@ use tokenvpn_common::name::Name;
 use tokenvpn_common::token::Ident;
 
 use super::{Failure, code};
+use crate::pin::Source;
 
 /// What `up` tells the user: one line of JSON, or a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +37,12 @@ pub(crate) enum State {
     /// There are several tokens to choose from.
     PickToken { tokens: Vec<Choice> },
     /// The PIN is being asked.
-    Pin { token: Ident, tries_left: u8 },
+    Pin {
+        token: Ident,
+        tries_left: u8,
+        /// Where.
+        source: Source,
+    },
     /// The card refused a PIN.
     PinWrong { tries_left: u8, asked_again: bool },
     /// The next mistake blocks the token.
@@ -99,7 +105,17 @@ pub(crate) enum State {
         /// From the news of it until everything was put back.
         seconds: f64,
         tunnel: bool,
+        /// Whether the way around the tunnel stays closed.
+        closed: bool,
     },
+    /// The token is gone, and the tunnel stands still for this long.
+    TokenGrace { seconds: u64 },
+    /// The token came back in time, and the tunnel goes on.
+    TokenBack,
+    /// Nothing gets out but through the tunnel, from now on.
+    KillSwitch,
+    /// It ends, and the way around the tunnel stays closed.
+    StaysClosed { interface: String },
     /// The user ended it.
     Down { tunnel: bool },
     /// Anything else that went wrong.
@@ -237,6 +253,7 @@ impl From<CardError> for State {
                 asked_again: false,
             },
             CardError::PinBlocked => State::PinBlocked,
+            CardError::PinCancelled => State::PinCancelled,
             CardError::Unsupported { .. } => State::UnsupportedCard,
             CardError::AdminPinWrong { .. }
             | CardError::AdminPinBlocked
@@ -308,15 +325,20 @@ mod tests {
 
     #[test]
     fn what_is_no_problem_is_told_without_a_code() {
-        let pin = State::Pin {
+        let pin = |source| State::Pin {
             token: "0006:12345678".parse().unwrap(),
             tries_left: 3,
+            source,
         };
         assert_eq!(
-            pin.to_json(),
-            r#"{"state":"pin","token":"0006:12345678","tries_left":3}"#
+            pin(Source::Terminal).to_json(),
+            r#"{"state":"pin","token":"0006:12345678","tries_left":3,"source":"terminal"}"#
         );
-        assert_eq!(pin.text(), "", "the prompt says it");
+        assert_eq!(pin(Source::Terminal).text(), "", "the prompt says it");
+        assert_eq!(
+            pin(Source::Pinpad).text(),
+            "PIN for 0006:12345678, 3 tries left: type it on the reader."
+        );
         let again = State::PinWrong {
             tries_left: 2,
             asked_again: true,

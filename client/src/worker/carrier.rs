@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokenvpn_common::clock::{Now, UnixTime};
 use tokenvpn_common::device::{
     Device, DeviceConfig, Event, PeerConfig, PeerStats, Worker as Whole,
@@ -20,6 +22,7 @@ use tokenvpn_common::profile::{Gateway, Profile};
 use tokenvpn_common::status::Peer;
 
 use super::End;
+use super::grace::Grace;
 use crate::alarm::Alarm;
 use crate::attempts::{Attempts, Step};
 use crate::message::{Candidate, Channel, MessageError, Order, Report, Wait};
@@ -27,6 +30,7 @@ use crate::words::Failure;
 
 const CHANNEL: Token = FIRST_FREE_TOKEN;
 const ALARM: Token = Token(FIRST_FREE_TOKEN.0 + 1);
+const REMOVAL: Token = Token(FIRST_FREE_TOKEN.0 + 2);
 
 /// How long after a change of network to wait for news of the gateway before it is asked
 /// with a handshake. A tunnel in use answers by itself.
@@ -45,6 +49,12 @@ pub(super) struct Carrier {
     /// The gateway that is a peer now.
     gateway: usize,
     roam: Option<Roam>,
+    /// Set if the token may be out for a while.
+    grace: Option<Arc<Grace>>,
+    /// Until when, while it is out: nothing is sent and nothing is taken.
+    frozen_until: Option<Now>,
+    /// Whether the network changed meanwhile.
+    is_elsewhere: bool,
 }
 
 /// What all gateways have in common.
@@ -86,6 +96,7 @@ impl Carrier {
         candidates: Vec<Candidate>,
         offload: Offload,
         descriptors: Vec<OwnedFd>,
+        grace: Option<Arc<Grace>>,
     ) -> Result<Carrier, End> {
         let now = clock::now();
         let broken = |what: &str| End::from(Failure::internal(what));
@@ -131,6 +142,11 @@ impl Carrier {
                     .registry()
                     .register(&mut SourceFd(&fd), token, Interest::READABLE)?;
             }
+            if let Some(grace) = &grace {
+                let fd = grace.as_fd().as_raw_fd();
+                let registry = datapath.registry();
+                registry.register(&mut SourceFd(&fd), REMOVAL, Interest::READABLE)?;
+            }
             Ok((datapath, alarm))
         };
         let (datapath, alarm) =
@@ -145,6 +161,9 @@ impl Carrier {
             attempts,
             gateway,
             roam: None,
+            grace,
+            frozen_until: None,
+            is_elsewhere: false,
         };
         carrier.add_peer(now, gateway)?;
         carrier.take(now, first)?;
@@ -154,7 +173,14 @@ impl Carrier {
     /// Carries packets until the end.
     pub(super) fn run(mut self) -> Result<Infallible, End> {
         let mut ready = Vec::new();
+        if let Some(grace) = &self.grace {
+            grace.begin();
+        }
         loop {
+            if self.frozen_until.is_some() {
+                self.wait_for_token()?;
+                continue;
+            }
             self.datapath.flush();
             self.set_alarm().map_err(loop_failed)?;
             self.datapath.turn(&mut ready).map_err(loop_failed)?;
@@ -164,10 +190,57 @@ impl Carrier {
             if ready.contains(&ALARM) {
                 self.alarm.rang();
             }
+            if ready.contains(&REMOVAL) {
+                self.freeze();
+            }
             if ready.contains(&CHANNEL) {
                 self.handle_orders()?;
             }
-            self.handle_due()?;
+            if self.frozen_until.is_none() {
+                self.handle_due()?;
+            }
+        }
+    }
+
+    /// The token is out: by what the watch here saw, or the supervisor's.
+    fn freeze(&mut self) {
+        if let Some(grace) = &self.grace {
+            grace.heard();
+            let until = clock::now() + grace.time;
+            self.frozen_until.get_or_insert(until);
+        }
+    }
+
+    /// Waits for orders alone, the sockets and the device left as they are, and no longer
+    /// than the token may be out.
+    fn wait_for_token(&mut self) -> Result<(), End> {
+        self.alarm.set(self.frozen_until).map_err(loop_failed)?;
+        let mut sources =
+            [self.channel.as_fd(), self.alarm.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        match poll(&mut sources, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(loop_failed(errno.into())),
+        }
+        let is_ordered = sources[0].any() == Some(true);
+        if self.frozen_until.is_some_and(|until| until <= clock::now()) {
+            return Err(End::TokenGone);
+        }
+        match is_ordered {
+            true => self.handle_orders(),
+            false => Ok(()),
+        }
+    }
+
+    fn thaw(&mut self, reader: String) -> Result<(), End> {
+        let Some(grace) = &self.grace else {
+            return Err(Failure::internal("the worker has nothing to go on with").into());
+        };
+        grace.moved_to(reader);
+        grace.heard();
+        self.frozen_until = None;
+        match std::mem::take(&mut self.is_elsewhere) {
+            true => self.network_changed(clock::now()),
+            false => Ok(()),
         }
     }
 
@@ -214,7 +287,12 @@ impl Carrier {
         loop {
             let now = clock::now();
             match self.channel.receive_order(Wait::Never) {
+                Ok((Order::NetworkChanged, _)) if self.frozen_until.is_some() => {
+                    self.is_elsewhere = true;
+                }
                 Ok((Order::NetworkChanged, _)) => self.network_changed(now)?,
+                Ok((Order::Freeze, _)) => self.freeze(),
+                Ok((Order::Thaw { reader }, _)) => self.thaw(reader)?,
                 Ok((Order::ReportPeers, _)) => {
                     let peers = self.peers(now, clock::unix_time());
                     self.tell(&Report::Peers(peers));

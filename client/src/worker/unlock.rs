@@ -4,7 +4,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use nix::unistd::Pid;
 use tokenvpn_common::clock::UnixTime;
-use tokenvpn_common::io::card::{CardError, FULL_TRIES, Pin, Token};
+use tokenvpn_common::io::card::{CardError, FULL_TRIES, Pin, Secret, Token};
 use tokenvpn_common::io::{clock, hardening};
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::{Content, Ident};
@@ -12,12 +12,16 @@ use zeroize::Zeroizing;
 
 use super::End;
 use crate::message::{Channel, GatewaySummary, Order, Report, Summary, Wait};
-use crate::pin::{self, PinError};
+use crate::pin::{self, PinError, Source};
 use crate::words::{self, Failure, State, code};
 
 /// How far a clock may be behind the one of the computer that wrote the profile: a day,
 /// so that a wrong time zone is no wrong clock.
 const CLOCK_TOLERANCE: u64 = 86_400;
+
+/// No token was issued before this (2024-01-01): a clock that shows less is wrong, and that
+/// can be told before a PIN is asked.
+const EARLIEST: UnixTime = UnixTime(1_704_067_200);
 
 /// A profile that may be used now.
 pub(super) struct Unlocked {
@@ -58,17 +62,12 @@ pub(super) fn unlock(
 /// What the label can tell without a PIN. It is a hint: what it does not tell, or tells
 /// wrongly, the profile decides.
 fn check_label(token: &mut Token) -> Result<(), End> {
-    let now = clock::unix_time();
-    match token.label().map_err(card_end)? {
-        Content::Holds(label) => match label.not_after {
-            Some(not_after) if not_after < now => {
-                Err(End::Failed(State::Expired { not_after, now }))
-            }
-            _ => Ok(()),
-        },
-        newer @ Content::TooNew { .. } => Err(End::Failed(unusable(newer, "label"))),
-        Content::Empty | Content::Foreign | Content::Damaged { .. } => Ok(()),
-    }
+    let not_after = match token.label().map_err(card_end)? {
+        Content::Holds(label) => label.not_after,
+        newer @ Content::TooNew { .. } => return Err(End::Failed(unusable(newer, "label"))),
+        Content::Empty | Content::Foreign | Content::Damaged { .. } => None,
+    };
+    check_now(not_after, clock::unix_time()).map_err(End::Failed)
 }
 
 /// A PIN that nobody typed: one try, and only if no try was lost before.
@@ -101,48 +100,84 @@ fn read_with_asked(
 ) -> Result<Zeroizing<Vec<u8>>, End> {
     let mut refused = false;
     loop {
-        let tries_left = token.tries_left().map_err(card_end)?;
-        channel
-            .send(
-                &Report::PinNeeded {
-                    tries_left,
-                    refused,
-                },
-                &[],
-            )
-            .map_err(|_| End::Unwanted)?;
-        match channel.receive_order(Wait::Forever)? {
-            (Order::AskPin, _) => {}
-            _ => return Err(Failure::internal("the worker waits for its PIN").into()),
-        }
-        // At the prompt the end of the supervisor must not kill: the echo has to come back.
-        hardening::outlive_parent()?;
-        let pin = ask(channel, token.ident(), tries_left)?;
-        hardening::die_with_parent(supervisor)?;
-        match token.read_profile(pin) {
+        let needed = Report::PinNeeded {
+            tries_left: token.tries_left().map_err(card_end)?,
+            refused,
+            pinpad: token.has_pinpad().map_err(card_end)?,
+        };
+        channel.send(&needed, &[]).map_err(|_| End::Unwanted)?;
+        let (Order::AskPin { source }, _) = channel.receive_order(Wait::Forever)? else {
+            return Err(Failure::internal("the worker waits for its PIN").into());
+        };
+        let read = match source {
+            Source::Pinpad => {
+                hardening::die_with_parent(supervisor)?;
+                token.read_profile_by_pinpad()
+            }
+            source => {
+                // At the prompt the end of the supervisor must not kill: the echo has to
+                // come back, and a window to go.
+                hardening::outlive_parent()?;
+                let tries_left = token.tries_left().map_err(card_end)?;
+                let pin = ask(channel, token.ident(), tries_left, source)?;
+                hardening::die_with_parent(supervisor)?;
+                token.read_profile(pin)
+            }
+        };
+        match read {
             Err(CardError::PinWrong { .. }) => refused = true,
             read => return read.map_err(card_end),
         }
     }
 }
 
-fn ask(channel: &Channel, ident: Ident, tries_left: u8) -> Result<Pin, End> {
+fn ask(channel: &Channel, ident: Ident, tries_left: u8, source: Source) -> Result<Pin, End> {
     // The supervisor says nothing meanwhile, so what comes is its end.
     let interrupt = Some(channel.as_fd());
+    let prompt = words::pin_prompt(ident, tries_left);
+    let ask = || match source {
+        Source::Agent => pin::agent::ask(&prompt, interrupt),
+        Source::Pinentry => pin::pinentry::ask(&prompt, interrupt),
+        Source::Terminal | Source::Pinpad => pin::ask(&prompt, interrupt),
+    };
+    let confirm = || {
+        let (question, yes) = (words::LAST_TRY_PROMPT, words::LAST_TRY_ANSWER);
+        // The terminal has shown the warning; elsewhere it stands before the question.
+        let warned = format!("{} {question}", words::last_try(Secret::Pin));
+        match source {
+            Source::Agent => pin::agent::confirm(&warned, yes, interrupt),
+            Source::Pinentry => pin::pinentry::confirm(&warned, yes, interrupt),
+            Source::Terminal | Source::Pinpad => pin::confirm(question, yes, interrupt),
+        }
+    };
     let outcome = match tries_left {
-        1 => match pin::confirm(words::LAST_TRY_PROMPT, words::LAST_TRY_ANSWER, interrupt) {
-            Ok(true) => pin::ask(&words::pin_prompt(ident, tries_left), interrupt),
-            Ok(false) => Err(PinError::Cancelled),
-            Err(error) => Err(error),
-        },
-        _ => pin::ask(&words::pin_prompt(ident, tries_left), interrupt),
+        1 => confirm().and_then(|yes| match yes {
+            true => ask(),
+            false => Err(PinError::Cancelled),
+        }),
+        _ => ask(),
     };
     outcome.map_err(|error| match error {
         PinError::Interrupted => End::Unwanted,
         PinError::Cancelled => End::Failed(State::PinCancelled),
         PinError::NoTerminal => End::Failed(State::PinMissing),
+        PinError::Asking { .. } => {
+            let hint = "run it in a terminal, or hand the PIN over with --pin-fd";
+            Failure::new(code::PIN, error.to_string(), hint).into()
+        }
         error => Failure::internal(error.to_string()).into(),
     })
+}
+
+/// What is known before the profile is.
+fn check_now(not_after: Option<UnixTime>, now: UnixTime) -> Result<(), State> {
+    if now < EARLIEST {
+        return Err(State::Clock { now });
+    }
+    match not_after {
+        Some(not_after) if not_after < now => Err(State::Expired { not_after, now }),
+        _ => Ok(()),
+    }
 }
 
 fn check_dates(profile: &Profile, now: UnixTime) -> Result<(), State> {
@@ -154,10 +189,7 @@ fn check_dates(profile: &Profile, now: UnixTime) -> Result<(), State> {
     {
         return Err(State::NotYetValid { not_before, now });
     }
-    match profile.not_after {
-        Some(not_after) if not_after < now => Err(State::Expired { not_after, now }),
-        _ => Ok(()),
-    }
+    check_now(profile.not_after, now)
 }
 
 fn summary(profile: &Profile) -> Summary {
@@ -243,6 +275,18 @@ mod tests {
             check("2027-01-01T00:00:00Z"),
             Err(State::Expired { .. })
         ));
+    }
+
+    #[test]
+    fn a_clock_that_cannot_be_right_is_told_before_a_pin_is_asked() {
+        let label = Some("2026-12-31".parse().unwrap());
+        for not_after in [label, None] {
+            let check = |now: &str| check_now(not_after, now.parse().unwrap());
+            for now in ["1970-01-01T00:00:00Z", "2023-12-31T23:59:59Z"] {
+                assert!(matches!(check(now), Err(State::Clock { .. })), "{now}");
+            }
+            assert_eq!(check("2024-01-01T00:00:00Z"), Ok(()));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod pin;
 use std::ffi::{CStr, CString};
 use std::time::Duration;
 
+use card_backend::CardBackend;
 use card_backend_pcsc::PcscBackend;
 use openpgp_card::ocard::StatusBytes;
 use openpgp_card::ocard::data::ExtendedCapabilities;
@@ -81,6 +82,9 @@ pub enum CardError {
     /// No try is left.
     #[error("the PIN is blocked")]
     PinBlocked,
+    /// Nobody typed the PIN on the reader's keypad, or somebody pressed its cancel key.
+    #[error("no PIN was typed on the reader")]
+    PinCancelled,
     /// The card did not accept the admin PIN; this cost one try.
     #[error("wrong admin PIN, tries left: {tries_left}")]
     AdminPinWrong {
@@ -217,6 +221,9 @@ fn readers_of(context: &Context) -> Result<Vec<CString>, CardError> {
     }
 }
 
+/// The way to a card.
+pub type Backend = Box<dyn CardBackend + Send + Sync>;
+
 /// A card that we hold, and nobody else. Reset when dropped.
 pub struct Token {
     card: Card<Open>,
@@ -238,12 +245,34 @@ impl Token {
         Token::open_in(&context, &reader)
     }
 
+    /// Takes the card like [`Token::open`], and talks to it through what `wrap` makes of
+    /// the way to it: for readers that nobody has at hand.
+    ///
+    /// # Errors
+    /// As [`Token::open`].
+    pub fn open_through(
+        reader: &str,
+        wrap: impl FnOnce(Backend) -> Backend,
+    ) -> Result<Token, CardError> {
+        let context = Context::establish(Scope::User)?;
+        let reader = CString::new(reader).map_err(|_| CardError::NoReader)?;
+        Token::open_with(&context, &reader, wrap)
+    }
+
     fn open_in(context: &Context, reader: &CStr) -> Result<Token, CardError> {
+        Token::open_with(context, reader, std::convert::identity)
+    }
+
+    fn open_with(
+        context: &Context,
+        reader: &CStr,
+        wrap: impl FnOnce(Backend) -> Backend,
+    ) -> Result<Token, CardError> {
         let mut presence = Presence::now(context, reader)?;
         let card = connect(context, reader)?;
         let selected = PcscBackend::from_pcsc_card(reader, ShareMode::Exclusive, card)
             .map_err(Error::from)
-            .and_then(Card::new)
+            .and_then(|backend| Card::new(wrap(backend.into())))
             .and_then(|mut card| Ok((about(&mut card)?, card)));
         let ((ident, capabilities), card) = selected.map_err(|error| match error {
             // It answered, but it is some other kind of card.
@@ -388,14 +417,49 @@ impl Token {
         self.exchange(|card| object(card, PROFILE))
     }
 
+    /// Whether its reader has a keypad on which the PIN can be typed.
+    ///
+    /// # Errors
+    /// The card was removed or does not answer.
+    pub fn has_pinpad(&mut self) -> Result<bool, CardError> {
+        self.exchange(|card| Ok(card.feature_pinpad_verify()))
+    }
+
+    /// Lets somebody type the PIN on the reader's keypad, once, and reads the bytes of
+    /// object 0103. Blocks meanwhile; the PIN never comes to this computer.
+    ///
+    /// # Errors
+    /// As [`Token::unlock`]; [`CardError::PinCancelled`] when nobody does.
+    pub fn read_profile_by_pinpad(&mut self) -> Result<Zeroizing<Vec<u8>>, CardError> {
+        let status = self.exchange(|card| card.pw_status_bytes())?;
+        if status.err_count_pw1() == 0 {
+            return Err(CardError::PinBlocked);
+        }
+        let refusal = self.exchange(|card| refusal(card.verify_user_pinpad(&|| ())))?;
+        self.accepted(refusal)?;
+        self.exchange(|card| object(card, PROFILE))
+    }
+
     fn verify(&mut self, pin: &Pin) -> Result<(), CardError> {
         let status = self.exchange(|card| card.pw_status_bytes())?;
         if status.err_count_pw1() == 0 {
             return Err(CardError::PinBlocked);
         }
         fits(pin.0.expose_secret(), status.pw1_max_len())?;
-        match self.exchange(|card| refusal(card.verify_user_pin(pin.0.clone())))? {
+        let refusal = self.exchange(|card| refusal(card.verify_user_pin(pin.0.clone())))?;
+        self.accepted(refusal)
+    }
+
+    /// What the card's answer to a PIN means.
+    fn accepted(&mut self, refusal: Option<StatusBytes>) -> Result<(), CardError> {
+        match refusal {
             None => Ok(()),
+            // The reader speaks, not the card: no digit in time, or its cancel key
+            // (PC/SC part 10, FEATURE_VERIFY_PIN_DIRECT).
+            Some(
+                StatusBytes::ExecutionErrorNonVolatileMemoryUnchanged
+                | StatusBytes::UnknownStatus(0x64, 0x01),
+            ) => Err(CardError::PinCancelled),
             Some(status) => Err(match self.tries_after(status, |tries| tries.pin)? {
                 0 => CardError::PinBlocked,
                 tries_left => CardError::PinWrong { tries_left },

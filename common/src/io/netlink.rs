@@ -97,7 +97,7 @@ impl From<Family> for AddressFamily {
     }
 }
 
-/// A policy rule (ip-rule(8)): which packets look into which table.
+/// A policy rule (ip-rule(8)): which packets look into which table, or lead nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -105,9 +105,16 @@ pub struct Rule {
     pub family: Family,
     /// Its place: lower is asked first.
     pub priority: u32,
-    /// The table that packets are looked up in.
-    pub table: u32,
-    /// Only packets without this firewall mark.
+    /// Only packets to this network.
+    #[serde(default)]
+    pub destination: Option<IpNet>,
+    /// The table that packets are looked up in; without one they are unreachable.
+    pub table: Option<u32>,
+    /// Only packets with this firewall mark.
+    #[serde(default)]
+    pub mark: Option<u32>,
+    /// Only packets without this firewall mark. The kernel turns the whole rule round, so
+    /// no destination goes with it.
     pub not_mark: Option<u32>,
     /// The bits of the mark that count; all of them if there is no mask.
     pub mark_mask: Option<u32>,
@@ -412,13 +419,23 @@ fn route_message(index: u32, network: IpNet, table: u32) -> RouteMessage {
 fn rule_message(rule: &Rule) -> RuleMessage {
     let mut message = RuleMessage::default();
     message.header.family = rule.family.into();
-    message.header.action = RuleAction::ToTable;
-    message.attributes = vec![
-        RuleAttribute::Priority(rule.priority),
-        RuleAttribute::Table(rule.table),
-    ];
-    if let Some(mark) = rule.not_mark {
+    message.attributes = vec![RuleAttribute::Priority(rule.priority)];
+    match rule.table {
+        Some(table) => {
+            message.header.action = RuleAction::ToTable;
+            message.attributes.push(RuleAttribute::Table(table));
+        }
+        None => message.header.action = RuleAction::Unreachable,
+    }
+    if let Some(network) = rule.destination {
+        message.header.dst_len = network.prefix_len();
+        let address = RuleAttribute::Destination(network.network());
+        message.attributes.push(address);
+    }
+    if rule.not_mark.is_some() {
         message.header.flags = RuleFlags::Invert;
+    }
+    if let Some(mark) = rule.mark.or(rule.not_mark) {
         message.attributes.push(RuleAttribute::FwMark(mark));
         let mask = rule.mark_mask.map(RuleAttribute::FwMask);
         message.attributes.extend(mask);

@@ -62,7 +62,12 @@ impl Watcher {
     pub fn start(sink: impl FnMut(Presence) + Send + 'static) -> Result<Watcher, CardError> {
         let mut service = Service::new(Context::establish(Scope::User)?, ROUND);
         let mut readers = Readers::default();
-        Ok(Watcher::spawn(sink, Ends::WhenLost, ROUND, move || {
+        let free = Manner {
+            ends: Ends::WhenLost,
+            confined: false,
+            round: ROUND,
+        };
+        Ok(Watcher::spawn(sink, free, move || {
             readers.news(&mut service)
         }))
     }
@@ -77,32 +82,38 @@ impl Watcher {
         reader: &str,
         sink: impl FnMut(Presence) + Send + 'static,
     ) -> Result<Watcher, CardError> {
-        let name = CString::new(reader).map_err(|_| CardError::NoReader)?;
-        let mut service = Service::new(Context::establish(Scope::User)?, ROUND);
-        if !service.readers()?.contains(&name) {
-            return Err(CardError::NoReader);
-        }
-        let mut readers = Readers::default();
-        readers.news(&mut service)?;
-        if !readers.holds_card(&name) {
-            return Err(CardError::NoToken);
-        }
+        let mut news = later_news(reader)?;
         let removal = Presence::Removed {
             reader: reader.to_owned(),
         };
-        let mut confined = false;
-        Ok(Watcher::spawn(sink, Ends::AtFirstNews, ROUND, move || {
-            if !confined {
-                confine().map_err(|error| {
-                    tracing::error!(%error, "the watch cannot be confined");
-                    pcsc::Error::InternalError
-                })?;
-                confined = true;
-            }
-            let mut news = readers.news(&mut service)?;
+        let guarded = Manner {
+            ends: Ends::AtFirstNews,
+            confined: true,
+            round: ROUND,
+        };
+        Ok(Watcher::spawn(sink, guarded, move || {
+            let mut news = news()?;
             news.retain(|presence| *presence == removal);
             Ok(news)
         }))
+    }
+
+    /// Watches like [`Watcher::watch_one`], and goes on after a removal: whatever happens
+    /// in any reader after this call is reported.
+    ///
+    /// # Errors
+    /// There is no such reader, no card in it, or no service.
+    pub fn watch_on(
+        reader: &str,
+        sink: impl FnMut(Presence) + Send + 'static,
+    ) -> Result<Watcher, CardError> {
+        let news = later_news(reader)?;
+        let guarded = Manner {
+            ends: Ends::WhenLost,
+            confined: true,
+            round: ROUND,
+        };
+        Ok(Watcher::spawn(sink, guarded, news))
     }
 
     /// Starts the thread that reports what `news` finds in each round, and one that
@@ -110,17 +121,21 @@ impl Watcher {
     /// that hangs sees no removal.
     fn spawn(
         sink: impl FnMut(Presence) + Send + 'static,
-        ends: Ends,
-        round: Duration,
+        manner: Manner,
         mut news: impl FnMut() -> Result<Vec<Presence>, pcsc::Error> + Send + 'static,
     ) -> Watcher {
+        let Manner {
+            ends,
+            confined,
+            round,
+        } = manner;
         let watcher = Watcher {
             sink: Arc::new(Mutex::new(Some(Box::new(sink)))),
         };
         let (beat, beats) = mpsc::channel();
         let doubter = watcher.sink.clone();
         let doubt = move || {
-            if ends == Ends::AtFirstNews {
+            if confined {
                 // What cannot be taken from this thread is no reason to trust the watch less.
                 let _ = confine();
             }
@@ -131,6 +146,10 @@ impl Watcher {
         };
         let sink = watcher.sink.clone();
         let watch = move || {
+            if confined && let Err(error) = confine() {
+                let what = format!("the watch cannot be confined: {error}");
+                report(&sink, Presence::Lost(CardError::Card(what)), true);
+            }
             while is_heard(&sink) {
                 // Nobody counts any more once all is lost.
                 let _ = beat.send(());
@@ -154,6 +173,23 @@ impl Watcher {
         start("watch of watch", doubt);
         watcher
     }
+}
+
+/// News of all readers after now; a card has to be in `reader` now.
+fn later_news(
+    reader: &str,
+) -> Result<impl FnMut() -> Result<Vec<Presence>, pcsc::Error> + Send + 'static, CardError> {
+    let name = CString::new(reader).map_err(|_| CardError::NoReader)?;
+    let mut service = Service::new(Context::establish(Scope::User)?, ROUND);
+    if !service.readers()?.contains(&name) {
+        return Err(CardError::NoReader);
+    }
+    let mut readers = Readers::default();
+    readers.news(&mut service)?;
+    if !readers.holds_card(&name) {
+        return Err(CardError::NoToken);
+    }
+    Ok(move || readers.news(&mut service))
 }
 
 /// A thread that only waits on its connection needs nothing else.
@@ -181,6 +217,15 @@ fn stops(beats: &Receiver<()>, round: Duration) -> bool {
         }
     }
     true
+}
+
+/// How a watch goes about it.
+struct Manner {
+    ends: Ends,
+    /// Whether its threads give up what they do not need.
+    confined: bool,
+    /// How long one look may last.
+    round: Duration,
 }
 
 /// When a watch is over.
@@ -219,12 +264,20 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(50);
     const SOON: Duration = Duration::from_secs(10);
 
+    fn free(round: Duration) -> Manner {
+        Manner {
+            ends: Ends::WhenLost,
+            confined: false,
+            round,
+        }
+    }
+
     #[test]
     fn a_watch_that_hangs_is_lost_and_says_nothing_after() {
         let (sender, presences) = mpsc::channel();
         let (resume, resumed) = mpsc::channel::<()>();
         let sink = move |presence| sender.send(presence).unwrap();
-        let watcher = Watcher::spawn(sink, Ends::WhenLost, SHORT, move || {
+        let watcher = Watcher::spawn(sink, free(SHORT), move || {
             let _ = resumed.recv();
             Ok(vec![Presence::Removed {
                 reader: "Reader".into(),
@@ -242,7 +295,7 @@ mod tests {
     fn a_watch_without_news_is_not_lost() {
         let (sender, presences) = mpsc::channel();
         let sink = move |presence| sender.send(presence).unwrap();
-        let watcher = Watcher::spawn(sink, Ends::WhenLost, 4 * SHORT, move || {
+        let watcher = Watcher::spawn(sink, free(4 * SHORT), move || {
             thread::sleep(SHORT);
             Ok(Vec::new())
         });

@@ -100,7 +100,9 @@ fn rules_come_and_go() {
         let unmarked = Rule {
             family,
             priority: 32_765,
-            table: 51_820,
+            destination: None,
+            table: Some(51_820),
+            mark: None,
             not_mark: Some(0xca6c),
             mark_mask: Some(0xfffe),
             suppress_prefix_length: None,
@@ -108,15 +110,33 @@ fn rules_come_and_go() {
         let specific = Rule {
             family,
             priority: 32_764,
-            table: MAIN_TABLE,
+            destination: None,
+            table: Some(MAIN_TABLE),
+            mark: None,
             not_mark: None,
             mark_mask: None,
             suppress_prefix_length: Some(0),
         };
+        let network = match family {
+            Family::V4 => "10.1.0.0/16",
+            Family::V6 => "fd00:1::/48",
+        };
+        let dead_end = Rule {
+            family,
+            priority: 32_763,
+            destination: Some(net(network)),
+            table: None,
+            mark: Some(0xca6c),
+            not_mark: None,
+            mark_mask: Some(0),
+            suppress_prefix_length: None,
+        };
+        let dead_end_shown = format!("32763:\tfrom all to {network} fwmark 0xca6c/0 unreachable");
         namespace.run(|| {
             let mut netlink = Netlink::open().unwrap();
             netlink.add_rule(&unmarked).unwrap();
             netlink.add_rule(&specific).unwrap();
+            netlink.add_rule(&dead_end).unwrap();
             let again = netlink.add_rule(&specific);
             assert!(matches!(again, Err(NetlinkError::Exists { .. })));
         });
@@ -124,6 +144,7 @@ fn rules_come_and_go() {
         for expected in [
             "32765:\tnot from all fwmark 0xca6c/0xfffe lookup 51820",
             "32764:\tfrom all lookup main suppress_prefixlength 0",
+            &dead_end_shown,
         ] {
             assert!(shown.contains(expected), "{expected} is not in {shown}");
         }
@@ -131,9 +152,11 @@ fn rules_come_and_go() {
             let mut netlink = Netlink::open().unwrap();
             netlink.del_rule(&unmarked).unwrap();
             netlink.del_rule(&specific).unwrap();
+            netlink.del_rule(&dead_end).unwrap();
             let again = netlink.del_rule(&specific);
             assert!(matches!(again, Err(NetlinkError::Missing { .. })));
         });
+        assert!(!namespace.ip(list).contains("32763:"));
         assert!(!namespace.ip(list).contains("32764:"));
         assert!(!namespace.ip(list).contains("32765:"));
     }
@@ -193,7 +216,9 @@ fn rules_are_listed_with_what_tells_ours_from_others() {
     let rule = Rule {
         family: Family::V6,
         priority: 29_801,
-        table: 0x7400_0007,
+        destination: None,
+        table: Some(0x7400_0007),
+        mark: None,
         not_mark: Some(0x7400_0007),
         mark_mask: Some(0xffff_0000),
         suppress_prefix_length: None,

@@ -37,7 +37,7 @@ pub(crate) fn last_try(secret: Secret) -> String {
     }
 }
 
-/// The question before the last try, for the terminal only.
+/// The question before the last try.
 pub(crate) const LAST_TRY_PROMPT: &str = "Type YES to use it, or Ctrl-C: ";
 
 /// The answer to [`LAST_TRY_PROMPT`] that means it.

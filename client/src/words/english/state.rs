@@ -6,6 +6,7 @@ use tokenvpn_common::io::card::Secret;
 use tokenvpn_common::name::Name;
 
 use super::{count, list, minute, tries, wrong};
+use crate::pin::Source;
 use crate::words::{Connection, Failure, State, code, printable};
 
 impl State {
@@ -20,7 +21,23 @@ impl State {
             State::WaitingToken { token: Some(token) } => {
                 format!("Waiting for the token {token}… plug it in. (Ctrl-C to stop)")
             }
-            State::Pin { .. } => String::new(),
+            State::Pin {
+                source: Source::Terminal,
+                ..
+            } => String::new(),
+            State::Pin {
+                token,
+                tries_left,
+                source,
+            } => format!(
+                "PIN for {token}, {} left: {}",
+                tries(*tries_left),
+                match source {
+                    Source::Pinpad => "type it on the reader.",
+                    Source::Agent => "systemd asks for it (systemd-tty-ask-password-agent).",
+                    Source::Pinentry | Source::Terminal => "a window asks for it.",
+                }
+            ),
             State::PinWrong {
                 tries_left,
                 asked_again: true,
@@ -59,12 +76,31 @@ impl State {
             State::Up(connection) => connected(connection),
             State::Roamed => "The network changed. Still connected.".into(),
             State::Lost => "The gateway stopped answering.".into(),
-            State::TokenRemoved { seconds, tunnel } => match tunnel {
-                true => format!(
+            State::TokenRemoved {
+                seconds,
+                tunnel,
+                closed,
+            } => match (tunnel, closed) {
+                (true, false) => format!(
                     "Token removed. Keys erased, tunnel down, routes and DNS restored ({seconds:.2} s)."
                 ),
-                false => format!("Token removed. Keys erased ({seconds:.2} s)."),
+                (true, true) => format!(
+                    "Token removed. Keys erased, tunnel down ({seconds:.2} s). Its networks lead \
+                     nowhere until it is back or you end this."
+                ),
+                (false, _) => format!("Token removed. Keys erased ({seconds:.2} s)."),
             },
+            State::TokenGrace { seconds } => {
+                format!("Token removed. Closing in {seconds} s unless it comes back…")
+            }
+            State::TokenBack => "The token is back. Still connected.".into(),
+            State::KillSwitch => "Kill switch: until you end this, nothing leaves this computer \
+                 but through the tunnel and to its own links."
+                .into(),
+            State::StaysClosed { interface } => format!(
+                "The way around the tunnel stays closed. \
+                 Open it with: tokenvpn down --interface {interface}"
+            ),
             State::Down { tunnel: true } => {
                 "Keys erased, tunnel down, routes and DNS restored.".into()
             }
@@ -100,11 +136,18 @@ impl State {
                     true => String::new(),
                     false => format!(" (likely {})", list(holders)),
                 };
+                let cure = match holders.first() {
+                    Some(holder) if !holder.starts_with("scdaemon") => {
+                        "end that program, or what it does with the token"
+                    }
+                    _ => {
+                        "try: gpg-connect-agent 'scd killscd' /bye, or put pcsc-shared into \
+                         ~/.gnupg/scdaemon.conf"
+                    }
+                };
                 (
                     format!("a token is plugged in, but another program holds it{likely}"),
-                    "try: gpg-connect-agent 'scd killscd' /bye, or put pcsc-shared into \
-                     ~/.gnupg/scdaemon.conf"
-                        .into(),
+                    cure.into(),
                 )
             }
             State::PickToken { tokens } => {
@@ -129,8 +172,10 @@ impl State {
                 "pull the token and plug it in again to be asked again".into(),
             ),
             State::PinMissing => (
-                "there is no terminal to ask for the PIN".into(),
-                "run it in a terminal, or hand the PIN over with --pin-fd".into(),
+                "there is no terminal to ask for the PIN, and nobody else to ask".into(),
+                "run it in a terminal or as a service of systemd, install pinentry where there \
+                 is a display, or hand the PIN over with --pin-fd"
+                    .into(),
             ),
             State::PinUntried { tries_left } => (
                 format!(

@@ -1,0 +1,75 @@
+//! Which of the tokens in the readers is used.
+
+use tokenvpn_common::clock::Now;
+
+use super::{Action, Found, Held, Lifecycle, Phase};
+use crate::words::{Choice, State};
+
+impl Lifecycle {
+    /// There is no smart-card service, or it does not let us in.
+    pub(super) fn unserved(&mut self, now: Now, state: State) {
+        match state {
+            State::NoService if self.watch_until.is_some_and(|until| now < until) => {
+                self.go_blind(now);
+            }
+            state => self.problem(now, state),
+        }
+    }
+
+    pub(super) fn surveyed(&mut self, now: Now, found: Result<Vec<Found>, State>) {
+        if self.frozen.is_some() {
+            return self.seen_while_frozen(found);
+        }
+        let Phase::Surveying { inserted, removed } = &self.phase else {
+            return;
+        };
+        match found {
+            Err(state) => self.unserved(now, state),
+            Ok(found) => {
+                self.watch_until = None;
+                let is_found = |reader: &String| found.iter().any(|found| found.reader == *reader);
+                if *removed || !inserted.iter().all(is_found) {
+                    self.survey();
+                } else {
+                    self.choose(now, found);
+                }
+            }
+        }
+    }
+
+    fn choose(&mut self, now: Now, found: Vec<Found>) {
+        let wanted = self.options.token;
+        let (mut usable, mut problems) = (Vec::new(), Vec::new());
+        for Found { reader, token } in found {
+            match token {
+                Ok(choice) if wanted.is_none_or(|wanted| wanted == choice.token) => {
+                    usable.push((reader, choice));
+                }
+                Ok(_) => {}
+                Err(state) => problems.push(state),
+            }
+        }
+        // The one asked for may be the one that another program holds, but a card that
+        // is no token of ours is not.
+        let is_busy = |state: &State| matches!(state, State::TokenBusy { .. });
+        problems.sort_by_key(|state| !is_busy(state));
+        problems.retain(|state| wanted.is_none() || is_busy(state));
+
+        if usable.len() > 1 {
+            let tokens = usable.into_iter().map(|(_, choice)| choice).collect();
+            return self.problem(now, State::PickToken { tokens });
+        }
+        if let Some((reader, Choice { token, .. })) = usable.pop() {
+            self.wait_until = None;
+            self.actions.push_back(Action::Start {
+                reader: reader.clone(),
+                token,
+            });
+            self.phase = Phase::Unlocking(Held { reader, token });
+        } else if let Some(state) = problems.into_iter().next() {
+            self.problem(now, state);
+        } else {
+            self.wait();
+        }
+    }
+}

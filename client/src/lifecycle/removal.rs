@@ -1,0 +1,172 @@
+//! What the removal of the token means, by the user's choice.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use tokenvpn_common::clock::Now;
+
+use super::{Action, After, Found, Lifecycle, Options, Phase};
+use crate::message::{Order, Summary};
+use crate::net::fence;
+use crate::words::State;
+
+/// The longest time for which a tunnel waits for its token with its keys in memory.
+const MAX_GRACE: u64 = 60;
+
+/// What happens when the token goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum OnRemoval {
+    /// Keys and tunnel go at once.
+    #[default]
+    Immediate,
+    /// The tunnel stands still for this long, and goes on if the same token comes back.
+    Grace(Duration),
+    /// Keys and tunnel go at once, and the profile's networks lead nowhere until a token
+    /// opens a tunnel again, or the end.
+    Hold,
+}
+
+impl FromStr for OnRemoval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<OnRemoval, String> {
+        match text {
+            "immediate" => return Ok(OnRemoval::Immediate),
+            "hold" => return Ok(OnRemoval::Hold),
+            _ => {}
+        }
+        let Some(seconds) = text.strip_prefix("grace:") else {
+            return Err("it is immediate, grace:SECONDS or hold".into());
+        };
+        match seconds.parse() {
+            Ok(seconds @ 1..=MAX_GRACE) => Ok(OnRemoval::Grace(Duration::from_secs(seconds))),
+            _ => Err(format!("a grace lasts 1 to {MAX_GRACE} whole seconds")),
+        }
+    }
+}
+
+impl TryFrom<String> for OnRemoval {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<OnRemoval, String> {
+        text.parse()
+    }
+}
+
+/// What leads nowhere when it cannot lead into the tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fenced {
+    /// All that the tunnel does not take goes its own way.
+    Nothing,
+    /// The networks of the profile.
+    Profile,
+    /// Everything but this computer's own links.
+    Everything,
+}
+
+impl Options {
+    pub(super) fn fenced(&self) -> Fenced {
+        match (self.kill_switch, self.on_removal) {
+            (true, _) => Fenced::Everything,
+            (false, OnRemoval::Hold) => Fenced::Profile,
+            (false, _) => Fenced::Nothing,
+        }
+    }
+}
+
+/// A tunnel that stands still while its token is out.
+#[derive(Debug)]
+pub(super) struct Frozen {
+    pub(super) until: Now,
+    pub(super) state: State,
+    /// Whether the tokens are being looked at, and something has changed since.
+    looking: bool,
+    changed: bool,
+}
+
+impl Lifecycle {
+    /// The token in use is out of its reader.
+    pub(super) fn removed(&mut self, now: Now) {
+        match self.options.on_removal {
+            OnRemoval::Grace(time) if matches!(self.phase, Phase::Carrying(..)) => {
+                self.freeze(now, time);
+            }
+            _ => self.gone(now),
+        }
+    }
+
+    /// The token in use is gone for good, or cannot be seen.
+    pub(super) fn gone(&mut self, now: Now) {
+        let tunnel = self.has_tunnel();
+        self.clear(After::Removal { since: now, tunnel });
+    }
+
+    fn freeze(&mut self, now: Now, time: Duration) {
+        if let Some(frozen) = &mut self.frozen {
+            // Back and out again. That gives it no more time.
+            frozen.changed |= frozen.looking;
+            return;
+        }
+        let seconds = time.as_secs();
+        let state = State::TokenGrace { seconds };
+        self.actions.push_back(Action::Order(Order::Freeze));
+        self.actions.push_back(Action::Say(state.clone()));
+        self.frozen = Some(Frozen {
+            until: now + time,
+            state,
+            looking: false,
+            changed: false,
+        });
+    }
+
+    /// A card came: whether it is the one that the tunnel waits for, its number says.
+    pub(super) fn look_who_came(&mut self) {
+        if let Some(frozen) = &mut self.frozen {
+            match frozen.looking {
+                true => frozen.changed = true,
+                false => {
+                    frozen.looking = true;
+                    self.actions.push_back(Action::Survey);
+                }
+            }
+        }
+    }
+
+    /// What is in the readers while the tunnel stands still.
+    pub(super) fn seen_while_frozen(&mut self, found: Result<Vec<Found>, State>) {
+        let (Some(frozen), Phase::Carrying(held, ..)) = (&mut self.frozen, &mut self.phase) else {
+            return;
+        };
+        frozen.looking = false;
+        // What cannot be looked at now is looked at when the next card comes, if ever.
+        let found = found.unwrap_or_default();
+        let is_busy = |found: &Found| matches!(found.token, Err(State::TokenBusy { .. }));
+        if std::mem::take(&mut frozen.changed) || found.iter().any(is_busy) {
+            return self.look_who_came();
+        }
+        let is_it =
+            |found: &&Found| matches!(&found.token, Ok(choice) if choice.token == held.token);
+        if let Some(back) = found.iter().find(is_it) {
+            held.reader.clone_from(&back.reader);
+            let reader = back.reader.clone();
+            self.frozen = None;
+            self.actions
+                .push_back(Action::Order(Order::Thaw { reader }));
+            self.actions.push_back(Action::Say(State::TokenBack));
+        }
+    }
+
+    /// The networks to be fenced in while this profile is in use.
+    pub(super) fn networks_to_fence(&self, summary: &Summary) -> Option<Vec<IpNet>> {
+        let mut networks = match self.options.fenced() {
+            Fenced::Nothing => return None,
+            Fenced::Profile => Vec::new(),
+            Fenced::Everything => fence::everything().to_vec(),
+        };
+        networks.extend(&summary.allowed_ips);
+        Some(networks)
+    }
+}

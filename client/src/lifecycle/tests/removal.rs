@@ -1,0 +1,235 @@
+//! What the user wants a removal to mean.
+
+use super::*;
+
+fn with(on_removal: &str, kill_switch: bool) -> Scene {
+    let options = Options {
+        askable: TERMINAL,
+        on_removal: on_removal.parse().unwrap(),
+        kill_switch,
+        ..Options::default()
+    };
+    Scene::fenced(options)
+}
+
+fn grace() -> Action {
+    say(State::TokenGrace { seconds: 10 })
+}
+
+fn thaw(reader: &str) -> Action {
+    let reader = reader.to_owned();
+    Action::Order(Order::Thaw { reader })
+}
+
+fn gone(closed: bool) -> Action {
+    say(State::TokenRemoved {
+        seconds: 0.0,
+        tunnel: true,
+        closed,
+    })
+}
+
+#[test]
+fn a_policy_is_one_of_three_and_a_grace_at_most_a_minute() {
+    let policy = |text: &str| text.parse::<OnRemoval>();
+    assert_eq!(policy("immediate"), Ok(OnRemoval::Immediate));
+    assert_eq!(policy("hold"), Ok(OnRemoval::Hold));
+    let minute = Duration::from_secs(60);
+    assert_eq!(policy("grace:60"), Ok(OnRemoval::Grace(minute)));
+    for text in [
+        "", "grace", "grace:", "grace:0", "grace:61", "grace:-1", "Hold",
+    ] {
+        assert!(policy(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn in_its_grace_the_tunnel_stands_still_and_goes_on_with_the_same_token() {
+    let mut scene = with("grace:10", false);
+    scene.start();
+    scene.connect();
+    let freeze = Action::Order(Order::Freeze);
+    assert_eq!(scene.feed(removed()), [freeze, grace()]);
+    assert_eq!(scene.lifecycle.shown().name(), "token_grace");
+    scene.after(Duration::from_secs(9));
+    assert_eq!(scene.feed(inserted()), [Action::Survey]);
+    let back = Input::Surveyed(Ok(vec![token("Reader 7", 1)]));
+    let actions = scene.feed(back);
+    assert_eq!(actions, [thaw("Reader 7"), say(State::TokenBack)]);
+    assert_eq!(scene.lifecycle.shown().name(), "up");
+    assert_eq!(scene.after(Duration::from_secs(60)), []);
+    // From now on that reader counts, and each absence has a time of its own.
+    assert_eq!(scene.feed(removed()), []);
+    let reader = "Reader 7".to_owned();
+    let actions = scene.feed(Input::Removed { reader });
+    assert_eq!(actions[1], grace());
+    assert_eq!(scene.after(Duration::from_secs(10)), [Action::Clear]);
+}
+
+#[test]
+fn when_its_grace_is_over_a_token_is_gone() {
+    let mut scene = with("grace:10", false);
+    scene.start();
+    scene.connect();
+    scene.feed(removed());
+    assert_eq!(scene.after(Duration::from_secs(9)), []);
+    assert_eq!(scene.after(Duration::from_secs(1)), [Action::Clear]);
+    assert_eq!(scene.cleared(), [gone(false), waiting()]);
+}
+
+#[test]
+fn a_worker_that_counts_the_time_too_makes_no_trouble_of_it() {
+    for end in [Input::WorkerEnded, Input::Report(Report::TokenGone)] {
+        let mut scene = with("grace:10", false);
+        scene.start();
+        scene.connect();
+        scene.feed(removed());
+        assert_eq!(scene.feed(end), [Action::Clear]);
+        assert_eq!(scene.cleared(), [gone(false), waiting()]);
+    }
+}
+
+#[test]
+fn another_token_does_not_thaw_the_tunnel_and_the_right_one_still_may() {
+    let mut scene = with("grace:10", false);
+    scene.start();
+    scene.connect();
+    scene.feed(removed());
+    assert_eq!(scene.feed(inserted()), [Action::Survey]);
+    let other = Input::Surveyed(Ok(vec![token(READER, 2)]));
+    assert_eq!(scene.feed(other), []);
+    assert_eq!(scene.feed(inserted()), [Action::Survey]);
+    let both = vec![token("Reader 1", 2), token(READER, 1)];
+    let actions = scene.feed(Input::Surveyed(Ok(both)));
+    assert_eq!(actions[0], thaw(READER));
+}
+
+#[test]
+fn a_token_that_was_out_again_while_it_was_looked_at_is_looked_at_again() {
+    let mut scene = with("grace:10", false);
+    scene.start();
+    scene.connect();
+    scene.feed(removed());
+    scene.feed(inserted());
+    assert_eq!(scene.feed(removed()), []);
+    let stale = Input::Surveyed(Ok(vec![token(READER, 1)]));
+    assert_eq!(scene.feed(stale), [Action::Survey]);
+    assert_eq!(scene.feed(Input::Surveyed(Ok(vec![]))), []);
+    // That gave it no more time.
+    assert_eq!(scene.after(Duration::from_secs(10)), [Action::Clear]);
+}
+
+#[test]
+fn a_token_that_another_program_takes_at_once_is_looked_at_until_it_is_free() {
+    let mut scene = with("grace:10", false);
+    scene.start();
+    scene.connect();
+    scene.feed(removed());
+    scene.feed(inserted());
+    let held = Found {
+        reader: READER.into(),
+        token: Err(busy()),
+    };
+    let actions = scene.feed(Input::Surveyed(Ok(vec![held])));
+    assert_eq!(actions, [Action::Survey]);
+}
+
+#[test]
+fn there_is_no_grace_without_a_tunnel_or_without_a_watch() {
+    let mut scene = with("grace:10", false);
+    scene.start();
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+
+    let mut scene = with("grace:10", false);
+    scene.start();
+    scene.connect();
+    scene.feed(removed());
+    assert_eq!(scene.feed(Input::WatchLost), [Action::Clear]);
+}
+
+#[test]
+fn hold_closes_the_profile_s_networks_before_the_tunnel_stands_and_opens_them_at_the_end() {
+    let mut scene = with("hold", false);
+    scene.start();
+    let summary = summary();
+    let networks = summary.allowed_ips.clone();
+    let found = candidates(&summary);
+    scene.report(Report::Unlocked(Box::new(summary)));
+    let actions = scene.feed(Input::Resolved {
+        candidates: found,
+        unresolved: Vec::new(),
+    });
+    let [Action::Fence(fenced), Action::Build { fenced: kind, .. }] = &actions[..] else {
+        panic!("{actions:?}");
+    };
+    assert_eq!((fenced, *kind), (&networks, Fenced::Profile));
+    scene.feed(Input::Fenced(Ok(())));
+    scene.feed(Input::Built(Ok(())));
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    assert_eq!(scene.cleared(), [gone(true), waiting()]);
+    let actions = scene.feed(Input::End);
+    let down = say(State::Down { tunnel: false });
+    assert_eq!(actions, [down, Action::Unfence, Action::Exit(0)]);
+}
+
+#[test]
+fn the_kill_switch_closes_everything_first_and_opens_it_only_for_who_ends_it() {
+    let mut scene = with("immediate", true);
+    assert_eq!(scene.feed(Input::Fenced(Ok(()))), []);
+    let actions = scene.feed(Input::End);
+    assert_eq!(actions[1..], [Action::Unfence, Action::Exit(0)]);
+
+    let mut scene = with("immediate", true);
+    let actions = scene.feed(Input::Surveyed(Err(State::NoService)));
+    let closed = say(State::StaysClosed {
+        interface: "tokenvpn".into(),
+    });
+    let no_service = say(State::NoService);
+    assert_eq!(
+        actions,
+        [no_service, closed, Action::Exit(code::NO_SERVICE)]
+    );
+}
+
+#[test]
+fn what_cannot_be_closed_is_not_begun() {
+    let options = Options {
+        kill_switch: true,
+        ..Options::default()
+    };
+    let now = Now::from_nanos(1);
+    let mut lifecycle = Lifecycle::new(options, "tokenvpn".into(), now);
+    let all = fence::everything().to_vec();
+    assert_eq!(lifecycle.poll_action(), Some(Action::Fence(all)));
+    let what = "no permission".to_owned();
+    let refused = State::NoPermission { what };
+    lifecycle.handle(now, UnixTime(TODAY), Input::Fenced(Err(refused.clone())));
+    assert_eq!(lifecycle.poll_action(), Some(say(refused)));
+    assert!(matches!(lifecycle.poll_action(), Some(Action::Say(_))));
+    let end = Action::Exit(code::NO_PERMISSION);
+    assert_eq!(lifecycle.poll_action(), Some(end));
+}
+
+#[test]
+fn a_service_that_is_restarted_is_waited_for_and_one_that_is_gone_is_not() {
+    let mut scene = Scene::attended();
+    scene.feed(Input::Surveyed(Ok(vec![])));
+    assert_eq!(scene.feed(Input::WatchLost), []);
+    for _ in 0..5 {
+        let again = [Action::Watch, Action::Survey];
+        assert_eq!(scene.after(Duration::from_secs(1)), again);
+        assert_eq!(scene.feed(Input::WatchFailed(State::NoService)), []);
+        let unanswered = Input::Surveyed(Err(State::NoService));
+        assert_eq!(scene.feed(unanswered), []);
+    }
+    scene.after(Duration::from_secs(1));
+    assert_eq!(scene.feed(Input::Surveyed(Ok(vec![]))), []);
+
+    scene.feed(Input::WatchLost);
+    scene.after(Duration::from_secs(11));
+    let actions = scene.feed(Input::WatchFailed(State::NoService));
+    assert_eq!(
+        actions,
+        [say(State::NoService), Action::Exit(code::NO_SERVICE)]
+    );
+}

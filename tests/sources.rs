@@ -1,0 +1,334 @@
+//! Where the PIN of `up` comes from: each way once to the end, and exactly one try for each entry,
+//! counted at the card.
+
+use std::fs;
+
+use rig::{
+    Card, Host, Invocation, Pty, Scene, Up, World,
+    card::PIN,
+    client::PIN_FD,
+    programs,
+    scene::{self, SERVER},
+    wait::{self, SOON},
+};
+
+const WRONG: &str = "654321";
+
+/// A computer, and a token that nobody answers lies in its reader.
+struct Desk {
+    card: Card,
+    computer: Host,
+    _world: World,
+}
+
+impl Desk {
+    #[track_caller]
+    fn new() -> Desk {
+        let world = World::new();
+        let computer = world.host("computer");
+        computer.start_pcscd();
+        let card = Card::new(&world, "traveller");
+        card.connect(&computer);
+        card.insert();
+        let profile = scene::profile("192.0.2.1:51820", None);
+        card.write(&computer, &profile.encode().expect("it fits"), None);
+        card.reset_counts();
+        Desk {
+            card,
+            computer,
+            _world: world,
+        }
+    }
+
+    /// `up` as a program that has neither terminal nor PIN.
+    fn up(&self) -> Invocation {
+        self.computer.tokenvpn(&["up", "--json"])
+    }
+
+    fn start(&self, up: Invocation) -> Up {
+        Up::started(&self.computer, up)
+    }
+
+    /// Insists on what the card was asked.
+    #[track_caller]
+    fn tried(&self, pins: u32, right: u32) {
+        let counts = self.card.counts();
+        assert_eq!((counts.pins, counts.right_pins), (pins, right));
+    }
+
+    /// A directory with a credential of systemd.
+    fn credential(&self, pin: &str) -> std::path::PathBuf {
+        let directory = self.computer.dir().join("credentials");
+        fs::create_dir_all(&directory).expect("a directory");
+        fs::write(directory.join("pin"), pin).expect("a file");
+        directory
+    }
+}
+
+/// The profile was read: the gateway, which does not exist, is asked.
+const READ: &str = "connecting";
+
+#[test]
+fn a_credential_of_systemd_is_tried_once() {
+    let desk = Desk::new();
+    let with = |pin: &str| {
+        let directory = desk.credential(pin);
+        desk.up().env("CREDENTIALS_DIRECTORY", directory)
+    };
+    let up = desk.start(with("428571\n"));
+    up.await_state(READ);
+    desk.tried(1, 1);
+    desk.computer.tokenvpn(&["down"]).ok();
+
+    desk.card.reset_counts();
+    with(WRONG).finish().expect_code(4);
+    desk.tried(1, 0);
+    // Nobody asked it of a person either, and it is not tried while a try is missing.
+    with(PIN).finish().expect_code(4);
+    desk.tried(1, 0);
+}
+
+#[test]
+fn a_descriptor_comes_before_a_credential_and_no_other_source_after_it() {
+    let desk = Desk::new();
+    let pty = Pty::open();
+    let number = PIN_FD.to_string();
+    let up = desk
+        .computer
+        .tokenvpn(&["up", "--json", "--once", "--pin-fd", &number])
+        .env("CREDENTIALS_DIRECTORY", desk.credential(PIN))
+        .text_on(PIN_FD, WRONG)
+        .with_terminal(&pty);
+    up.finish().expect_code(4);
+    desk.tried(1, 0);
+    assert_eq!(pty.screen().all(), "");
+}
+
+/// Answers the one question that systemd-ask-password has put, on a terminal of its own.
+#[track_caller]
+fn answer(desk: &Desk, question: &str, text: &str) {
+    let questions = desk.computer.path("/run/systemd/ask-password");
+    wait::until_true("systemd asks", SOON, || {
+        let asked = questions.read_dir().into_iter().flatten().flatten();
+        asked
+            .map(|entry| entry.file_name())
+            .any(|name| name.to_string_lossy().starts_with("ask."))
+    });
+    let pty = Pty::open();
+    let agent = desk
+        .computer
+        .run("systemd-tty-ask-password-agent")
+        .arg("--query")
+        .on(&pty)
+        .spawn();
+    pty.expect(question);
+    pty.type_line(text);
+    assert_eq!(agent.exit_code(SOON), 0, "{}", pty.screen().all());
+}
+
+#[test]
+fn a_service_has_systemd_ask_and_a_mistyped_pin_is_asked_again() {
+    let desk = Desk::new();
+    let up = desk.start(desk.up().env("INVOCATION_ID", "0123456789abcdef"));
+    assert_eq!(up.await_state("pin")["source"], "agent");
+    answer(&desk, "3 tries left", WRONG);
+    up.await_state("pin_wrong");
+    up.await_state("pin");
+    // Too short to be one: costs nothing.
+    answer(&desk, "2 tries left", "123");
+    answer(&desk, "too short", PIN);
+    up.await_state(READ);
+    desk.tried(2, 1);
+    desk.computer.tokenvpn(&["down"]).ok();
+}
+
+#[test]
+fn a_service_makes_the_last_try_only_after_a_yes() {
+    let desk = Desk::new();
+    let up = desk.start(desk.up().env("INVOCATION_ID", "0123456789abcdef"));
+    answer(&desk, "3 tries left", WRONG);
+    up.await_state("pin_wrong");
+    answer(&desk, "2 tries left", WRONG);
+    up.await_state("pin_last");
+    answer(&desk, "One try left", "yes");
+    assert_eq!(up.process().exit_code(SOON), 4);
+    desk.tried(2, 0);
+    let up = desk.start(desk.up().env("INVOCATION_ID", "0123456789abcdef"));
+    answer(&desk, "YES", "YES");
+    answer(&desk, "1 try left", PIN);
+    up.await_state(READ);
+    desk.tried(3, 1);
+    desk.computer.tokenvpn(&["down"]).ok();
+}
+
+#[test]
+fn whoever_pulls_the_token_ends_the_question_of_systemd() {
+    let desk = Desk::new();
+    let up = desk.start(desk.up().env("INVOCATION_ID", "0123456789abcdef"));
+    up.await_state("pin");
+    let asking = || {
+        !desk
+            .computer
+            .processes_named("systemd-ask-password")
+            .is_empty()
+    };
+    wait::until_true("systemd asks", SOON, asking);
+    desk.card.remove();
+    up.await_state("token_removed");
+    wait::until_true("nobody asks any more", SOON, || !asking());
+    desk.tried(0, 0);
+    assert!(up.process().is_running(), "it waits for the next token");
+}
+
+/// A terminal multiplexer with one window, in which nothing runs but what comes to ask.
+struct Tmux {
+    computer: Host,
+    socket: String,
+}
+
+impl Tmux {
+    #[track_caller]
+    fn new(computer: &Host) -> Tmux {
+        let tmux = Tmux {
+            computer: computer.clone(),
+            socket: computer.dir().join("tmux").display().to_string(),
+        };
+        tmux.run(&["new-session", "-d", "-x", "100", "-y", "30", "sleep 1000"]);
+        tmux
+    }
+
+    #[track_caller]
+    fn run(&self, words: &[&str]) -> String {
+        self.computer
+            .run("tmux")
+            .args(["-f", "/dev/null", "-S", &self.socket])
+            .args(words)
+            .env("TERM", "screen")
+            .ok()
+    }
+
+    fn terminal(&self) -> String {
+        self.run(&["display", "-p", "#{pane_tty}"])
+            .trim()
+            .to_owned()
+    }
+
+    /// Waits until this is to be seen.
+    #[track_caller]
+    fn expect(&self, text: &str) {
+        let mut screen = String::new();
+        let seen = wait::poll(SOON, || {
+            screen = self.run(&["capture-pane", "-p"]);
+            screen.contains(text).then_some(())
+        });
+        assert!(seen.is_some(), "{text:?} is not on the screen:\n{screen}");
+    }
+
+    fn type_line(&self, text: &str) {
+        self.run(&["send-keys", "-l", text]);
+        self.run(&["send-keys", "Enter"]);
+    }
+}
+
+#[test]
+fn pinentry_asks_on_the_terminal_that_it_is_given() {
+    let desk = Desk::new();
+    let tmux = Tmux::new(&desk.computer);
+    let with_pinentry = || {
+        let up = desk.up().env("GPG_TTY", tmux.terminal());
+        desk.start(up.env("TERM", "screen"))
+    };
+    let up = with_pinentry();
+    assert_eq!(up.await_state("pin")["source"], "pinentry");
+    tmux.expect("3 tries left");
+    tmux.type_line("123");
+    tmux.expect("too short");
+    tmux.type_line(WRONG);
+    up.await_state("pin_wrong");
+    tmux.expect("2 tries left");
+    desk.tried(1, 0);
+    tmux.type_line(WRONG);
+    up.await_state("pin_last");
+    tmux.expect("another mistake blocks");
+    // What people press without reading does nothing.
+    tmux.type_line("");
+    assert_eq!(up.process().exit_code(SOON), 4);
+    desk.tried(2, 0);
+
+    let up = with_pinentry();
+    tmux.expect("another mistake blocks");
+    tmux.type_line("YES");
+    tmux.expect("1 try left");
+    tmux.type_line(PIN);
+    up.await_state(READ);
+    desk.tried(3, 1);
+    desk.computer.tokenvpn(&["down"]).ok();
+    assert_eq!(desk.computer.processes_named("pinentry"), [0; 0]);
+}
+
+#[test]
+fn whoever_pulls_the_token_closes_pinentry() {
+    let desk = Desk::new();
+    let tmux = Tmux::new(&desk.computer);
+    let up = desk.up().env("GPG_TTY", tmux.terminal());
+    let up = desk.start(up.env("TERM", "screen"));
+    up.await_state("pin");
+    tmux.expect("3 tries left");
+    desk.card.remove();
+    up.await_state("token_removed");
+    let dialogues = || {
+        let processes = desk.computer.population();
+        processes
+            .into_iter()
+            .filter(|(_, name)| name.starts_with("pinentry"))
+            .count()
+    };
+    wait::until_true("the dialogue is gone", SOON, || dialogues() == 0);
+    desk.tried(0, 0);
+    // And so does whoever kills the supervisor.
+    desk.card.insert();
+    up.await_state("pin");
+    wait::until_true("it asks again", SOON, || dialogues() > 0);
+    up.process().kill();
+    wait::until_true("the dialogue is gone", SOON, || dialogues() == 0);
+    wait::until_true("nothing is left", SOON, || {
+        desk.computer.processes_of(&programs::client()).is_empty()
+    });
+}
+
+#[test]
+fn a_display_without_anybody_is_a_clear_error() {
+    let desk = Desk::new();
+    // No server is there, and no terminal that could be used instead.
+    let up = desk.up().env("DISPLAY", ":77").finish();
+    let said = up.stdout.clone();
+    up.expect_code(4);
+    assert!(
+        said.contains("pinentry") && said.contains("--pin-fd"),
+        "{said}"
+    );
+    desk.tried(0, 0);
+}
+
+#[test]
+fn the_terminal_comes_before_pinentry_and_systemd() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    card.reset_counts();
+    let pty = Pty::open();
+    let up = scene
+        .one
+        .tokenvpn(&["up"])
+        .env("GPG_TTY", "/dev/tty")
+        .env("INVOCATION_ID", "0123456789abcdef")
+        .on(&pty);
+    let _up = Up::started(&scene.one, up);
+    pty.expect("Waiting for a token");
+    card.insert();
+    scene.one.type_pin(&pty, card.pin());
+    pty.expect("Connected as traveller");
+    let counts = card.counts();
+    assert_eq!((counts.pins, counts.right_pins), (1, 1));
+    assert!(scene.one.pings(SERVER));
+}
