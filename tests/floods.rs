@@ -9,7 +9,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
     time::Duration,
@@ -200,14 +200,13 @@ impl Drop for Source {
 fn throughput(host: &Host, span: Duration) -> f64 {
     let mut stream = host.within(|| TcpStream::connect((SERVER, SOURCE)).expect("the source"));
     stream.set_read_timeout(Some(SOON)).unwrap();
-    let taken = AtomicU64::new(0);
+    let mut taken = 0;
     let mut room = vec![0; 1 << 17];
     let start = now();
     while now().since(start) < span {
-        let len = stream.read(&mut room).expect("zeros");
-        taken.fetch_add(len as u64, Ordering::Relaxed);
+        taken += stream.read(&mut room).expect("zeros");
     }
-    taken.into_inner() as f64 / now().since(start).as_secs_f64()
+    taken as f64 / now().since(start).as_secs_f64()
 }
 
 /// Pings the server twenty times a second.
@@ -231,7 +230,7 @@ struct Share {
     loss: f64,
     bytes_per_second: f64,
     toll: Toll,
-    /// How long a traveller took to connect, from the first datagram on.
+    /// How long a traveller took to connect, from when its token was read.
     connected: Option<Duration>,
 }
 

@@ -52,7 +52,7 @@ pub fn tunnel(key: &PrivateKey, gateway: &PublicKey) -> Tunn {
 /// The next initiation of a tunnel.
 ///
 /// # Panics
-/// Never, as far as boringtun promises one.
+/// If it writes none.
 #[track_caller]
 pub fn initiation(tunn: &mut Tunn) -> Vec<u8> {
     match tunn.format_handshake_initiation(&mut [0; 256], true) {
