@@ -129,11 +129,11 @@ fn fresh_key() -> String {
     PrivateKey::generate().public().to_string()
 }
 
-/// A key that belongs to this one of two workers.
-fn key_of_worker(index: u8) -> PrivateKey {
+/// A key that belongs to this one of `count` workers.
+fn key_of_worker(index: u8, count: u8) -> PrivateKey {
     let mut keys = std::iter::repeat_with(PrivateKey::generate);
-    let belongs = |key: &PrivateKey| key.public().as_bytes()[0] % 2 == index;
-    keys.find(belongs).expect("half of all keys")
+    let belongs = |key: &PrivateKey| key.public().as_bytes()[0] % count == index;
+    keys.find(belongs).expect("every worker has its share")
 }
 
 /// What a token's computer would answer to an invitation.
@@ -747,9 +747,18 @@ fn after_a_restart_the_gateway_speaks_first() {
 }
 
 #[test]
-fn several_workers_serve_several_clients() {
+fn two_workers_serve_several_clients() {
+    serve_several_clients(2);
+}
+
+#[test]
+fn four_workers_serve_several_clients() {
+    serve_several_clients(4);
+}
+
+fn serve_several_clients(workers: u8) {
     let place = Place::new();
-    place.edit("workers = 1", "workers = 2");
+    place.edit("workers = 1", &format!("workers = {workers}"));
     place.gateway.start();
     let world = &place._world;
     let clients: Vec<(Host, WireGuardGo, String)> = (0..6)
@@ -766,7 +775,8 @@ fn several_workers_serve_several_clients() {
             host.ip(&format!("route add default via 198.18.{i}.1"));
             let address = format!("10.77.0.{}", 10 + i);
             let name = format!("client {i}");
-            let wireguard = place.connect_with(&host, &name, &address, &key_of_worker(i % 2));
+            let key = key_of_worker(i % workers, workers);
+            let wireguard = place.connect_with(&host, &name, &address, &key);
             (host, wireguard, address)
         })
         .collect();
@@ -774,7 +784,7 @@ fn several_workers_serve_several_clients() {
         wait::until_true("the server answers", SOON, || host.pings(SERVER));
         assert!(place.server.pings(address.parse().unwrap()), "{address}");
     }
-    // From client to client: for half of them from one worker to the other.
+    // From client to client: for most of them from one worker to another.
     let (first, others) = clients.split_first().unwrap();
     for (_, _, address) in others {
         assert!(first.0.pings(address.parse().unwrap()), "{address}");
