@@ -252,6 +252,7 @@ impl Stage {
                 supervisor.wait(SOON);
             }
         }
+        wait::until_true("the terminal echoes again", SOON, || run.pty.echoes());
         assert_eq!(one.network_state(), self.before);
         assert!(one.runtime_files().is_empty(), "{:?}", one.runtime_files());
         assert!(run.up.pids().is_empty());
