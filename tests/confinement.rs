@@ -2,13 +2,9 @@
 
 use std::{collections::HashMap, fs, os::unix::fs::chown, path::Path, process::Command};
 
-use nix::{errno::Errno, sys::signal::Signal};
+use nix::sys::signal::Signal;
 use rig::{
-    Gateway, Host, Puppet, Quarry, Scene, World,
-    client::TUNNEL,
-    memory,
-    process::is_alive,
-    programs,
+    Gateway, Host, Quarry, Scene, World, memory, programs,
     scene::SERVER,
     wait::{self, SOON},
 };
@@ -166,101 +162,6 @@ fn no_thread_of_a_worker_keeps_a_capability_once_packets_flow() {
     assert!(scene.one.pings(SERVER));
 }
 
-/// What only an intruder in the process would do. The kernel is asked itself: the process is made
-/// to try.
-#[test]
-fn an_intruder_in_the_gateway_gets_nowhere() {
-    let world = World::new();
-    let (host, gateway) = gateway(&world);
-    let process = gateway.start();
-    let serve = "tokenvpn_gateway::gateway::Gateway::serve";
-    let take = || {
-        Puppet::at(process.pid(), serve, || {
-            drop(gateway.command(&["status"]).spawn())
-        })
-    };
-    let mut puppet = take();
-    let mut open = |path: &str, flags: i32| {
-        let path = puppet.put(format!("{path}\0").as_bytes());
-        let arguments = [libc::AT_FDCWD as u64, path, flags as u64, 0o600, 0, 0];
-        puppet.call(libc::SYS_openat, arguments)
-    };
-    // Its own files it has to open; that is how we know that it tries at all.
-    let own = open("/var/lib/tokenvpn/private-key", libc::O_RDONLY);
-    assert!(own.is_ok(), "{own:?}");
-    for (path, flags) in [
-        ("/etc/shadow", libc::O_RDONLY),
-        ("/etc/tokenvpn/gateway.toml", libc::O_RDONLY),
-        ("/run/tokenvpn/new", libc::O_CREAT | libc::O_WRONLY),
-        ("/tmp/tokenvpn-new", libc::O_CREAT | libc::O_WRONLY),
-        ("/proc/1/mem", libc::O_RDWR),
-        ("/dev/net/tun", libc::O_RDWR),
-    ] {
-        assert_eq!(open(path, flags), Err(Errno::EACCES), "{path}");
-    }
-    let [inet, stream, raw] = [libc::AF_INET, libc::SOCK_STREAM, libc::SOCK_RAW].map(|n| n as u64);
-    let none = Err(Errno::ENOSYS);
-    assert_eq!(
-        puppet.call(libc::SYS_socket, [inet, stream, 0, 0, 0, 0]),
-        none
-    );
-    assert_eq!(puppet.call(libc::SYS_socket, [inet, raw, 1, 0, 0, 0]), none);
-    let parent = [1, Signal::SIGTERM as u64, 0, 0, 0, 0];
-    assert_eq!(puppet.call(libc::SYS_kill, parent), none);
-    let executable = (libc::PROT_READ | libc::PROT_EXEC) as u64;
-    let anonymous = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-    let code = [0, 4096, executable, anonymous, u64::MAX, 0];
-    assert_eq!(puppet.call(libc::SYS_mmap, code), none);
-    drop(puppet);
-    // It has not noticed.
-    assert_eq!(gateway.status().peers.len(), 0);
-    let mut puppet = take();
-    let shell = puppet.put(b"/bin/sh\0");
-    let killed = puppet.last_call(libc::SYS_execve, [shell, 0, 0, 0, 0, 0]);
-    assert_eq!(killed, Signal::SIGSYS);
-    assert!(host.processes_named("sh").is_empty());
-}
-
-#[test]
-fn an_intruder_in_the_worker_gets_nowhere() {
-    let scene = Scene::new();
-    let gateway = scene.start_gateway();
-    let card = scene.issue(&gateway, "traveller");
-    let up = scene.connect(&scene.one, &card);
-    let worker = up.worker().expect("a worker");
-    let turn = "tokenvpn::worker::carrier::Carrier::set_alarm";
-    let take = || {
-        let status = || drop(scene.one.tokenvpn(&["status"]).spawn());
-        Puppet::at(worker, turn, status)
-    };
-    let mut puppet = take();
-    let path = puppet.put(b"/etc/passwd\0");
-    let none = Err(Errno::ENOSYS);
-    let here = libc::AT_FDCWD as u64;
-    assert_eq!(
-        puppet.call(libc::SYS_openat, [here, path, 0, 0, 0, 0]),
-        none
-    );
-    let [inet, stream, datagram] =
-        [libc::AF_INET, libc::SOCK_STREAM, libc::SOCK_DGRAM].map(|number| number as u64);
-    for kind in [stream, datagram] {
-        assert_eq!(
-            puppet.call(libc::SYS_socket, [inet, kind, 0, 0, 0, 0]),
-            none
-        );
-    }
-    let parent = [1, Signal::SIGTERM as u64, 0, 0, 0, 0];
-    assert_eq!(puppet.call(libc::SYS_kill, parent), none);
-    let own = puppet.call(libc::SYS_getpid, [0; 6]);
-    assert!(own.is_ok(), "it does not try at all: {own:?}");
-    drop(puppet);
-    assert!(scene.one.pings(SERVER));
-    assert_eq!(take().last_call(libc::SYS_execve, [0; 6]), Signal::SIGSYS);
-    wait::until_true("the tunnel is gone too", SOON, || {
-        !is_alive(worker) && !scene.one.has_link(TUNNEL)
-    });
-}
-
 /// The gateway's secrets are at rest in its state alone, and when it ends no process has them.
 #[test]
 fn a_gateway_that_has_ended_has_left_its_secrets_in_its_state_alone() {
@@ -360,4 +261,108 @@ fn a_gateway_leaves_neither_its_key_nor_a_core_file_behind() {
         !std::os::unix::process::ExitStatusExt::core_dumped(&ended),
         "{ended}"
     );
+}
+
+/// What only an intruder in a process would do. The kernel is asked itself: the process is made to
+/// try.
+#[cfg(target_arch = "x86_64")]
+mod intruder {
+    use nix::errno::Errno;
+    use rig::{Puppet, client::TUNNEL, process::is_alive};
+
+    use super::*;
+
+    #[test]
+    fn an_intruder_in_the_gateway_gets_nowhere() {
+        let world = World::new();
+        let (host, gateway) = gateway(&world);
+        let process = gateway.start();
+        let serve = "tokenvpn_gateway::gateway::Gateway::serve";
+        let take = || {
+            Puppet::at(process.pid(), serve, || {
+                drop(gateway.command(&["status"]).spawn())
+            })
+        };
+        let mut puppet = take();
+        let mut open = |path: &str, flags: i32| {
+            let path = puppet.put(format!("{path}\0").as_bytes());
+            let arguments = [libc::AT_FDCWD as u64, path, flags as u64, 0o600, 0, 0];
+            puppet.call(libc::SYS_openat, arguments)
+        };
+        // Its own files it has to open; that is how we know that it tries at all.
+        let own = open("/var/lib/tokenvpn/private-key", libc::O_RDONLY);
+        assert!(own.is_ok(), "{own:?}");
+        for (path, flags) in [
+            ("/etc/shadow", libc::O_RDONLY),
+            ("/etc/tokenvpn/gateway.toml", libc::O_RDONLY),
+            ("/run/tokenvpn/new", libc::O_CREAT | libc::O_WRONLY),
+            ("/tmp/tokenvpn-new", libc::O_CREAT | libc::O_WRONLY),
+            ("/proc/1/mem", libc::O_RDWR),
+            ("/dev/net/tun", libc::O_RDWR),
+        ] {
+            assert_eq!(open(path, flags), Err(Errno::EACCES), "{path}");
+        }
+        let [inet, stream, raw] =
+            [libc::AF_INET, libc::SOCK_STREAM, libc::SOCK_RAW].map(|n| n as u64);
+        let none = Err(Errno::ENOSYS);
+        assert_eq!(
+            puppet.call(libc::SYS_socket, [inet, stream, 0, 0, 0, 0]),
+            none
+        );
+        assert_eq!(puppet.call(libc::SYS_socket, [inet, raw, 1, 0, 0, 0]), none);
+        let parent = [1, Signal::SIGTERM as u64, 0, 0, 0, 0];
+        assert_eq!(puppet.call(libc::SYS_kill, parent), none);
+        let executable = (libc::PROT_READ | libc::PROT_EXEC) as u64;
+        let anonymous = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
+        let code = [0, 4096, executable, anonymous, u64::MAX, 0];
+        assert_eq!(puppet.call(libc::SYS_mmap, code), none);
+        drop(puppet);
+        // It has not noticed.
+        assert_eq!(gateway.status().peers.len(), 0);
+        let mut puppet = take();
+        let shell = puppet.put(b"/bin/sh\0");
+        let killed = puppet.last_call(libc::SYS_execve, [shell, 0, 0, 0, 0, 0]);
+        assert_eq!(killed, Signal::SIGSYS);
+        assert!(host.processes_named("sh").is_empty());
+    }
+
+    #[test]
+    fn an_intruder_in_the_worker_gets_nowhere() {
+        let scene = Scene::new();
+        let gateway = scene.start_gateway();
+        let card = scene.issue(&gateway, "traveller");
+        let up = scene.connect(&scene.one, &card);
+        let worker = up.worker().expect("a worker");
+        let turn = "tokenvpn::worker::carrier::Carrier::set_alarm";
+        let take = || {
+            let status = || drop(scene.one.tokenvpn(&["status"]).spawn());
+            Puppet::at(worker, turn, status)
+        };
+        let mut puppet = take();
+        let path = puppet.put(b"/etc/passwd\0");
+        let none = Err(Errno::ENOSYS);
+        let here = libc::AT_FDCWD as u64;
+        assert_eq!(
+            puppet.call(libc::SYS_openat, [here, path, 0, 0, 0, 0]),
+            none
+        );
+        let [inet, stream, datagram] =
+            [libc::AF_INET, libc::SOCK_STREAM, libc::SOCK_DGRAM].map(|number| number as u64);
+        for kind in [stream, datagram] {
+            assert_eq!(
+                puppet.call(libc::SYS_socket, [inet, kind, 0, 0, 0, 0]),
+                none
+            );
+        }
+        let parent = [1, Signal::SIGTERM as u64, 0, 0, 0, 0];
+        assert_eq!(puppet.call(libc::SYS_kill, parent), none);
+        let own = puppet.call(libc::SYS_getpid, [0; 6]);
+        assert!(own.is_ok(), "it does not try at all: {own:?}");
+        drop(puppet);
+        assert!(scene.one.pings(SERVER));
+        assert_eq!(take().last_call(libc::SYS_execve, [0; 6]), Signal::SIGSYS);
+        wait::until_true("the tunnel is gone too", SOON, || {
+            !is_alive(worker) && !scene.one.has_link(TUNNEL)
+        });
+    }
 }

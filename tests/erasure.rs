@@ -1,6 +1,9 @@
 //! No secret, and nothing else of a session, outlives it: whatever ends it, and however far it had
 //! come.
 
+// To let a program panic takes knowing its processor's registers.
+#![cfg(target_arch = "x86_64")]
+
 use std::{fs, os::unix::process::ExitStatusExt, process::Command, time::Duration};
 
 use nix::{
