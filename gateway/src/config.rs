@@ -2,7 +2,8 @@
 
 mod network;
 
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -22,6 +23,9 @@ pub(crate) const DEFAULT_INTERFACE: &str = "tokenvpn-gw";
 
 /// Longest interface name in bytes (IFNAMSIZ in linux/if.h, without its final zero).
 const MAX_INTERFACE: usize = 15;
+
+/// Longest file in bytes.
+const MAX_TEXT: u64 = 1 << 20;
 
 /// Most workers: the session index carries the worker's number in one byte, and more
 /// workers than cores only cost.
@@ -85,6 +89,8 @@ pub(crate) enum ConfigError {
         column: usize,
         message: String,
     },
+    #[error("{path} is no configuration: it is longer than {MAX_TEXT} bytes", path = .0.display())]
+    TooLong(PathBuf),
     #[error("{path} has no {key}", path = path.display())]
     Incomplete { path: PathBuf, key: String },
 }
@@ -145,6 +151,14 @@ const COMMENTS: [(&str, &str); 13] = [
     ),
 ];
 
+/// The keys that only say what new invitations tell.
+const LIVE: [&str; 5] = ["endpoints", "routes", "dns", "keepalive", "invitation_days"];
+
+/// Whether a running gateway can take up another value of this key.
+pub(crate) fn is_live(key: &str) -> bool {
+    LIVE.contains(&key)
+}
+
 /// A line with a key that has no default.
 pub(crate) fn example(key: &str) -> Option<&'static str> {
     match key {
@@ -178,10 +192,23 @@ impl Config {
 
     /// Reads the file.
     pub(crate) fn read(path: &Path) -> Result<Config, ConfigError> {
-        let bytes = fs::read(path).map_err(|cause| ConfigError::Unreadable {
+        let unreadable = |cause| ConfigError::Unreadable {
             path: path.to_owned(),
             cause,
-        })?;
+        };
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(unreadable)?;
+        // One byte more than is allowed tells too much from just enough.
+        let read = file.take(MAX_TEXT + 1).read_to_end(&mut bytes);
+        read.map_err(unreadable)?;
+        Config::parse(path, &bytes)
+    }
+
+    /// Takes what stands in the file at `path`.
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Config, ConfigError> {
+        if bytes.len() as u64 > MAX_TEXT {
+            return Err(ConfigError::TooLong(path.to_owned()));
+        }
         let broken = |before: &str, message: String| {
             let (line, column) = position_after(before);
             ConfigError::Broken {
@@ -191,7 +218,7 @@ impl Config {
                 message,
             }
         };
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
             let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             broken(&before, "this is no UTF-8 text".into())
         })?;
@@ -208,11 +235,25 @@ impl Config {
         })
     }
 
+    /// The keys whose values differ, in the order of the file.
+    pub(crate) fn differences(&self, other: &Config) -> Vec<String> {
+        let (ours, theirs) = (self.fields(), other.fields());
+        let keys = COMMENTS.iter().map(|(key, _)| *key);
+        let differing = keys.filter(|key| ours.get(*key) != theirs.get(*key));
+        differing.map(str::to_owned).collect()
+    }
+
+    fn fields(&self) -> toml::Table {
+        toml::Table::try_from(self).expect("invariant: every field has a TOML form")
+    }
+
     /// The file's text, as `init` writes it.
     pub(crate) fn to_toml(&self) -> String {
-        let fields = toml::Table::try_from(self).expect("invariant: every field has a TOML form");
-        let mut text = String::from(
-            "# The configuration of tokenvpn-gateway. A change counts from its next start.\n",
+        let fields = self.fields();
+        let mut text = format!(
+            "# The configuration of tokenvpn-gateway. A change of {} counts from\n\
+             # tokenvpn-gateway reload on, any other from its next start.\n",
+            LIVE.join(", ")
         );
         for (key, comment) in COMMENTS {
             text += &match fields.get(key) {
@@ -398,6 +439,8 @@ fn days<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const SHORT: &str = "interface = \"gw\"\nlisten_port = 51820\n\
@@ -551,6 +594,18 @@ mod tests {
         let (line, _, message) = breaks_at("interface = \"gw\"\nlisten_port 51820\n");
         assert_eq!(line, 2);
         assert!(!message.contains('\n'), "{message}");
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        let config = read(SHORT).unwrap();
+        assert!(config.differences(&config).is_empty());
+        let other = SHORT.replace("51820\nend", "443\nend");
+        let other = read(&format!(
+            "{other}dns = [\"10.77.0.1\"]\nprivate_key_file = \"/k\"\n"
+        ));
+        let keys = config.differences(&other.unwrap());
+        assert_eq!(keys, ["listen_port", "dns", "private_key_file"]);
     }
 
     #[test]

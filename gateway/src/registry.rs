@@ -8,6 +8,7 @@ pub(crate) mod addresses;
 mod error;
 mod rows;
 mod schema;
+mod seal;
 pub(crate) mod writer;
 
 use std::collections::HashMap;
@@ -111,6 +112,17 @@ pub(crate) struct Act {
     pub(crate) now: UnixTime,
 }
 
+/// Something that was done to the registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) at: UnixTime,
+    pub(crate) who: String,
+    pub(crate) action: String,
+    pub(crate) name: Name,
+    /// Which key, if it was about one.
+    pub(crate) public_key: Option<PublicKey>,
+}
+
 /// Where an identity was last authentically heard from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sighting {
@@ -165,6 +177,11 @@ impl Registry {
     /// The invitations that can still be used.
     pub(crate) fn invitations(&self, now: UnixTime) -> Result<Vec<Pending>, RegistryError> {
         rows::pending(&self.connection, now)
+    }
+
+    /// What was done, first things first; from this second on, if one is named.
+    pub(crate) fn audit(&self, since: Option<UnixTime>) -> Result<Vec<Entry>, RegistryError> {
+        rows::audit(&self.connection, since.unwrap_or(UnixTime(0)))
     }
 
     /// Where everyone was last seen.
@@ -346,9 +363,9 @@ impl Registry {
     pub(crate) fn end_expired(&mut self, act: &Act) -> Result<(), RegistryError> {
         let transaction = self.begin()?;
         for identity in rows::newly_ended(&transaction, act.now)? {
-            let key = &identity.public_key;
-            rows::end_identity(&transaction, key)?;
-            rows::insert_audit(&transaction, act, "expire", &identity.name, Some(key))?;
+            rows::end_identity(&transaction, &identity)?;
+            let key = Some(&identity.public_key);
+            rows::insert_audit(&transaction, act, "expire", &identity.name, key)?;
         }
         transaction.commit()?;
         Ok(())

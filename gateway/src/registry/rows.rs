@@ -10,11 +10,13 @@ use tokenvpn_common::invitation::InvitationId;
 use tokenvpn_common::key::{PresharedKey, PublicKey};
 use tokenvpn_common::name::Name;
 
-use super::{Act, Identity, Kind, Pending, Refusal, RegistryError, Sighting};
+use super::seal::{self, Seal};
+use super::{Act, Entry, Identity, Kind, Pending, Refusal, RegistryError, Sighting};
 
-const IDENTITY: &str = "SELECT public_key, name, spare, addresses, preshared_key, not_after, serial, added, ended FROM identity";
+const IDENTITY: &str = "SELECT public_key, name, spare, addresses, preshared_key, not_after, serial, \
+     added, ended, seal FROM identity";
 const INVITATION: &str = "SELECT id, name, spare, replaces, addresses, preshared_key, not_after, \
-     valid_until, ended FROM invitation";
+     valid_until, ended, seal FROM invitation";
 
 type Fallible<T> = Result<T, RegistryError>;
 
@@ -78,7 +80,23 @@ fn seconds(time: UnixTime) -> i64 {
     i64::try_from(time.0).unwrap_or(i64::MAX)
 }
 
+/// Insists on the seal that the row was written with.
+fn check_seal(row: &Row<'_>, name: &Name, seal: Seal) -> Fallible<()> {
+    if row.get::<_, Seal>("seal")? == seal {
+        return Ok(());
+    }
+    Err(RegistryError::Damaged(format!(
+        "what is kept of {name} was changed"
+    )))
+}
+
 fn to_identity(row: &Row<'_>) -> Fallible<Identity> {
+    let identity = unsealed_identity(row)?;
+    check_seal(row, &identity.name, seal::of_identity(&identity))?;
+    Ok(identity)
+}
+
+fn unsealed_identity(row: &Row<'_>) -> Fallible<Identity> {
     Ok(Identity {
         public_key: key(row, "public_key")?,
         name: name(row)?,
@@ -93,6 +111,12 @@ fn to_identity(row: &Row<'_>) -> Fallible<Identity> {
 }
 
 fn to_pending(row: &Row<'_>) -> Fallible<Pending> {
+    let pending = unsealed_pending(row)?;
+    check_seal(row, &pending.name, seal::of_pending(&pending))?;
+    Ok(pending)
+}
+
+fn unsealed_pending(row: &Row<'_>) -> Fallible<Pending> {
     let replaces: Option<[u8; 32]> = row.get("replaces")?;
     let kind = match replaces {
         Some(_) => Kind::Renewal {
@@ -133,7 +157,7 @@ pub(super) fn identity(connection: &Connection, key: &PublicKey) -> Fallible<Opt
 
 pub(super) fn insert_identity(connection: &Connection, identity: &Identity) -> Fallible<()> {
     connection.execute(
-        "INSERT INTO identity VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO identity VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             identity.public_key.as_bytes(),
             identity.name.as_str(),
@@ -144,6 +168,7 @@ pub(super) fn insert_identity(connection: &Connection, identity: &Identity) -> F
             identity.serial,
             seconds(identity.added),
             identity.ended,
+            seal::of_identity(identity),
         ],
     )?;
     Ok(())
@@ -155,9 +180,14 @@ pub(super) fn newly_ended(connection: &Connection, now: UnixTime) -> Fallible<Ve
     all(connection, &sql, [seconds(now)], to_identity)
 }
 
-pub(super) fn end_identity(connection: &Connection, key: &PublicKey) -> Fallible<()> {
-    let sql = "UPDATE identity SET ended = 1 WHERE public_key = ?1";
-    connection.execute(sql, [key.as_bytes()])?;
+pub(super) fn end_identity(connection: &Connection, identity: &Identity) -> Fallible<()> {
+    let ended = Identity {
+        ended: true,
+        ..identity.clone()
+    };
+    let sql = "UPDATE identity SET ended = 1, seal = ?2 WHERE public_key = ?1";
+    let seal = seal::of_identity(&ended);
+    connection.execute(sql, params![identity.public_key.as_bytes(), seal])?;
     Ok(())
 }
 
@@ -207,7 +237,7 @@ pub(super) fn insert_pending(connection: &Connection, pending: &Pending) -> Fall
         Kind::New | Kind::Spare => None,
     };
     connection.execute(
-        "INSERT INTO invitation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL)",
+        "INSERT INTO invitation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, ?9)",
         params![
             pending.id.as_str(),
             pending.name.as_str(),
@@ -217,6 +247,7 @@ pub(super) fn insert_pending(connection: &Connection, pending: &Pending) -> Fall
             pending.preshared_key.expose(),
             pending.not_after.map(seconds),
             seconds(pending.valid_until),
+            seal::of_pending(pending),
         ],
     )?;
     Ok(())
@@ -289,6 +320,23 @@ pub(super) fn insert_audit(
         ],
     )?;
     Ok(())
+}
+
+pub(super) fn audit(connection: &Connection, since: UnixTime) -> Fallible<Vec<Entry>> {
+    let sql = "SELECT at, who, action, name, public_key FROM audit WHERE at >= ?1 ORDER BY id";
+    all(connection, sql, [seconds(since)], |row| {
+        let public_key: Option<[u8; 32]> = row.get("public_key")?;
+        Ok(Entry {
+            at: time(row, "at")?,
+            who: row.get("who")?,
+            action: row.get("action")?,
+            name: name(row)?,
+            public_key: match public_key {
+                Some(_) => Some(key(row, "public_key")?),
+                None => None,
+            },
+        })
+    })
 }
 
 pub(super) fn last_seen(connection: &Connection) -> Fallible<HashMap<PublicKey, Sighting>> {

@@ -28,7 +28,8 @@ CREATE TABLE identity (
     not_after INTEGER,              -- Unix seconds, as every time here
     serial INTEGER NOT NULL,
     added INTEGER NOT NULL,
-    ended INTEGER NOT NULL CHECK (ended IN (0, 1))  -- our clock once showed more than not_after
+    ended INTEGER NOT NULL CHECK (ended IN (0, 1)),  -- our clock once showed more than not_after
+    seal BLOB NOT NULL CHECK (length(seal) = 16)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX identity_name ON identity (name);
 CREATE TABLE invitation (
@@ -40,7 +41,8 @@ CREATE TABLE invitation (
     preshared_key BLOB CHECK (length(preshared_key) = 32 OR ended IS NOT NULL),
     not_after INTEGER,
     valid_until INTEGER NOT NULL,
-    ended TEXT CHECK (ended IN ('used', 'withdrawn'))
+    ended TEXT CHECK (ended IN ('used', 'withdrawn')),
+    seal BLOB NOT NULL CHECK (length(seal) = 16)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY,
@@ -133,10 +135,12 @@ fn connect(path: &Path) -> Result<Connection, RegistryError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.execute_batch(
+        // The lock says already that nobody else is here. Without the shared index that others
+        // would need, a full disk cannot end the process that has it mapped.
         // What is answered is on the disk; what is deleted leaves no key behind. Up to
         // 256 KiB of pages stay in memory: after the start few are read again.
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
-         PRAGMA cache_size = -256;",
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cache_size = -256;",
     )?;
     Ok(connection)
 }
@@ -147,9 +151,13 @@ fn pragma(connection: &Connection, name: &str) -> Result<i64, RegistryError> {
 
 /// The first thing that is wrong with a table.
 fn fault_in(connection: &Connection, table: &str) -> Result<Option<String>, RegistryError> {
-    let mut check = connection.prepare(&format!("PRAGMA quick_check('{table}')"))?;
-    let first: String = check.query_row([], |row| row.get(0))?;
-    Ok((first != "ok").then(|| first.replace('\n', " ")))
+    let mut check = connection.prepare(&format!("PRAGMA integrity_check('{table}')"))?;
+    let found: String = check.query_row([], |row| row.get(0))?;
+    if found == "ok" {
+        return Ok(None);
+    }
+    let mut lines = found.lines().filter(|line| !line.starts_with("***"));
+    Ok(Some(lines.next().unwrap_or(table).to_owned()))
 }
 
 /// Empties those of the expendable tables that cannot be read.

@@ -393,20 +393,20 @@ fn what_has_ended_stays_so_when_the_clock_is_set_back_until_it_is_renewed() {
         now: UnixTime(NOW.0 + seconds),
         ..act()
     };
-    let is_over = |path: &Path| {
-        let identities = Registry::open(path).unwrap().identities().unwrap();
-        identities[0].is_expired(NOW)
-    };
+    let is_over = |registry: &Registry| registry.identities().unwrap()[0].is_expired(NOW);
     registry.end_expired(&later(0)).unwrap();
-    assert!(!is_over(&path), "its last second");
+    assert!(!is_over(&registry), "its last second");
     registry.end_expired(&later(1)).unwrap();
-    assert!(is_over(&path));
+    // Another process, and a clock that was set back.
+    drop(registry);
+    let mut registry = Registry::open(&path).unwrap();
+    assert!(is_over(&registry));
     registry.end_expired(&later(2)).unwrap();
     assert_eq!(rows::audited(&registry.connection, "expire"), 1);
 
     let renewal = invite(&mut registry, "laptop");
     enrol(&mut registry, &renewal, fresh_key()).unwrap();
-    assert!(!is_over(&path));
+    assert!(!is_over(&registry));
 }
 
 #[test]
@@ -421,9 +421,14 @@ fn the_registry_is_private_and_survives_its_process() {
         let mode = entry.metadata().unwrap().mode() & 0o777;
         assert_eq!(mode, 0o600, "{:?}", entry.file_name());
     }
-    // Without closing it, as after kill -9.
-    std::mem::forget(registry);
-    let registry = Registry::open(&path).unwrap();
+    // Unclosed, as after kill -9: what is on the disk then.
+    let found = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(directory.path()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), found.path().join(entry.file_name())).unwrap();
+    }
+    drop(registry);
+    let registry = Registry::open(&found.path().join("registry.db")).unwrap();
     assert_eq!(keys(&registry), [key]);
     let sighting = registry.last_seen().unwrap()[&key];
     assert_eq!(sighting.endpoint, seen.endpoints[&key]);
@@ -457,15 +462,45 @@ fn a_file_that_is_no_registry_lets_nobody_in() {
         .connection
         .pragma_update(None, "user_version", 2)
         .unwrap();
+    drop(registry);
     assert!(matches!(
         Registry::open(&path),
         Err(RegistryError::TooNew { version: 2, .. })
     ));
-    drop(registry);
     for bytes in [&b""[..], &[b'x'; 9000]] {
         fs::write(&path, bytes).unwrap();
         let opened = Registry::open(&path);
         assert!(matches!(opened, Err(RegistryError::Foreign(_))));
+    }
+}
+
+#[test]
+fn a_row_that_was_changed_lets_nobody_in() {
+    for change in [
+        "UPDATE identity SET name = 'somebody'",
+        "UPDATE identity SET spare = 1",
+        "UPDATE identity SET addresses = '10.77.0.9'",
+        "UPDATE identity SET preshared_key = randomblob(32)",
+        "UPDATE identity SET not_after = 9999999999",
+        "UPDATE identity SET serial = serial + 1",
+        "UPDATE identity SET added = added + 1",
+        "UPDATE identity SET ended = 1",
+        "UPDATE identity SET seal = randomblob(16)",
+        "UPDATE invitation SET name = 'somebody'",
+        "UPDATE invitation SET addresses = '10.77.0.9'",
+        "UPDATE invitation SET preshared_key = randomblob(32)",
+        "UPDATE invitation SET valid_until = valid_until + 1",
+        "UPDATE invitation SET spare = 1",
+    ] {
+        let (_directory, mut registry) = registry();
+        enrolled(&mut registry, "traveller");
+        invite(&mut registry, "guest");
+        registry.connection.execute(change, []).unwrap();
+        let found = match change.contains("identity") {
+            true => registry.identities().map(drop),
+            false => registry.invitations(NOW).map(drop),
+        };
+        assert!(matches!(found, Err(RegistryError::Damaged(_))), "{change}");
     }
 }
 

@@ -52,7 +52,7 @@ impl fmt::Display for Failure {
 }
 
 /// `text` without anything that could move a terminal's cursor.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
 
@@ -87,8 +87,11 @@ impl Failure {
         let what = format!("{what}: {cause}");
         match cause.kind() {
             io::ErrorKind::PermissionDenied => Failure::new(code::NO_PERMISSION, what, AS_ROOT),
-            io::ErrorKind::StorageFull => {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Failure::new(code::OTHER, what, "make room on that file system")
+            }
+            io::ErrorKind::ReadOnlyFilesystem => {
+                Failure::new(code::OTHER, what, "make that file system writable")
             }
             _ => Failure::new(code::OTHER, what, "check that path and its file system"),
         }
@@ -111,6 +114,11 @@ impl From<ConfigError> for Failure {
                 )
             }
             ConfigError::Unreadable { path, cause } => Failure::io(path.display(), cause),
+            ConfigError::TooLong(_) => {
+                let hint =
+                    "name the gateway's own with --config FILE; nothing was started or changed";
+                Failure::new(code::USAGE, error, hint)
+            }
             ConfigError::Broken { line, .. } => {
                 let hint = format!("correct line {line}; nothing was started or changed");
                 Failure::new(code::USAGE, error, hint)
@@ -151,6 +159,9 @@ impl From<KeyFileError> for Failure {
                 io::ErrorKind::PermissionDenied => {
                     Failure::new(code::NO_PERMISSION, error, AS_ROOT)
                 }
+                io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::ReadOnlyFilesystem => Failure::io(path.display(), cause),
                 _ => Failure::new(code::OTHER, error, ANEW),
             },
             KeyFileError::Foreign { path, .. } => {
@@ -181,7 +192,7 @@ impl From<StateError> for Failure {
                     let hint = format!("correct state_dir in gateway.toml, or {ANEW}");
                     Failure::new(code::OTHER, what, hint)
                 }
-                _ => Failure::io("the state directory", cause),
+                _ => Failure::io(path.display(), cause),
             },
             StateError::OpenToOthers { path, .. } => {
                 let hint = format!("chmod 700 {}", path.display());
@@ -196,11 +207,11 @@ impl From<RegistryError> for Failure {
         let hint = match &error {
             RegistryError::Refused(refusal) => return refusal.into(),
             RegistryError::Exists(path) => return exists(path),
-            RegistryError::Unusable { cause, .. } => match cause.kind() {
+            RegistryError::Unusable { path, cause } => match cause.kind() {
                 io::ErrorKind::PermissionDenied => {
                     return Failure::new(code::NO_PERMISSION, error, AS_ROOT);
                 }
-                _ => "check that path and its file system",
+                _ => return Failure::io(path.display(), cause),
             },
             RegistryError::Missing(_) | RegistryError::Foreign(_) | RegistryError::Damaged(_) => {
                 ANEW
