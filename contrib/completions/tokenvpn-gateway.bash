@@ -19,6 +19,9 @@ _tokenvpn__gateway() {
             tokenvpn__gateway,add)
                 cmd="tokenvpn__gateway__subcmd__add"
                 ;;
+            tokenvpn__gateway,audit)
+                cmd="tokenvpn__gateway__subcmd__audit"
+                ;;
             tokenvpn__gateway,enrol)
                 cmd="tokenvpn__gateway__subcmd__enrol"
                 ;;
@@ -34,6 +37,9 @@ _tokenvpn__gateway() {
             tokenvpn__gateway,invite)
                 cmd="tokenvpn__gateway__subcmd__invite"
                 ;;
+            tokenvpn__gateway,reload)
+                cmd="tokenvpn__gateway__subcmd__reload"
+                ;;
             tokenvpn__gateway,revoke)
                 cmd="tokenvpn__gateway__subcmd__revoke"
                 ;;
@@ -45,6 +51,9 @@ _tokenvpn__gateway() {
                 ;;
             tokenvpn__gateway__subcmd__help,add)
                 cmd="tokenvpn__gateway__subcmd__help__subcmd__add"
+                ;;
+            tokenvpn__gateway__subcmd__help,audit)
+                cmd="tokenvpn__gateway__subcmd__help__subcmd__audit"
                 ;;
             tokenvpn__gateway__subcmd__help,enrol)
                 cmd="tokenvpn__gateway__subcmd__help__subcmd__enrol"
@@ -60,6 +69,9 @@ _tokenvpn__gateway() {
                 ;;
             tokenvpn__gateway__subcmd__help,invite)
                 cmd="tokenvpn__gateway__subcmd__help__subcmd__invite"
+                ;;
+            tokenvpn__gateway__subcmd__help,reload)
+                cmd="tokenvpn__gateway__subcmd__help__subcmd__reload"
                 ;;
             tokenvpn__gateway__subcmd__help,revoke)
                 cmd="tokenvpn__gateway__subcmd__help__subcmd__revoke"
@@ -77,7 +89,7 @@ _tokenvpn__gateway() {
 
     case "${cmd}" in
         tokenvpn__gateway)
-            opts="-h -V --config --help --version init run invite enrol add revoke identities status help"
+            opts="-h -V --config --help --version init run reload invite enrol add revoke identities status audit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -128,6 +140,28 @@ _tokenvpn__gateway() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        tokenvpn__subcmd__gateway__subcmd__audit)
+            opts="-h --json --since --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         tokenvpn__subcmd__gateway__subcmd__enrol)
             opts="-h --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -147,7 +181,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__help)
-            opts="init run invite enrol add revoke identities status help"
+            opts="init run reload invite enrol add revoke identities status audit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -161,6 +195,20 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tokenvpn__subcmd__gateway__subcmd__help__subcmd__audit)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -231,6 +279,20 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__help__subcmd__invite)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tokenvpn__subcmd__gateway__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -380,6 +442,24 @@ _tokenvpn__gateway() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        tokenvpn__subcmd__gateway__subcmd__reload)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         tokenvpn__subcmd__gateway__subcmd__revoke)
             opts="-h --key --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -421,7 +501,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__status)
-            opts="-h --json --config --help"
+            opts="-h --json --watch --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

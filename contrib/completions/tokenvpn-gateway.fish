@@ -29,12 +29,14 @@ complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -s h -l 
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -s V -l version -d 'Print version'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "init" -d 'Make the key, the configuration and the registry; print the gateway\'s public key'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "run" -d 'Run the gateway in the foreground'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "reload" -d 'Let the running gateway take up a changed configuration'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "invite" -d 'Print an invitation for a token (TOML)'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "enrol" -d 'Read a token\'s enrolment (TOML) from standard input and let it in'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "add" -d 'Let in a WireGuard client that made its own key'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "revoke" -d 'End a name\'s access, live sessions included'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "identities" -d 'List who may come in'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "status" -d 'Show the running gateway and its peers'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "audit" -d 'Show who was invited, enrolled, added and revoked, by whom and when'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand init" -l endpoint -d 'Where clients reach this machine from outside' -r
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand init" -l network -d 'The tunnel\'s networks; the gateway takes the first address of each' -r
@@ -45,6 +47,8 @@ complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand init" 
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand init" -s h -l help -d 'Print help'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand run" -l config -d 'The gateway\'s configuration' -r -F
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand run" -s h -l help -d 'Print help'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand reload" -l config -d 'The gateway\'s configuration' -r -F
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand invite" -l address -d 'A tunnel address instead of the next free one; for a renewal, the address of the key to renew' -r
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand invite" -l route -d 'A network to reach through the tunnel, instead of the configured ones' -r
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand invite" -l dns -d 'A resolver to use, instead of the configured ones' -r
@@ -69,13 +73,20 @@ complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand identi
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand identities" -s h -l help -d 'Print help'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand status" -l config -d 'The gateway\'s configuration' -r -F
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand status" -l json -d 'Print JSON'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand status" -l watch -d 'Show it again and again until a key is pressed; with --json, one object a line'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand status" -s h -l help -d 'Print help'
-complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run invite enrol add revoke identities status help" -f -a "init" -d 'Make the key, the configuration and the registry; print the gateway\'s public key'
-complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run invite enrol add revoke identities status help" -f -a "run" -d 'Run the gateway in the foreground'
-complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run invite enrol add revoke identities status help" -f -a "invite" -d 'Print an invitation for a token (TOML)'
-complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run invite enrol add revoke identities status help" -f -a "enrol" -d 'Read a token\'s enrolment (TOML) from standard input and let it in'
-complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run invite enrol add revoke identities status help" -f -a "add" -d 'Let in a WireGuard client that made its own key'
-complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run invite enrol add revoke identities status help" -f -a "revoke" -d 'End a name\'s access, live sessions included'
-complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run invite enrol add revoke identities status help" -f -a "identities" -d 'List who may come in'
-complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run invite enrol add revoke identities status help" -f -a "status" -d 'Show the running gateway and its peers'
-complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run invite enrol add revoke identities status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand audit" -l since -d 'Nothing older than this; a bare date begins that day, UTC' -r
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand audit" -l config -d 'The gateway\'s configuration' -r -F
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand audit" -l json -d 'Print JSON'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand audit" -s h -l help -d 'Print help'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run reload invite enrol add revoke identities status audit help" -f -a "init" -d 'Make the key, the configuration and the registry; print the gateway\'s public key'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run reload invite enrol add revoke identities status audit help" -f -a "run" -d 'Run the gateway in the foreground'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run reload invite enrol add revoke identities status audit help" -f -a "reload" -d 'Let the running gateway take up a changed configuration'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run reload invite enrol add revoke identities status audit help" -f -a "invite" -d 'Print an invitation for a token (TOML)'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run reload invite enrol add revoke identities status audit help" -f -a "enrol" -d 'Read a token\'s enrolment (TOML) from standard input and let it in'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run reload invite enrol add revoke identities status audit help" -f -a "add" -d 'Let in a WireGuard client that made its own key'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run reload invite enrol add revoke identities status audit help" -f -a "revoke" -d 'End a name\'s access, live sessions included'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run reload invite enrol add revoke identities status audit help" -f -a "identities" -d 'List who may come in'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run reload invite enrol add revoke identities status audit help" -f -a "status" -d 'Show the running gateway and its peers'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run reload invite enrol add revoke identities status audit help" -f -a "audit" -d 'Show who was invited, enrolled, added and revoked, by whom and when'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_using_subcommand help; and not __fish_seen_subcommand_from init run reload invite enrol add revoke identities status audit help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

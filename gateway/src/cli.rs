@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 use tokenvpn_common::clock::UnixTime;
@@ -28,6 +29,11 @@ pub(crate) enum Command {
     Init(Init),
     /// Run the gateway in the foreground
     Run,
+    /// Let the running gateway take up a changed configuration
+    ///
+    /// Endpoints, routes, dns, keepalive and invitation_days count at once, in the
+    /// invitations that follow. Anything else takes a restart and is refused here.
+    Reload,
     /// Print an invitation for a token (TOML)
     ///
     /// A name that exists is invited to renew: it keeps its address, and its old key
@@ -42,7 +48,9 @@ pub(crate) enum Command {
     /// List who may come in
     Identities(Output),
     /// Show the running gateway and its peers
-    Status(Output),
+    Status(Status),
+    /// Show who was invited, enrolled, added and revoked, by whom and when
+    Audit(Audit),
 }
 
 #[derive(Debug, Args)]
@@ -122,6 +130,43 @@ pub(crate) struct Output {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Show it again and again until a key is pressed; with --json, one object a line
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Nothing older than this; a bare date begins that day, UTC
+    #[arg(long, value_name = "DATE")]
+    pub(crate) since: Option<Since>,
+}
+
+/// A time from which on something is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Since(pub(crate) UnixTime);
+
+impl FromStr for Since {
+    type Err = <UnixTime as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Since, Self::Err> {
+        const DAY: u64 = 86_400;
+        let time: UnixTime = text.parse()?;
+        // A bare date is the last second of its day, which is right for an end.
+        let is_bare = !text.contains(['T', 't', ' ']);
+        Ok(Since(match is_bare {
+            true => UnixTime((time.0 + 1).saturating_sub(DAY)),
+            false => time,
+        }))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -147,6 +192,14 @@ mod tests {
             panic!("another command");
         };
         assert_eq!(init.network.len(), 2);
+    }
+
+    #[test]
+    fn a_bare_date_begins_the_day_from_which_on_something_is_shown() {
+        let since = |text: &str| text.parse::<Since>().unwrap().0.to_string();
+        assert_eq!(since("2026-11-05"), "2026-11-05T00:00:00Z");
+        assert_eq!(since("2026-11-05T12:00:00Z"), "2026-11-05T12:00:00Z");
+        assert!("yesterday".parse::<Since>().is_err());
     }
 
     #[test]

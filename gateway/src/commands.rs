@@ -2,10 +2,12 @@
 //! it has to say to programs on stdout.
 
 pub(crate) mod add;
+pub(crate) mod audit;
 pub(crate) mod enrol;
 pub(crate) mod identities;
 pub(crate) mod init;
 pub(crate) mod invite;
+pub(crate) mod reload;
 pub(crate) mod revoke;
 pub(crate) mod run;
 pub(crate) mod status;

@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{Config, Network};
 use crate::key_file;
-use crate::listing::Listing;
+use crate::listing::{Audit, Listing};
 use crate::registry::{Act, Registry};
 use crate::state::StateLock;
 use crate::verbs::{self, Terms};
@@ -58,7 +58,18 @@ pub(crate) enum Request {
         key: Option<PublicKey>,
     },
     Identities,
+    /// What happened in this second or later; everything, if none is named.
+    Audit(Option<UnixTime>),
+    /// A configuration to go on with: the running gateway can read no file of its own.
+    Reload(Box<Config>),
     Status,
+}
+
+impl Request {
+    /// Whether only a running gateway can do it.
+    fn takes_a_gateway(&self) -> bool {
+        matches!(self, Request::Status | Request::Reload(_))
+    }
 }
 
 /// See [`crate::cli::Invite`]; an empty list means what the configuration says.
@@ -103,6 +114,9 @@ pub(crate) enum Answer {
         keys: usize,
     },
     Identities(Listing),
+    Audit(Audit),
+    /// The keys of the configuration that have other values now.
+    Reloaded(Vec<String>),
     Status(Status),
     Failed(Failure),
 }
@@ -138,7 +152,7 @@ pub(crate) fn ask(path: &Path, request: Request) -> Result<Answer, Failure> {
             }
             Err(e) => return Err(words::no_answer(&socket, e)),
         }
-        if matches!(request, Request::Status) {
+        if request.takes_a_gateway() {
             return Err(words::not_running(path));
         }
         if let Some(_lock) = StateLock::take(&config.state_dir)? {

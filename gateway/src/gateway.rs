@@ -30,7 +30,7 @@ use tokenvpn_common::name::Name;
 use tokenvpn_common::status::{Peer, Status};
 use tokenvpn_common::uapi;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::control::{self, Answer, Request};
 use crate::registry::writer::Writer;
 use crate::registry::{Act, Change, Identity, Registry, addresses, has_ended};
@@ -219,9 +219,11 @@ impl Gateway {
 
     fn answer(&mut self, asked: &Asked) -> Result<Answer, Failure> {
         let request = Request::from_line(&asked.bytes)?;
-        if let Request::Status = request {
-            return Ok(Answer::Status(self.status()?));
-        }
+        let request = match request {
+            Request::Status => return Ok(Answer::Status(self.status()?)),
+            Request::Reload(config) => return self.reload(*config),
+            request => request,
+        };
         let act = Act {
             who: format!("uid {}", asked.uid),
             now: clock::unix_time(),
@@ -234,6 +236,24 @@ impl Gateway {
             executed.ok_or_else(|| Failure::internal("the registry's thread has ended"))??;
         self.take_up(change)?;
         Ok(answer)
+    }
+
+    /// Goes on with another configuration, if it differs in nothing that is fixed at the
+    /// start.
+    fn reload(&mut self, config: Config) -> Result<Answer, Failure> {
+        let changed = self.terms.config.differences(&config);
+        let fixed: Vec<_> = changed.iter().filter(|key| !config::is_live(key)).collect();
+        if !fixed.is_empty() {
+            return Err(words::takes_a_restart(&fixed));
+        }
+        if !changed.is_empty() {
+            tracing::info!(
+                changed = changed.join(" "),
+                "the configuration was reloaded"
+            );
+            self.terms.config = Arc::new(config);
+        }
+        Ok(Answer::Reloaded(changed))
     }
 
     /// Makes a change count in every worker.

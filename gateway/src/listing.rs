@@ -1,4 +1,4 @@
-//! What `identities` shows.
+//! What `identities` and `audit` show.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,7 @@ use tokenvpn_common::key::PublicKey;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::status::SCHEMA;
 
-use crate::registry::{Identity, Kind, Pending, Sighting};
+use crate::registry::{Entry, Identity, Kind, Pending, Sighting};
 
 /// Everyone who may come in, and everyone who is invited. Times are in Unix seconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,6 +50,40 @@ pub(crate) enum InvitedKind {
     New,
     Spare,
     Renewal,
+}
+
+/// What was done to the registry, first things first. Times are in Unix seconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Audit {
+    pub(crate) schema: u32,
+    pub(crate) entries: Vec<Audited>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Audited {
+    pub(crate) at: UnixTime,
+    /// The user who asked.
+    pub(crate) who: String,
+    /// `invite`, `withdraw`, `enrol`, `add`, `revoke` or `expire`.
+    pub(crate) action: String,
+    pub(crate) name: Name,
+    pub(crate) public_key: Option<PublicKey>,
+}
+
+impl Audit {
+    pub(crate) fn new(entries: Vec<Entry>) -> Audit {
+        let entries = entries.into_iter().map(|entry| Audited {
+            at: entry.at,
+            who: entry.who,
+            action: entry.action,
+            name: entry.name,
+            public_key: entry.public_key,
+        });
+        Audit {
+            schema: SCHEMA,
+            entries: entries.collect(),
+        }
+    }
 }
 
 impl Listing {

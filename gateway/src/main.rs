@@ -1,6 +1,8 @@
 //! The gateway that tokens connect to: it knows each identity by its key, forwards
 //! between it and the networks behind, and follows it across networks.
 
+#![forbid(unsafe_code)]
+
 mod cli;
 mod commands;
 mod config;
@@ -53,12 +55,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Init(asked) => commands::init::run(path, asked),
         Command::Run => commands::run::run(path),
+        Command::Reload => commands::reload::run(path),
         Command::Invite(asked) => commands::invite::run(path, asked),
         Command::Enrol => commands::enrol::run(path),
         Command::Add(asked) => commands::add::run(path, asked),
         Command::Revoke(asked) => commands::revoke::run(path, asked),
         Command::Identities(output) => commands::identities::run(path, &output),
-        Command::Status(output) => commands::status::run(path, &output),
+        Command::Status(asked) => commands::status::run(path, &asked),
+        Command::Audit(asked) => commands::audit::run(path, &asked),
     }
 }
 

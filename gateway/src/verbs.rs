@@ -11,7 +11,7 @@ use tokenvpn_common::key::PublicKey;
 
 use crate::config::{Config, Network, Networks};
 use crate::control::{Add, Answer, Invite, Request};
-use crate::listing::Listing;
+use crate::listing::{Audit, Listing};
 use crate::registry::addresses;
 use crate::registry::{Act, Change, Identity, Registry, Wish};
 use crate::words::Failure;
@@ -28,7 +28,7 @@ pub(crate) struct Terms {
 /// Does what is asked, and says what the data path has to do about it.
 ///
 /// # Panics
-/// On [`Request::Status`], which is not the registry's.
+/// On [`Request::Status`] and [`Request::Reload`], which are not the registry's.
 pub(crate) fn execute(
     registry: &mut Registry,
     terms: &Terms,
@@ -60,7 +60,13 @@ pub(crate) fn execute(
             );
             Ok((Answer::Identities(listing), Change::default()))
         }
-        Request::Status => unreachable!("invariant: the data path answers this"),
+        Request::Audit(since) => {
+            let audit = Audit::new(registry.audit(since)?);
+            Ok((Answer::Audit(audit), Change::default()))
+        }
+        Request::Status | Request::Reload(_) => {
+            unreachable!("invariant: the running gateway itself answers these")
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokenvpn_common::name::Name;
 use tokenvpn_common::profile::ProfileError;
 use tokenvpn_common::status::Status;
 
-pub(crate) use self::failure::{Failure, code};
+pub(crate) use self::failure::{Failure, code, printable};
 use crate::config::Config;
 use crate::control::Answer;
 use crate::key_file::KeyFileError;
@@ -200,6 +200,36 @@ pub(crate) fn revoked(name: &Name, keys: usize) -> String {
         0 => format!("The invitation of {name} is withdrawn."),
         1 => format!("The key of {name} is revoked."),
         keys => format!("{keys} keys of {name} are revoked."),
+    }
+}
+
+/// What `audit` shows where there is nothing.
+pub(crate) const NOTHING_DONE: &str = "Nothing was done.\n";
+
+/// The running gateway goes on with another configuration.
+pub(crate) fn reloaded(changed: &[String]) -> String {
+    match changed {
+        [] => "Nothing has changed.".into(),
+        changed => format!("Taken up: {}.", list(changed)),
+    }
+}
+
+/// A configuration that differs in what is fixed at the start.
+pub(crate) fn takes_a_restart(keys: &[&String]) -> Failure {
+    let what = format!("a running gateway cannot take up another {}", list(keys));
+    let hint = "nothing was changed; restart the gateway, or put the old value back";
+    Failure::new(code::OTHER, what, hint)
+}
+
+/// There is no terminal to fill.
+pub(crate) fn no_screen(cause: io::Error) -> Failure {
+    match cause.kind() {
+        io::ErrorKind::NotConnected => Failure::new(
+            code::USAGE,
+            "--watch fills a terminal, and standard output is none",
+            "for programs there is --watch --json, one object a line",
+        ),
+        _ => Failure::io("the terminal cannot be used", &cause),
     }
 }
 

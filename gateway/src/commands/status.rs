@@ -1,23 +1,106 @@
 //! `status`: the running gateway and its peers.
 
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use tokenvpn_common::io::clock;
+use tokenvpn_common::io::screen::Screen;
 use tokenvpn_common::status::{Peer, Status};
+use tokenvpn_common::watch::{Watch, amount};
 
 use super::{print, print_json, table};
-use crate::cli::Output;
+use crate::cli;
 use crate::control::{self, Answer, Request};
 use crate::words::{self, Failure};
 
-pub(crate) fn run(path: &Path, output: &Output) -> Result<(), Failure> {
-    let Answer::Status(status) = control::ask(path, Request::Status)? else {
-        return Err(words::wrong_answer());
-    };
-    match output.json {
-        true => print_json(&status),
-        false => print(&text(&status)),
+/// How often a status that is watched is asked for.
+const PACE: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(path: &Path, asked: &cli::Status) -> Result<(), Failure> {
+    match (asked.watch, asked.output.json) {
+        (false, true) => print_json(&status(path)?),
+        (false, false) => print(&text(&status(path)?)),
+        (true, true) => loop {
+            let line = serde_json::to_string(&status(path)?);
+            let line = line.expect("invariant: a status has a JSON form");
+            print(&(line + "\n"))?;
+            thread::sleep(PACE);
+        },
+        (true, false) => watch(path),
     }
+}
+
+fn status(path: &Path) -> Result<Status, Failure> {
+    match control::ask(path, Request::Status)? {
+        Answer::Status(status) => Ok(status),
+        _ => Err(words::wrong_answer()),
+    }
+}
+
+/// Fills the terminal until a key says that it is enough.
+fn watch(path: &Path) -> Result<(), Failure> {
+    // An error has to come before the screen is taken.
+    let mut shown = status(path)?;
+    let mut screen = Screen::open().map_err(words::no_screen)?;
+    let mut watch = Watch::default();
+    loop {
+        watch.handle(clock::now(), &shown);
+        let (_, columns) = screen.size();
+        let goes_on = screen
+            .show(&live(&shown, &watch, columns))
+            .and_then(|()| screen.is_watched_for(PACE));
+        // A terminal that is gone has nobody to tell.
+        if !goes_on.unwrap_or(false) {
+            return Ok(());
+        }
+        shown = status(path)?;
+    }
+}
+
+/// The lines of a live view; those whose packets flow come first.
+fn live(status: &Status, watch: &Watch, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = words::device(status).lines().map(str::to_owned).collect();
+    let rates = watch.rates();
+    lines.push(String::new());
+    for (what, rate, graph) in [
+        (
+            "in ",
+            rates.rx,
+            watch.graph(columns.saturating_sub(20), |rates| rates.rx),
+        ),
+        (
+            "out",
+            rates.tx,
+            watch.graph(columns.saturating_sub(20), |rates| rates.tx),
+        ),
+    ] {
+        lines.push(format!("{what} {:>12}/s  {graph}", amount(rate)));
+    }
+    lines.push(String::new());
+    let head = [
+        "NAME",
+        "ENDPOINT",
+        "LATEST HANDSHAKE",
+        "IN",
+        "OUT",
+        "RECEIVED",
+        "SENT",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let mut peers: Vec<&Peer> = status.peers.iter().collect();
+    peers.sort_by_key(|peer| {
+        let rates = watch.rates_of(&peer.public_key);
+        std::cmp::Reverse((rates.rx + rates.tx, peer.latest_handshake.map(|at| at.0)))
+    });
+    rows.extend(peers.into_iter().map(|peer| {
+        let rates = watch.rates_of(&peer.public_key);
+        let [name, endpoint, handshake, received, sent, _] = row(peer);
+        let (rx, tx) = (amount(rates.rx) + "/s", amount(rates.tx) + "/s");
+        vec![name, endpoint, handshake, rx, tx, received, sent]
+    }));
+    lines.extend(table(&rows).lines().map(str::to_owned));
+    lines
 }
 
 fn text(status: &Status) -> String {
@@ -31,7 +114,7 @@ fn text(status: &Status) -> String {
         "ALLOWED IPS",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    rows.extend(status.peers.iter().map(row));
+    rows.extend(status.peers.iter().map(|peer| row(peer).to_vec()));
     if !status.peers.is_empty() {
         text.push('\n');
         text.push_str(&table(&rows));
@@ -39,10 +122,10 @@ fn text(status: &Status) -> String {
     text
 }
 
-fn row(peer: &Peer) -> Vec<String> {
+fn row(peer: &Peer) -> [String; 6] {
     let now = clock::unix_time();
     let handshake = peer.latest_handshake.map(|at| now.0.saturating_sub(at.0));
-    vec![
+    [
         peer.name.clone(),
         peer.endpoint.map_or("-".into(), |at| at.to_string()),
         handshake.map_or("never".into(), words::ago),

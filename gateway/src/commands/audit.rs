@@ -1,0 +1,38 @@
+//! `audit`: who did what to whom, and when.
+
+use std::path::Path;
+
+use super::{print, print_json, table};
+use crate::cli;
+use crate::control::{self, Answer, Request};
+use crate::listing::Audit;
+use crate::words::{self, Failure};
+
+pub(crate) fn run(path: &Path, asked: &cli::Audit) -> Result<(), Failure> {
+    let since = asked.since.map(|since| since.0);
+    let Answer::Audit(audit) = control::ask(path, Request::Audit(since))? else {
+        return Err(words::wrong_answer());
+    };
+    match asked.output.json {
+        true => print_json(&audit),
+        false => print(&text(&audit)),
+    }
+}
+
+fn text(audit: &Audit) -> String {
+    if audit.entries.is_empty() {
+        return words::NOTHING_DONE.into();
+    }
+    let head = ["WHEN", "WHO", "WHAT", "NAME", "PUBLIC KEY"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(audit.entries.iter().map(|entry| {
+        vec![
+            entry.at.to_string(),
+            words::printable(&entry.who),
+            words::printable(&entry.action),
+            entry.name.to_string(),
+            entry.public_key.map_or("-".into(), |key| key.to_string()),
+        ]
+    }));
+    table(&rows)
+}
