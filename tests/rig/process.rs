@@ -269,15 +269,7 @@ impl Invocation {
     /// If it does not end within 40 s.
     #[track_caller]
     pub fn finish(self) -> Finished {
-        let process = self.spawn();
-        let status = process.wait(PATIENCE);
-        Finished {
-            words: process.0.words.clone(),
-            host: process.0.host.clone(),
-            status,
-            stdout: process.stdout().all(),
-            stderr: process.stderr().all(),
-        }
+        self.spawn().finish()
     }
 
     /// Runs the program to its end and returns its stdout.
@@ -471,6 +463,22 @@ impl Process {
             (self.0.stdout.is_closed() && self.0.stderr.is_closed()).then_some(())
         });
         status
+    }
+
+    /// Waits for its end: how it ended, and what it said.
+    ///
+    /// # Panics
+    /// If it does not end within 40 s.
+    #[track_caller]
+    pub fn finish(&self) -> Finished {
+        let status = self.wait(PATIENCE);
+        Finished {
+            words: self.0.words.clone(),
+            host: self.0.host.clone(),
+            status,
+            stdout: self.stdout().all(),
+            stderr: self.stderr().all(),
+        }
     }
 
     /// The exit code when it has ended by itself.
