@@ -227,7 +227,8 @@ pub type Backend = Box<dyn CardBackend + Send + Sync>;
 /// A card that we hold, and nobody else. Reset when dropped.
 pub struct Token {
     card: Card<Open>,
-    presence: Presence,
+    /// Who tells whether it is there; without PC/SC, nobody.
+    presence: Option<Presence>,
     ident: Ident,
     room: usize,
 }
@@ -268,18 +269,35 @@ impl Token {
         reader: &CStr,
         wrap: impl FnOnce(Backend) -> Backend,
     ) -> Result<Token, CardError> {
-        let mut presence = Presence::now(context, reader)?;
+        let presence = Presence::now(context, reader)?;
         let card = connect(context, reader)?;
-        let selected = PcscBackend::from_pcsc_card(reader, ShareMode::Exclusive, card)
+        let card = PcscBackend::from_pcsc_card(reader, ShareMode::Exclusive, card)
             .map_err(Error::from)
-            .and_then(|backend| Card::new(wrap(backend.into())))
-            .and_then(|mut card| Ok((about(&mut card)?, card)));
+            .and_then(|backend| Card::new(wrap(backend.into())));
+        Token::select(card, Some(presence))
+    }
+
+    /// Takes the card at the end of this way, which alone tells whether it is there: for
+    /// cards that no PC/SC service knows.
+    ///
+    /// # Errors
+    /// A card that cannot hold a profile, or does not answer as it should.
+    pub fn over(backend: Backend) -> Result<Token, CardError> {
+        Token::select(Card::new(backend), None)
+    }
+
+    /// Asks a card what it is.
+    fn select(
+        card: Result<Card<Open>, Error>,
+        mut presence: Option<Presence>,
+    ) -> Result<Token, CardError> {
+        let selected = card.and_then(|mut card| Ok((about(&mut card)?, card)));
         let ((ident, capabilities), card) = selected.map_err(|error| match error {
             // It answered, but it is some other kind of card.
             Error::CardStatus(_) | Error::UnsupportedFeature(_) => {
                 CardError::Unsupported { ident: None }
             }
-            error => presence.explain(error),
+            error => explain(presence.as_mut(), error),
         })?;
         if !capabilities.private_use_dos() {
             return Err(CardError::Unsupported { ident: Some(ident) });
@@ -503,7 +521,7 @@ impl Token {
         ask: impl FnOnce(&mut Card<Transaction<'_>>) -> Result<T, Error>,
     ) -> Result<T, CardError> {
         let answer = self.card.transaction().and_then(|mut card| ask(&mut card));
-        answer.map_err(|error| self.presence.explain(error))
+        answer.map_err(|error| explain(self.presence.as_mut(), error))
     }
 }
 
@@ -714,6 +732,21 @@ fn connect(context: &Context, reader: &CStr) -> Result<pcsc::Card, CardError> {
     }
 }
 
+/// Says what is behind a failed exchange. Its own text is worth nothing: every trouble with a
+/// reader looks alike from there, so PC/SC is asked.
+fn explain(presence: Option<&mut Presence>, error: Error) -> CardError {
+    let patience = match error {
+        // The card has spoken, so it was there a moment ago.
+        Error::CardStatus(_) => Duration::ZERO,
+        _ => REMOVAL_PATIENCE,
+    };
+    match presence.map_or(Ok(false), |presence| presence.is_lost(patience)) {
+        Ok(true) => CardError::Removed,
+        Ok(false) => CardError::Card(error.to_string()),
+        Err(error) => error.into(),
+    }
+}
+
 /// What PC/SC said of the reader when the card was taken, to be compared with later.
 struct Presence {
     context: Context,
@@ -733,21 +766,6 @@ impl Presence {
             events: reader.event_count(),
             reader,
         })
-    }
-
-    /// Says what is behind a failed exchange. Its own text is worth nothing: every
-    /// trouble with a reader looks alike from there, so PC/SC is asked.
-    fn explain(&mut self, error: Error) -> CardError {
-        let patience = match error {
-            // The card has spoken, so it was there a moment ago.
-            Error::CardStatus(_) => Duration::ZERO,
-            _ => REMOVAL_PATIENCE,
-        };
-        match self.is_lost(patience) {
-            Ok(true) => CardError::Removed,
-            Ok(false) => CardError::Card(error.to_string()),
-            Err(error) => error.into(),
-        }
     }
 
     /// Whether the card has been out of the reader, or is so within `patience`.
