@@ -63,3 +63,64 @@ unpack_reader() {
 build_card() {
     (cd "$root/tests/softcard" && CARGO_TARGET_DIR=$target/softcard cargo build --release --locked)
 }
+
+# The checker of what we build on, unless there is one. Not optimised: it runs for two seconds.
+deny_version=0.20.2
+build_deny() {
+    local into=$target/cargo-deny
+    command -v cargo-deny >/dev/null || [[ -x $into/bin/cargo-deny ]] && return
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --version "$deny_version" --locked --debug \
+        --quiet --root "$into" --target-dir "$into/build"
+    rm -rf "$into/build"
+}
+
+# What it takes to run Linux's own WireGuard, whatever kernel this machine has.
+kernel_packages=(qemu-system-x86 busybox-static kmod wireguard-tools)
+
+# A Debian kernel with its WireGuard module and a system of one shell, for QEMU. Nothing of it
+# is installed.
+build_kernel() {
+    local new=$target/kernel.new package version module
+    [[ -e $target/kernel/initramfs.gz ]] && return
+    rm -rf "$target/kernel" "$new"
+    mkdir -p "$new/package" "$new/root"
+    package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: //p')
+    (
+        cd "$new/package"
+        apt-get -qq -o APT::Sandbox::User=root download "$package"
+        dpkg -x ./*.deb .
+    )
+    version=$(basename "$new"/package/lib/modules/*)
+    for module in virtio_pci virtio_net wireguard; do
+        copy_module "$new/package" "$new/root" "$version" "$module"
+    done
+    depmod -b "$new/root" "$version" 2>/dev/null
+    (
+        cd "$new/root"
+        mkdir -p bin proc sys dev
+        cp /bin/busybox /usr/bin/wg bin/
+        # What wg is linked to.
+        ldd bin/wg | grep -o '/[^ ]*' | while read -r library; do
+            mkdir -p ".$(dirname "$library")"
+            cp -L "$library" ".$library"
+        done
+        install -m 755 "$root/tests/rig/kernel-init" init
+        find . | busybox cpio -o -H newc 2>/dev/null | gzip -1 >../initramfs.gz
+    )
+    cp "$new"/package/boot/vmlinuz-* "$new/vmlinuz"
+    rm -rf "$new/root" "$new/package"
+    mv "$new" "$target/kernel"
+}
+
+# copy_module FROM TO VERSION NAME: a kernel module and those that it needs.
+copy_module() {
+    local file needed
+    file=$(cd "$1" && find "lib/modules/$3" -name "${4//[-_]/[-_]}.ko*" -print -quit)
+    # What is no file is part of the kernel itself.
+    [[ -n $file && ! -e $2/$file ]] || return 0
+    mkdir -p "$2/$(dirname "$file")"
+    cp "$1/$file" "$2/$file"
+    for needed in $(modinfo -F depends "$1/$file" | tr , ' '); do
+        copy_module "$1" "$2" "$3" "$needed"
+    done
+}

@@ -76,3 +76,13 @@ pub(crate) fn softcard() -> PathBuf {
 pub(crate) fn reader_driver() -> PathBuf {
     beside_profile("vpcd/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 }
+
+/// The kernel for QEMU and its initramfs.
+///
+/// # Panics
+/// If they are not built.
+#[track_caller]
+pub(crate) fn kernel() -> PathBuf {
+    let target = PROFILE_DIR.parent().unwrap_or(Path::new("/"));
+    existing(target.join("kernel"), "contrib/test --all --prepare")
+}
