@@ -3,6 +3,8 @@
 //! Reads the command line and hands over; `up` is two processes, see [`supervisor`]
 //! and [`worker`].
 
+#![forbid(unsafe_code)]
+
 mod alarm;
 mod attempts;
 mod cli;

@@ -4,6 +4,8 @@
 //! as an argument ([`clock::Now`]), bytes come in through `handle_*` and go out
 //! through `poll_*`.
 
+#![forbid(unsafe_code)]
+
 pub mod checksum;
 pub mod clock;
 pub mod coalesce;
