@@ -70,7 +70,7 @@ pub fn lock_memory() -> Result<(), HardeningError> {
     if unlimited {
         flags |= MlockAllFlags::MCL_FUTURE;
     } else {
-        tracing::info!("RLIMIT_MEMLOCK is low: memory used from now on may reach the swap");
+        tracing::debug!("RLIMIT_MEMLOCK is low: memory used from now on may reach the swap");
     }
     mlockall(flags).map_err(failed("mlockall"))
 }

@@ -15,9 +15,7 @@ use crate::words::{self, Failure};
 pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     let _log = tokenvpn_common::io::logging::init(LevelFilter::INFO);
     hardening::seal()?;
-    if let Err(error) = hardening::lock_memory() {
-        tracing::info!(%error, reason = %error.errno, "keys may be swapped to disk");
-    }
+    let locked = hardening::lock_memory();
     let config = Config::read(path)?;
     let private_key = key_file::read(&config.private_key_file())?;
     let lock = control::lock_for_gateway(&config)?;
@@ -25,6 +23,10 @@ pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     let forwarding_off = forwarding_off(&config.networks);
     let public_key = private_key.public();
     let mut gateway = Gateway::start(config.clone(), private_key, lock)?;
+    // Not before: an error is two lines and nothing else.
+    if let Err(error) = locked {
+        tracing::info!(%error, reason = %error.errno, "keys may be swapped to disk");
+    }
     eprintln!(
         "{}",
         words::started(&config, &public_key, gateway.identities())
