@@ -397,10 +397,10 @@ fn admit_all(
     let last_seen = registry.last_seen()?;
     let mut initiations = registry.seen_initiations()?;
     let now = clock::unix_time();
-    let identities = registry.identities()?;
-    let mut roster = HashMap::with_capacity(identities.len());
-    let mut peers = Vec::with_capacity(identities.len());
-    for identity in identities {
+    let count = registry.count_identities()?;
+    let mut roster = HashMap::with_capacity(count);
+    let mut peers = Vec::with_capacity(count);
+    registry.each_identity(|identity| {
         if !identity.is_expired(now) {
             let mut peer = to_peer(&identity, workers);
             let seen = last_seen.get(&identity.public_key);
@@ -409,7 +409,7 @@ fn admit_all(
             peers.push(peer);
             roster.insert(identity.public_key, identity.into());
         }
-    }
+    })?;
     Ok((roster, peers))
 }
 

@@ -11,7 +11,7 @@ mod schema;
 mod seal;
 pub(crate) mod writer;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
@@ -158,7 +158,12 @@ impl Registry {
 
     /// Everyone who may come in or could until their access ended, by name.
     pub(crate) fn identities(&self) -> Result<Vec<Identity>, RegistryError> {
-        let identities = rows::identities(&self.connection)?;
+        let mut identities = Vec::with_capacity(self.count_identities()?);
+        rows::each_identity(&self.connection, |identity| identities.push(identity))?;
+        identities.sort_unstable_by(|a, b| {
+            let order = |identity: &Identity| (identity.spare, identity.added, identity.public_key);
+            a.name.cmp(&b.name).then(order(a).cmp(&order(b)))
+        });
         // What no single row shows: that no address belongs to two keys.
         let mut owners = HashMap::new();
         for identity in &identities {
@@ -172,6 +177,32 @@ impl Registry {
             }
         }
         Ok(identities)
+    }
+
+    /// Gives all of [`Registry::identities`] to `take`, in any order. A start with very many
+    /// never has them in memory twice.
+    pub(crate) fn each_identity(
+        &self,
+        mut take: impl FnMut(Identity),
+    ) -> Result<(), RegistryError> {
+        let mut taken = HashSet::new();
+        let mut unique = true;
+        rows::each_identity(&self.connection, |identity| {
+            for address in &identity.addresses {
+                unique &= taken.insert(*address);
+            }
+            take(identity);
+        })?;
+        if !unique {
+            // This says whose address it is.
+            self.identities()?;
+        }
+        Ok(())
+    }
+
+    /// How many identities there are.
+    pub(crate) fn count_identities(&self) -> Result<usize, RegistryError> {
+        rows::count_identities(&self.connection)
     }
 
     /// The invitations that can still be used.

@@ -140,9 +140,23 @@ fn unsealed_pending(row: &Row<'_>) -> Fallible<Pending> {
     })
 }
 
-pub(super) fn identities(connection: &Connection) -> Fallible<Vec<Identity>> {
-    let sql = format!("{IDENTITY} ORDER BY name, spare, added, public_key");
-    all(connection, &sql, [], to_identity)
+/// Gives everyone to `take`, one at a time.
+pub(super) fn each_identity(
+    connection: &Connection,
+    mut take: impl FnMut(Identity),
+) -> Fallible<()> {
+    let mut statement = connection.prepare_cached(IDENTITY)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        take(to_identity(row)?);
+    }
+    Ok(())
+}
+
+pub(super) fn count_identities(connection: &Connection) -> Fallible<usize> {
+    let sql = "SELECT count(*) FROM identity";
+    let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(0))
 }
 
 pub(super) fn identities_of(connection: &Connection, name: &Name) -> Fallible<Vec<Identity>> {

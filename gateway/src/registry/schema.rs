@@ -138,9 +138,11 @@ fn connect(path: &Path) -> Result<Connection, RegistryError> {
         // The lock says already that nobody else is here. Without the shared index that others
         // would need, a full disk cannot end the process that has it mapped.
         // What is answered is on the disk; what is deleted leaves no key behind. Up to
-        // 256 KiB of pages stay in memory: after the start few are read again.
+        // 256 KiB of pages stay in memory: after the start few are read again. What is sorted
+        // stays there too, since no other file may be opened then.
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cache_size = -256;",
+         PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+         PRAGMA cache_size = -256; PRAGMA temp_store = MEMORY;",
     )?;
     Ok(connection)
 }

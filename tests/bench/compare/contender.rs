@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 
 use rig::{
-    Card, Gateway, Host, World,
+    Card, Gateway, Host, Invocation, Up, World,
+    client::PIN_FD,
     wait::{self, SOON},
 };
 use tokenvpn_common::key::PrivateKey;
@@ -120,7 +121,7 @@ impl Contender {
 
 fn start_own(world: &World, server: &Host, client: &Host) -> [Vec<i32>; 2] {
     let gateway = Gateway::init(server, &format!("{}:{PORT}", OUTER[0]), "10.99.0.0/24");
-    let process = gateway.start();
+    let process = gateway.started(quiet(gateway.command(&["run"])));
     [vec![process.pid()], bring_up(world, &gateway, client)]
 }
 
@@ -133,9 +134,16 @@ pub(crate) fn bring_up(world: &World, gateway: &Gateway, client: &Host) -> Vec<i
     client.await_token(&card.ident());
     let enrolment = client.issue(&gateway.invite("traveller", &[]), card.pin());
     gateway.enrol(&enrolment);
-    let up = client.up(card.pin(), &[]);
+    let number = PIN_FD.to_string();
+    let up = client.tokenvpn(&["up", "--json", "--pin-fd", &number]);
+    let up = Up::started(client, quiet(up.text_on(PIN_FD, card.pin())));
     up.await_state("up");
     up.pids()
+}
+
+/// With the log as users have it; in a world a program says everything.
+pub(crate) fn quiet(program: Invocation) -> Invocation {
+    program.env("RUST_LOG", "info")
 }
 
 fn start_rival(server: &Host, client: &Host, program: &str, words: &[&str]) -> [Vec<i32>; 2] {

@@ -1,7 +1,5 @@
 //! The wire that tunnels are measured over.
 
-use std::fs;
-
 use rig::Host;
 
 /// What the two ends of the wire can do.
@@ -21,12 +19,8 @@ impl Link {
         }
     }
 
-    /// Makes the link and the network of this host so.
+    /// Makes the link of this host so.
     pub(crate) fn prepare(self, host: &Host) {
-        host.within(|| {
-            fs::write("/proc/sys/net/ipv4/tcp_congestion_control", "cubic")
-                .expect("congestion control");
-        });
         if self == Link::Nic {
             let off = [
                 "tso",

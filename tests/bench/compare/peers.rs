@@ -30,7 +30,9 @@ pub(crate) fn grow(count: u32) -> Figures {
     let venue = Venue::new();
     let members = venue.enrol(count);
     let start = now();
-    let process = venue.gateway.start();
+    let process = venue
+        .gateway
+        .started(contender::quiet(venue.gateway.command(&["run"])));
     let started = now().since(start);
     let resident = || usage::memory(process.pid()).resident as f64 / MIB;
     let idle = resident();
@@ -125,7 +127,9 @@ pub(crate) fn idle(count: u32) -> Figures {
     venue
         .gateway
         .remember(&members, (Ipv4Addr::new(192, 0, 2, 1), 51820).into());
-    let process = venue.gateway.start();
+    let process = venue
+        .gateway
+        .started(contender::quiet(venue.gateway.command(&["run"])));
     // It speaks first, three times to each, 50 times a second.
     thread::sleep(Duration::from_secs(u64::from(count) * 3 / 50 + 20));
     let before = usage::processor_time(process.pid());

@@ -210,10 +210,13 @@ fn machine(text: &mut String, records: &[Record]) {
         .filter(|line| line.starts_with("processor"))
         .count();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let congestion = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
+    let congestion = congestion.unwrap_or_default();
     let _ = writeln!(text, "* {model}, {cores} cores, Linux {}", kernel.trim());
     let _ = writeln!(
         text,
-        "* both ends of the tunnel and the load generators share these cores; MTU 1420, cubic"
+        "* both ends of the tunnel and the load generators share these cores; MTU 1420, TCP {}",
+        congestion.trim()
     );
     for name in names() {
         let version = records.iter().rev().find(|record| record.name == name);
