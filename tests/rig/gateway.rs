@@ -2,6 +2,7 @@
 
 use std::{fs, net::SocketAddr, sync::Mutex};
 
+use blake2::{Blake2s, Digest as _, digest::consts::U16};
 use nix::sys::signal::Signal;
 use rusqlite::Connection;
 use tokenvpn_common::{
@@ -159,14 +160,21 @@ impl Gateway {
             let mut registry = Connection::open("/var/lib/tokenvpn/registry.db")?;
             let transaction = registry.transaction()?;
             for (number, member) in members.iter().enumerate() {
+                let key = member.public_key.as_bytes();
+                let (name, address) = (format!("client-{number:05}"), member.address.to_string());
+                // In the registry's order: not spare, no preshared key, no end, serial, added, ended.
+                let (name_bytes, address_bytes) = (name.as_bytes(), address.as_bytes());
+                let rest: [&[u8]; 5] = [&[], &[], &[0; 4], &[0; 8], &[0]];
+                let seal = seal(
+                    [&key[..], name_bytes, &[0], address_bytes]
+                        .into_iter()
+                        .chain(rest),
+                );
                 transaction.execute(
-                    "INSERT INTO identity (public_key, name, spare, addresses, serial, added, ended)
-                     VALUES (?1, ?2, 0, ?3, 0, 0, 0)",
-                    (
-                        member.public_key.as_bytes(),
-                        format!("client-{number:05}"),
-                        member.address.to_string(),
-                    ),
+                    "INSERT INTO identity
+                     (public_key, name, spare, addresses, serial, added, ended, seal)
+                     VALUES (?1, ?2, 0, ?3, 0, 0, 0, ?4)",
+                    (key, name, address, seal),
                 )?;
             }
             transaction.commit()
@@ -227,4 +235,15 @@ impl Gateway {
             None => panic!("the gateway does not know {name}: {status:?}"),
         }
     }
+}
+
+/// What stands in a row of the registry beside its fields: a hash of all of them, each behind its
+/// length.
+fn seal<'a>(fields: impl Iterator<Item = &'a [u8]>) -> [u8; 16] {
+    let mut hash = Blake2s::<U16>::new();
+    for field in fields {
+        hash.update((field.len() as u64).to_be_bytes());
+        hash.update(field);
+    }
+    hash.finalize().into()
 }
