@@ -195,10 +195,11 @@ impl Tunnel {
         self.ready && self.is_past_end(self.current, now)
     }
 
-    /// A session is used whose index is `session`.
+    /// A session is used whose index is `session`. What comes late on an older one does
+    /// not bring that back.
     fn note_use(&mut self, session: u32) {
-        // Indexes differ in their lowest byte, which wraps.
-        if (session.wrapping_sub(self.current) as u8) < 128 {
+        // Not by the index: unanswered initiations count it on, and round.
+        if self.begun[place(session)] >= self.begun[place(self.current)] {
             self.current = session;
         }
     }
@@ -364,5 +365,41 @@ fn written(result: TunnResult<'_>) -> Option<Written> {
     match guard::message(datagram) {
         Some(Message::Initiation) => Some(Written::Initiation(datagram.len())),
         _ => Some(Written::Data(datagram.len())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A peer that was away for long has let our indexes count round.
+    #[test]
+    fn a_session_that_comes_after_many_unanswered_calls_is_the_one_in_use() {
+        let (caller, called) = (PrivateKey::generate(), PrivateKey::generate());
+        let start = Now::from_nanos(1);
+        let mut room = vec![0; 2_048];
+        for calls in [1, 8, 100, 128, 200, 255, 256, 300] {
+            let tunnel = |own: &PrivateKey, peer: &PrivateKey| {
+                Tunnel::new(&OwnKey::new(own), &peer.public(), None, None, 7, start)
+            };
+            let (mut ours, mut theirs) = (tunnel(&caller, &called), tunnel(&called, &caller));
+            let back = start + Duration::from_secs(3_600);
+            let mut initiation = Vec::new();
+            for _ in 0..calls {
+                let Some(Written::Initiation(len)) = ours.initiate(back, true, &mut room) else {
+                    panic!("no initiation");
+                };
+                initiation = room[..len].to_vec();
+            }
+            let len = theirs
+                .accept_initiation(back, &initiation, &mut room)
+                .expect("the last call is good");
+            let response = room[..len].to_vec();
+            ours.accept_response(back, &response, &mut room)
+                .expect("it answers the last call");
+            assert!(!ours.is_overdue(back), "after {calls} calls");
+            let end = back + guard::SESSION_LIFETIME + Duration::from_nanos(1);
+            assert!(ours.is_overdue(end), "after {calls} calls");
+        }
     }
 }
