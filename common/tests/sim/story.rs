@@ -13,9 +13,10 @@ const EVENTS: usize = 60;
 /// How soon packets flow once the network has healed.
 const HEALING: Duration = Duration::from_secs(6);
 
-/// The same if the gateway has lost its sessions and does not know where the client is:
-/// it cannot say so, and must not answer what it cannot read. The client notices after
-/// 15 s of silence, and a handshake follows (WireGuard paper §6.5).
+/// The same if the gateway does not know where the client is. It may also have lost the
+/// client's session, in a restart or with a candidate that nothing proved: it cannot say
+/// so, and must not answer what it cannot read. The client notices after 15 s of silence,
+/// and a handshake follows (WireGuard paper §6.5).
 const AFTER_LOSS: Duration = Duration::from_secs(15 + 6);
 
 /// The same if a client comes with a clock that is behind the one it had: not while the
@@ -27,8 +28,6 @@ const AFTER_CLOCK: Duration = Duration::from_secs(30 + 6);
 struct Fate {
     /// Packets sent from then on show that all is well.
     since: Now,
-    /// Whether the gateway has restarted.
-    forgotten: bool,
     /// By how much its clock was ever fast: the gateway may know it by that.
     fastest: i64,
 }
@@ -42,7 +41,7 @@ impl Fate {
         let it = &world.hosts[client];
         if it.fast < self.fastest {
             AFTER_CLOCK
-        } else if self.forgotten && world.believed(GATEWAY, client) != Some(it.address) {
+        } else if world.believed(GATEWAY, client) != Some(it.address) {
             AFTER_LOSS
         } else {
             HEALING
@@ -56,7 +55,6 @@ pub(crate) fn play(seed: u64) -> Duration {
     let mut fates = vec![
         Fate {
             since: world.now,
-            forgotten: false,
             fastest: 0,
         };
         world.hosts.len()
@@ -66,7 +64,6 @@ pub(crate) fn play(seed: u64) -> Duration {
         for client in CLIENTS {
             if flows(&world, client, fates[client].since) {
                 fates[client].since = world.now;
-                fates[client].forgotten = false;
             }
         }
     }
@@ -138,7 +135,6 @@ fn happen(world: &mut World, fates: &mut [Fate]) {
             let remembers = world.dice.percent(75);
             world.start(GATEWAY, remembers);
             for fate in fates {
-                fate.forgotten = true;
                 fate.restarts(world.now);
             }
         }
