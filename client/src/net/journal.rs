@@ -284,10 +284,13 @@ fn undo(step: &Step) -> io::Result<()> {
             path,
             before,
             after,
-        } => match fs::read_to_string(path)?.trim() == after {
-            true => fs::write(path, before),
+        } => match fs::read_to_string(path) {
+            Ok(value) if value.trim() == after => fs::write(path, before),
             // Somebody else has set it since.
-            false => Ok(()),
+            Ok(_) => Ok(()),
+            // It went with its interface.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
         },
         Step::Mount { file, target } => dns::unmount(file, target),
     }
@@ -334,6 +337,12 @@ mod tests {
         fs::write(&value, "0").unwrap();
         undo(&parameter(&value)).unwrap();
         assert_eq!(fs::read_to_string(&value).unwrap(), "0");
+    }
+
+    #[test]
+    fn a_parameter_that_went_with_its_interface_needs_no_undoing() {
+        let directory = tempfile::tempdir().unwrap();
+        undo(&parameter(&directory.path().join("rp_filter"))).unwrap();
     }
 
     #[test]

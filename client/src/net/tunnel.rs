@@ -201,8 +201,9 @@ impl Tunnel {
 
     /// Puts everything back. The worker has to be dead.
     pub(crate) fn clear(mut self) {
-        self.journal.undo();
+        // First, or packets would leave in the clear while there still is a tunnel.
         drop(self.device);
+        self.journal.undo();
     }
 }
 
