@@ -22,9 +22,23 @@ const RESOLVE_LIMIT: Duration = Duration::from_secs(5);
 /// Most addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 8;
 
+/// How often a card that seems to have gone is looked at again, and after which time.
+const SECOND_LOOKS: usize = 3;
+const SECOND_LOOK: Duration = Duration::from_millis(300);
+
 /// Looks at every card in every reader. Blocks for seconds if one is held by another program.
 pub(crate) fn tokens() -> Result<Vec<Found>, State> {
-    let seen = card::list().map_err(State::from)?;
+    let mut seen = card::list().map_err(State::from)?;
+    // A card that did not wake up looks like one that has gone, but nothing will announce
+    // it again.
+    for _ in 0..SECOND_LOOKS {
+        let has_gone = |seen: &Seen| matches!(seen.card, Err(CardError::Removed));
+        if !seen.iter().any(has_gone) {
+            break;
+        }
+        thread::sleep(SECOND_LOOK);
+        seen = card::list().map_err(State::from)?;
+    }
     Ok(seen.into_iter().filter_map(found).collect())
 }
 
