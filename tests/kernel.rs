@@ -160,6 +160,9 @@ fn our_client_uses_a_kernel_server() {
     let (key, preshared_key) = (PrivateKey::generate(), PresharedKey::generate());
     let mut profile = scene::profile(&format!("{ADDRESS}:51820"), Some(key.public()));
     profile.gateways[0].preshared_key = Some(preshared_key.clone());
+    // The kernel speaks from its own address in the tunnel.
+    let tunnel = TUNNEL_NETWORK.parse().expect("a network");
+    profile.allowed_ips.push(tunnel);
     let inside = IpAddr::from([10, 77, 0, 2]);
     kernel.set_up(&key, 51820, "10.77.0.1/24");
     kernel.run(&format!("ip address add {SERVER}/24 dev lo"));
