@@ -141,9 +141,7 @@ fn iperf3(bed: &Bed, streams: u32, seconds: u32, reverse: bool) -> Stream {
     let server = bed.server.run("iperf3").args(["-s", "-1", "-B", &target]);
     let server = server.spawn();
     wait::until_true("iperf3 listens", wait::SOON, || {
-        let table = bed
-            .server
-            .within(|| fs::read_to_string("/proc/thread-self/net/tcp"));
+        let table = fs::read_to_string(format!("/proc/{}/net/tcp", server.pid()));
         // Port 5201 in the state LISTEN.
         table
             .expect("a table of sockets")
