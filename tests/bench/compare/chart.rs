@@ -56,8 +56,8 @@ fn panel(svg: &mut String, (x, y): (f64, f64), measure: &Measure, records: &[Rec
     let (title, unit) = (measure.title, measure.unit);
     let _ = writeln!(
         svg,
-        "<text x=\"{x}\" y=\"{:.0}\" font-weight=\"bold\">{}<tspan font-weight=\"normal\" \
-         fill=\"{FAINT}\">  {unit}, {better} is better</tspan></text>",
+        "<text x=\"{x}\" y=\"{:.0}\" font-weight=\"bold\">{}<tspan dx=\"8\" font-weight=\"normal\" \
+         fill=\"{FAINT}\">{unit}, {better} is better</tspan></text>",
         y + 16.0,
         escaped(title),
     );

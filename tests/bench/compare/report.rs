@@ -250,7 +250,7 @@ fn comparison(text: &mut String, records: &[Record]) {
     let _ = writeln!(
         text,
         "\n## Against other tunnels\n\n\
-         Medians of {rounds} interleaved rounds, with the least and the most. The wire passes trains \
+         Medians of {rounds} interleaved round(s), with the least and the most. The wire passes trains \
          of datagrams whole, as a card with segmentation offload does; for an *ordinary card* it does not.\n"
     );
     row(text, std::iter::once("").chain(names()));
