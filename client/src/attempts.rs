@@ -1,5 +1,6 @@
 //! Which of the gateways' addresses is tried, and what is said about it.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tokenvpn_common::clock::Now;
@@ -8,6 +9,22 @@ use tokenvpn_common::guard;
 /// How much before the device asks an address again the next one has its turn, so that
 /// never both are asked.
 const AHEAD: Duration = Duration::from_millis(10);
+
+/// How often it is looked whether the gateway answers, and what is due meanwhile.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How long a gateway may leave packets unanswered. One that is well answers after 10 s of
+/// silence at the latest (WireGuard paper §6.5), and most often at once: it is asked.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// How long one that was asked has before another is, too.
+const ANSWER: Duration = Duration::from_millis(1500);
+
+/// How long not to ask again after an answer: packets that want none are sent all the time.
+const TRUST: Duration = Duration::from_secs(10);
+
+/// How often it is tried whether a better candidate answers again.
+const RETURN: Duration = Duration::from_secs(20);
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +39,20 @@ pub(crate) enum Step {
     },
     /// Tell the user that a whole round was in vain.
     Unreachable,
+    /// Ask the one that answered last whether it still does.
+    Check,
+    /// It does not: addresses may have changed.
+    Silent,
+    /// Ask this candidate too, while the session goes on where it is.
+    Probe {
+        /// Its place in the list.
+        candidate: usize,
+    },
+    /// Ask none but the current one any more.
+    Withdraw,
 }
 
-/// Goes round a list of candidates until one answers.
+/// Goes round a list of candidates until one answers, and sees to it that it does so still.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     count: usize,
@@ -35,14 +63,54 @@ pub(crate) struct Attempts {
     since: Now,
     /// When the current one has had its time; `None` while connected.
     until: Option<Now>,
+    /// Whether there could be another one than the current, if only after a look-up.
+    has_choice: bool,
+    care: Care,
+}
+
+/// What is known of the gateway while connected.
+#[derive(Clone, Copy, Debug)]
+struct Care {
+    look_at: Now,
+    doubt: Option<Doubt>,
+    /// Until when it is not asked again.
+    trusted_until: Now,
+    /// When a better candidate has its turn, and which.
+    return_at: Now,
+    better: usize,
+    /// When the one that was asked too has had its time.
+    withdraw_at: Option<Now>,
+}
+
+/// The gateway was asked whether it still answers.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    /// Others asked meanwhile.
+    asked: usize,
+    /// When the next one is.
+    next_at: Now,
+}
+
+impl Care {
+    fn from(now: Now) -> Care {
+        Care {
+            look_at: now + LOOK,
+            doubt: None,
+            trusted_until: now,
+            return_at: now + RETURN,
+            better: 0,
+            withdraw_at: None,
+        }
+    }
 }
 
 impl Attempts {
-    /// Begins with the first of `count` candidates.
+    /// Begins with the first of `count` candidates; `named` if one was found by its name,
+    /// which can lead elsewhere later.
     ///
     /// # Panics
     /// If there are none.
-    pub(crate) fn new(count: usize, now: Now) -> (Attempts, Step) {
+    pub(crate) fn new(count: usize, named: bool, now: Now) -> (Attempts, Step) {
         assert!(count > 0, "invariant: there is a candidate to try");
         let mut attempts = Attempts {
             count,
@@ -50,9 +118,17 @@ impl Attempts {
             tried: 0,
             since: now,
             until: None,
+            has_choice: named || count > 1,
+            care: Care::from(now),
         };
         let first = attempts.attempt(0, now);
         (attempts, first)
+    }
+
+    /// There are `count` candidates now, the known ones first.
+    pub(crate) fn grow(&mut self, count: usize) {
+        self.count = self.count.max(count);
+        self.has_choice |= self.count > 1;
     }
 
     /// The candidate that is tried, or that answered.
@@ -67,12 +143,18 @@ impl Attempts {
 
     /// When [`Attempts::handle_timeout`] is due.
     pub(crate) fn poll_timeout(&self) -> Option<Now> {
+        // The only one there is, is left to the device.
         self.until
+            .or_else(|| self.has_choice.then_some(self.care.look_at))
     }
 
-    /// The time of the current candidate may be over.
-    pub(crate) fn handle_timeout(&mut self, now: Now) -> Vec<Step> {
-        if self.until.is_none_or(|until| until > now) {
+    /// The time of the current candidate may be over. While connected, `unheard` is when
+    /// the first packet was sent that nothing was heard after.
+    pub(crate) fn handle_timeout(&mut self, now: Now, unheard: Option<Now>) -> Vec<Step> {
+        let Some(until) = self.until else {
+            return self.look(now, unheard);
+        };
+        if until > now {
             return Vec::new();
         }
         let mut steps = Vec::new();
@@ -86,6 +168,70 @@ impl Attempts {
         steps
     }
 
+    fn look(&mut self, now: Now, unheard: Option<Now>) -> Vec<Step> {
+        let Attempts {
+            count,
+            current,
+            has_choice,
+            ref mut care,
+            ..
+        } = *self;
+        if !has_choice || care.look_at > now {
+            return Vec::new();
+        }
+        care.look_at = now + LOOK;
+        if unheard.is_some_and(|since| now.since(since) >= SILENCE) {
+            return match &mut care.doubt {
+                None if care.trusted_until > now => Vec::new(),
+                None => {
+                    care.doubt = Some(Doubt {
+                        asked: 0,
+                        next_at: now + ANSWER,
+                    });
+                    care.withdraw_at = None;
+                    vec![Step::Withdraw, Step::Check]
+                }
+                Some(doubt) if doubt.next_at > now => Vec::new(),
+                Some(doubt) => {
+                    let mut steps = Vec::new();
+                    if doubt.asked == 0 {
+                        steps.push(Step::Silent);
+                    }
+                    if let Some(others) = NonZeroUsize::new(count - 1) {
+                        let candidate = (current + 1 + doubt.asked % others) % count;
+                        steps.push(Step::Probe { candidate });
+                    }
+                    doubt.asked += 1;
+                    let patience = match doubt.asked + 1 < count {
+                        true => ANSWER,
+                        false => guard::RETRY,
+                    };
+                    doubt.next_at = now + patience;
+                    steps
+                }
+            };
+        }
+        if let Some(doubt) = care.doubt.take() {
+            care.trusted_until = now + TRUST;
+            return match doubt.asked {
+                0 => Vec::new(),
+                _ => vec![Step::Withdraw],
+            };
+        }
+        if care.withdraw_at.is_some_and(|at| at <= now) {
+            care.withdraw_at = None;
+            return vec![Step::Withdraw];
+        }
+        if current > 0 && care.return_at <= now {
+            let candidate = care.better % current;
+            care.better = candidate + 1;
+            care.return_at = now + RETURN;
+            care.withdraw_at = Some(now + guard::RETRY);
+            return vec![Step::Probe { candidate }];
+        }
+        Vec::new()
+    }
+
     /// The device will ask the current candidate again at `retry`, which is after its
     /// usual wait and a random one. The current candidate has nearly as long.
     pub(crate) fn handle_retry(&mut self, retry: Now) {
@@ -97,10 +243,11 @@ impl Attempts {
     }
 
     /// `candidate` answered.
-    pub(crate) fn connected(&mut self, candidate: usize) {
+    pub(crate) fn connected(&mut self, now: Now, candidate: usize) {
         self.current = candidate;
         self.tried = 0;
         self.until = None;
+        self.care = Care::from(now);
     }
 
     /// The session is lost, or the network another: tries the one that answered last, then the others.
@@ -138,50 +285,49 @@ mod tests {
 
     #[test]
     fn each_candidate_has_five_seconds_and_a_round_in_vain_is_told_once() {
-        let (mut attempts, first) = Attempts::new(2, at(0));
+        let (mut attempts, first) = Attempts::new(2, false, at(0));
         assert_eq!(first, try_of(0, true));
-        assert_eq!(attempts.handle_timeout(at(4)), []);
-        assert_eq!(attempts.handle_timeout(at(5)), [try_of(1, true)]);
+        assert_eq!(attempts.handle_timeout(at(4), None), []);
+        assert_eq!(attempts.handle_timeout(at(5), None), [try_of(1, true)]);
         assert_eq!(
-            attempts.handle_timeout(at(10)),
+            attempts.handle_timeout(at(10), None),
             [Step::Unreachable, try_of(0, false)]
         );
-        assert_eq!(attempts.handle_timeout(at(15)), [try_of(1, false)]);
-        assert_eq!(attempts.handle_timeout(at(20)), [try_of(0, false)]);
+        assert_eq!(attempts.handle_timeout(at(15), None), [try_of(1, false)]);
+        assert_eq!(attempts.handle_timeout(at(20), None), [try_of(0, false)]);
     }
 
     #[test]
     fn an_answer_ends_the_trying_and_a_loss_begins_it_where_it_was() {
-        let (mut attempts, _) = Attempts::new(3, at(0));
-        attempts.handle_timeout(at(5));
-        attempts.connected(1);
+        let (mut attempts, _) = Attempts::new(3, false, at(0));
+        attempts.handle_timeout(at(5), None);
+        attempts.connected(at(6), 1);
         assert!(attempts.is_connected());
-        assert_eq!(attempts.poll_timeout(), None);
-        assert_eq!(attempts.handle_timeout(at(500)), []);
+        assert_eq!(attempts.handle_timeout(at(20), None), []);
         assert_eq!(attempts.lost(at(600)), try_of(1, true));
-        assert_eq!(attempts.handle_timeout(at(605)), [try_of(2, true)]);
-        assert_eq!(attempts.handle_timeout(at(610)), [try_of(0, true)]);
+        assert_eq!(attempts.handle_timeout(at(605), None), [try_of(2, true)]);
+        assert_eq!(attempts.handle_timeout(at(610), None), [try_of(0, true)]);
         assert_eq!(
-            attempts.handle_timeout(at(615)),
+            attempts.handle_timeout(at(615), None),
             [Step::Unreachable, try_of(1, false)]
         );
     }
 
     #[test]
     fn the_only_candidate_is_left_to_the_device_to_ask_again() {
-        let (mut attempts, first) = Attempts::new(1, at(0));
+        let (mut attempts, first) = Attempts::new(1, false, at(0));
         assert_eq!(first, try_of(0, true));
-        assert_eq!(attempts.handle_timeout(at(5)), [Step::Unreachable]);
-        assert_eq!(attempts.handle_timeout(at(10)), []);
+        assert_eq!(attempts.handle_timeout(at(5), None), [Step::Unreachable]);
+        assert_eq!(attempts.handle_timeout(at(10), None), []);
         assert!(!attempts.is_connected());
     }
 
     #[test]
     fn after_ten_minutes_without_an_answer_each_has_thirty_seconds() {
-        let (mut attempts, _) = Attempts::new(2, at(0));
+        let (mut attempts, _) = Attempts::new(2, false, at(0));
         let mut tries = vec![0];
         for now in 1..700 {
-            if !attempts.handle_timeout(at(now)).is_empty() {
+            if !attempts.handle_timeout(at(now), None).is_empty() {
                 tries.push(now);
             }
         }
@@ -200,9 +346,117 @@ mod tests {
             (5_333, 5_323),
             (9_000, 5_333),
         ] {
-            let (mut attempts, _) = Attempts::new(2, at(0));
+            let (mut attempts, _) = Attempts::new(2, false, at(0));
             attempts.handle_retry(millis(retry));
             assert_eq!(attempts.poll_timeout(), Some(millis(turn)), "{retry}");
         }
+    }
+
+    fn millis(millis: u64) -> Now {
+        Now::from_nanos(millis * 1_000_000)
+    }
+
+    /// What is done from one time to another, looked at as often as is wanted.
+    fn course(
+        attempts: &mut Attempts,
+        from: u64,
+        to: u64,
+        unheard: impl Fn(u64) -> Option<u64>,
+    ) -> Vec<(u64, Step)> {
+        let mut steps = Vec::new();
+        for now in (from..to).step_by(100) {
+            if attempts.poll_timeout().is_some_and(|at| at <= millis(now)) {
+                let done = attempts.handle_timeout(millis(now), unheard(now).map(millis));
+                steps.extend(done.into_iter().map(|step| (now, step)));
+            }
+        }
+        steps
+    }
+
+    #[test]
+    fn one_that_falls_silent_is_asked_first_and_then_the_others_one_by_one() {
+        let (mut attempts, _) = Attempts::new(3, false, at(0));
+        attempts.connected(at(0), 1);
+        let silent = |from: u64| move |now: u64| (now >= from).then_some(from);
+        let done = course(&mut attempts, 0, 22_000, silent(10_000));
+        let probe = |candidate| Step::Probe { candidate };
+        assert_eq!(
+            done,
+            [
+                (13_000, Step::Withdraw),
+                (13_000, Step::Check),
+                (14_500, Step::Silent),
+                (14_500, probe(2)),
+                (16_000, probe(0)),
+                (21_000, probe(2)),
+            ]
+        );
+    }
+
+    #[test]
+    fn one_that_answers_when_asked_is_trusted_for_a_while() {
+        let (mut attempts, _) = Attempts::new(2, false, at(0));
+        attempts.connected(at(0), 0);
+        // Packets that want no answer, and an answer whenever it is asked.
+        let done = course(&mut attempts, 0, 20_000, |now| match now {
+            ..3_200 => Some(0),
+            3_200..3_600 => None,
+            _ => Some(3_600),
+        });
+        assert_eq!(
+            done,
+            [
+                (3_000, Step::Withdraw),
+                (3_000, Step::Check),
+                (13_500, Step::Withdraw),
+                (13_500, Step::Check),
+                (15_000, Step::Silent),
+                (15_000, Step::Probe { candidate: 1 }),
+            ]
+        );
+        let healed = course(&mut attempts, 20_000, 21_000, |_| None);
+        assert_eq!(healed, [(20_000, Step::Withdraw)]);
+    }
+
+    #[test]
+    fn the_better_ones_are_asked_again_and_again_while_the_session_goes_on() {
+        let (mut attempts, _) = Attempts::new(3, false, at(0));
+        attempts.connected(at(0), 2);
+        let done = course(&mut attempts, 0, 79_000, |_| None);
+        assert_eq!(
+            done,
+            [
+                (20_000, Step::Probe { candidate: 0 }),
+                (25_000, Step::Withdraw),
+                (40_000, Step::Probe { candidate: 1 }),
+                (45_000, Step::Withdraw),
+                (60_000, Step::Probe { candidate: 0 }),
+                (65_000, Step::Withdraw),
+            ]
+        );
+        attempts.connected(at(100), 0);
+        assert_eq!(course(&mut attempts, 100_000, 200_000, |_| None), []);
+    }
+
+    #[test]
+    fn the_only_candidate_is_never_doubted() {
+        let (mut attempts, _) = Attempts::new(1, false, at(0));
+        attempts.connected(at(0), 0);
+        assert_eq!(attempts.poll_timeout(), None);
+        assert_eq!(attempts.handle_timeout(at(60), Some(at(0))), []);
+        attempts.grow(2);
+        assert!(attempts.poll_timeout().is_some());
+    }
+
+    #[test]
+    fn the_only_one_is_doubted_if_its_name_could_lead_elsewhere() {
+        let (mut attempts, _) = Attempts::new(1, true, at(0));
+        attempts.connected(at(0), 0);
+        let done = course(&mut attempts, 0, 5_000, |_| Some(0));
+        let steps: Vec<_> = done.into_iter().map(|(_, step)| step).collect();
+        assert_eq!(steps, [Step::Withdraw, Step::Check, Step::Silent]);
+        attempts.grow(2);
+        let done = course(&mut attempts, 5_000, 11_000, |_| Some(0));
+        assert_eq!(done[0].1, Step::Probe { candidate: 1 });
     }
 }

@@ -10,6 +10,7 @@ mod choosing;
 mod removal;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -29,6 +30,12 @@ const BUSY_RETRY: Duration = Duration::from_secs(3);
 
 /// How often host names are looked up again.
 const RESOLVE_RETRY: Duration = Duration::from_secs(5);
+
+/// How often they are while the gateways that are known do not answer.
+const RESOLVE_AGAIN: Duration = Duration::from_secs(30);
+
+/// Most candidates, those found later included.
+const MAX_CANDIDATES: usize = 256;
 
 /// How long to leave the smart-card service alone after it broke off.
 const WATCH_RETRY: Duration = Duration::from_secs(1);
@@ -223,6 +230,8 @@ pub(crate) struct Lifecycle {
     watch_until: Option<Now>,
     /// Set while the token of a tunnel is out and may come back.
     frozen: Option<Frozen>,
+    /// When the gateways' names are looked up again; in vain so far.
+    resolve_at: Option<Now>,
     shown: State,
     /// Whether `shown` was said.
     told: bool,
@@ -247,6 +256,7 @@ impl Lifecycle {
             expiry_check: None,
             watch_until: None,
             frozen: None,
+            resolve_at: None,
             options,
             interface,
             phase: Phase::SURVEYING,
@@ -269,7 +279,13 @@ impl Lifecycle {
             _ => None,
         };
         let thaw = self.frozen.as_ref().map(|frozen| frozen.until);
-        let others = [self.wait_until, self.ready_until, self.expiry_check, thaw];
+        let others = [
+            self.wait_until,
+            self.ready_until,
+            self.expiry_check,
+            self.resolve_at,
+            thaw,
+        ];
         others.into_iter().chain([retry]).flatten().min()
     }
 
@@ -377,7 +393,10 @@ impl Lifecycle {
     }
 
     fn say(&mut self, state: State) {
-        let passes = matches!(state, State::ExpiresSoon { .. } | State::Roamed);
+        let passes = matches!(
+            state,
+            State::ExpiresSoon { .. } | State::Roamed | State::Moved { .. }
+        );
         if !passes {
             self.shown = state.clone();
             self.told = true;
@@ -399,6 +418,7 @@ impl Lifecycle {
         self.wait_until = None;
         self.ready_until = None;
         self.expiry_check = None;
+        self.resolve_at = None;
         self.actions.push_back(Action::Exit(code));
     }
 
@@ -412,6 +432,7 @@ impl Lifecycle {
         self.phase = Phase::Clearing(after, Meanwhile::default());
         self.ready_until = None;
         self.expiry_check = None;
+        self.resolve_at = None;
         self.actions.push_back(Action::Clear);
     }
 
@@ -512,34 +533,43 @@ impl Lifecycle {
                     None => self.abort("the worker named a gateway that does not exist"),
                 }
             }
-            (Phase::Carrying(..), Report::Unreachable) => self.say(State::Unreachable {
-                now: wall,
-                unresolved: Vec::new(),
-            }),
+            (Phase::Carrying(..), Report::Unreachable) => {
+                self.say(State::Unreachable {
+                    now: wall,
+                    unresolved: Vec::new(),
+                });
+                self.resolve_again(now);
+            }
             (
-                Phase::Carrying(_, summary, candidates),
+                Phase::Carrying(..),
                 Report::Connected {
                     candidate,
                     round_trip_ms,
                 },
-            ) => {
-                let Some(found) = candidates.get(candidate).cloned() else {
-                    return self.abort("the worker named a gateway that does not exist");
-                };
-                let up = State::Up(Box::new(Connection {
-                    name: summary.name.clone(),
-                    interface: self.interface.clone(),
-                    endpoint: found.endpoint,
-                    address: found.address,
+            ) => match self.connection(candidate, round_trip_ms) {
+                Some(connection) => {
+                    self.ready_until = None;
+                    self.resolve_at = None;
+                    self.say(State::Up(Box::new(connection)));
+                }
+                None => self.abort("the worker named a gateway that does not exist"),
+            },
+            (
+                Phase::Carrying(..),
+                Report::Moved {
+                    candidate,
                     round_trip_ms,
-                    addresses: summary.addresses.clone(),
-                    routes: summary.allowed_ips.clone(),
-                    dns: summary.dns.clone(),
-                }));
-                self.ready_until = None;
-                self.say(up);
+                    silent_ms,
+                },
+            ) => match self.connection(candidate, round_trip_ms) {
+                Some(connection) => self.moved(connection, silent_ms),
+                None => self.abort("the worker named a gateway that does not exist"),
+            },
+            (Phase::Carrying(..), Report::Silent) => self.resolve_again(now),
+            (Phase::Carrying(..), Report::Lost) => {
+                self.say(State::Lost);
+                self.resolve_again(now);
             }
-            (Phase::Carrying(..), Report::Lost) => self.say(State::Lost),
             (Phase::Carrying(..), Report::Roamed) => self.say(State::Roamed),
             (_, _) => self.abort("the worker spoke out of turn"),
         }
@@ -566,13 +596,71 @@ impl Lifecycle {
         self.resolve(held, summary, true);
     }
 
+    /// What a session with this candidate is; `None` if there is no such candidate.
+    fn connection(&self, candidate: usize, round_trip_ms: Option<u64>) -> Option<Connection> {
+        let Phase::Carrying(_, summary, candidates) = &self.phase else {
+            return None;
+        };
+        let found = candidates.get(candidate)?;
+        Some(Connection {
+            name: summary.name.clone(),
+            interface: self.interface.clone(),
+            endpoint: found.endpoint.clone(),
+            address: found.address,
+            round_trip_ms,
+            addresses: summary.addresses.clone(),
+            routes: summary.allowed_ips.clone(),
+            dns: summary.dns.clone(),
+        })
+    }
+
+    /// The session goes on elsewhere; what lasts is that it is up.
+    fn moved(&mut self, connection: Connection, silent_ms: Option<u64>) {
+        let up = State::Up(Box::new(connection.clone()));
+        match std::mem::replace(&mut self.shown, up) {
+            State::Up(before) => self.say(State::Moved {
+                from: before.endpoint,
+                to: connection.endpoint,
+                address: connection.address,
+                seconds: silent_ms.map(|millis| Duration::from_millis(millis).as_secs_f64()),
+            }),
+            _ => self.abort("the worker moved without a session"),
+        }
+    }
+
+    /// The gateways' names may lead elsewhere now: looks them up again, now and then until
+    /// there is a session.
+    fn resolve_again(&mut self, now: Now) {
+        let Phase::Carrying(_, summary, _) = &self.phase else {
+            return;
+        };
+        let endpoints = endpoints(summary);
+        if !hosts(&endpoints).is_empty() && self.resolve_at.is_none_or(|at| at <= now) {
+            self.resolve_at = Some(now + RESOLVE_AGAIN);
+            self.actions.push_back(Action::Resolve(endpoints));
+        }
+    }
+
+    /// Names were looked up again: what is new is tried too.
+    fn resolved_again(&mut self, found: Vec<Candidate>) {
+        let Phase::Carrying(_, summary, candidates) = &mut self.phase else {
+            return;
+        };
+        let is_new = |new: &Candidate| {
+            let is_it = |c: &Candidate| c.gateway == new.gateway && c.address == new.address;
+            !candidates.iter().any(is_it) && is_outside(new.address.ip(), summary, candidates)
+        };
+        let room = MAX_CANDIDATES.saturating_sub(candidates.len());
+        let more: Vec<_> = found.into_iter().filter(is_new).take(room).collect();
+        if !more.is_empty() {
+            candidates.extend(more.iter().cloned());
+            self.actions
+                .push_back(Action::Order(Order::AddCandidates(more)));
+        }
+    }
+
     fn resolve(&mut self, held: Held, summary: Box<Summary>, first: bool) {
-        let endpoints: Vec<_> = summary
-            .gateways
-            .iter()
-            .enumerate()
-            .flat_map(|(at, gateway)| gateway.endpoints.iter().map(move |e| (at, e.clone())))
-            .collect();
+        let endpoints = endpoints(&summary);
         let hosts = hosts(&endpoints);
         self.phase = Phase::Resolving(held, summary, None);
         if first && !hosts.is_empty() {
@@ -589,7 +677,7 @@ impl Lifecycle {
         unresolved: Vec<String>,
     ) {
         let Phase::Resolving(held, summary, None) = &self.phase else {
-            return;
+            return self.resolved_again(candidates);
         };
         let (held, summary) = (held.clone(), summary.clone());
         if candidates.is_empty() {
@@ -695,6 +783,12 @@ impl Lifecycle {
             }
             self.expiry_check = Some(next_check(now, wall, not_after));
         }
+        if is_due(self.resolve_at) {
+            self.resolve_at = None;
+            if !matches!(self.shown, State::Up(_)) {
+                self.resolve_again(now);
+            }
+        }
         match &self.phase {
             Phase::Parked { retry } if is_due(*retry) => self.survey(),
             Phase::Blind { retry } if is_due(Some(*retry)) => {
@@ -715,6 +809,24 @@ fn next_check(now: Now, wall: UnixTime, not_after: UnixTime) -> Now {
     // The profile is valid through its last second.
     let left = Duration::from_secs(not_after.0.saturating_sub(wall.0).saturating_add(1));
     now + left.min(EXPIRY_CHECK)
+}
+
+/// All endpoints, each with its gateway's place.
+fn endpoints(summary: &Summary) -> Vec<(usize, Endpoint)> {
+    let gateways = summary.gateways.iter().enumerate();
+    gateways
+        .flat_map(|(at, gateway)| gateway.endpoints.iter().map(move |e| (at, e.clone())))
+        .collect()
+}
+
+/// Whether datagrams to this address find their way past a tunnel that was made for these
+/// candidates: a network of its that holds the address has to spare the tunnel's datagrams,
+/// as a default route does and any that holds another candidate (see [`crate::net::route`]).
+fn is_outside(address: IpAddr, summary: &Summary, candidates: &[Candidate]) -> bool {
+    let holds = |network: &&IpNet| network.contains(&address);
+    summary.allowed_ips.iter().filter(holds).all(|network| {
+        network.prefix_len() == 0 || candidates.iter().any(|c| network.contains(&c.address.ip()))
+    })
 }
 
 fn hosts(endpoints: &[(usize, Endpoint)]) -> Vec<String> {

@@ -72,6 +72,8 @@ pub(crate) enum Order {
         /// Its reader now.
         reader: String,
     },
+    /// More places where gateways listen, to be tried after the others.
+    AddCandidates(Vec<Candidate>),
     /// This computer's addresses or routes changed.
     NetworkChanged,
     /// Report the gateway's counters.
@@ -113,6 +115,18 @@ pub(crate) enum Report {
     },
     /// The session was lost; the candidates are tried again.
     Lost,
+    /// The gateway has not answered for a while; others are asked meanwhile.
+    Silent,
+    /// The session went over to another candidate without an interruption of its own.
+    Moved {
+        /// Its place in the list.
+        candidate: usize,
+        /// How long the gateway took to answer, in milliseconds.
+        round_trip_ms: Option<u64>,
+        /// How long the one before had been silent, in milliseconds; absent if it was not
+        /// and a better one answered.
+        silent_ms: Option<u64>,
+    },
     /// The gateway was heard from after [`Order::NetworkChanged`].
     Roamed,
     /// The answer to [`Order::ReportPeers`].

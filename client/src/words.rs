@@ -7,7 +7,8 @@ mod state;
 
 pub(crate) use english::{
     LAST_TRY_ANSWER, LAST_TRY_PROMPT, findings, found, last_try, live_status, no_screen,
-    pin_prompt, remedy, residue, secret_prompt, status, trace, wrong,
+    no_such_gateway, pin_prompt, remedy, residue, secret_prompt, status, trace, which_gateway,
+    wrong,
 };
 pub(crate) use failure::{Failure, usage};
 pub(crate) use state::{Choice, Connection, SOON_DAYS, State};

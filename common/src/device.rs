@@ -210,6 +210,43 @@ impl Device {
         }
     }
 
+    /// Asks a peer for a new session at `endpoint` without leaving the one there is: its
+    /// answer, and nothing else, moves it there. Does nothing if there is no such peer, or
+    /// another worker owns it.
+    pub fn probe(&mut self, now: Now, key: &PublicKey, endpoint: SocketAddr) {
+        if let Some(id) = self.peers.find(key.as_bytes()).filter(|id| self.owns(*id)) {
+            self.engage(now, id, |peer, shared| peer.probe(now, endpoint, shared));
+        }
+    }
+
+    /// Ends a peer's sessions and forgets its endpoint: it is spoken to no more until
+    /// [`Device::set_endpoint`]. Does nothing if there is no such peer, or another worker
+    /// owns it.
+    pub fn rest(&mut self, now: Now, key: &PublicKey) {
+        if let Some(id) = self.peers.find(key.as_bytes()).filter(|id| self.owns(*id)) {
+            self.engage(now, id, |peer, shared| peer.rest(shared));
+        }
+    }
+
+    /// Gives all networks of one peer to another, from the next packet on. Does nothing if
+    /// either does not exist.
+    pub fn entrust(&mut self, from: &PublicKey, to: &PublicKey) {
+        let ids = [from, to].map(|key| self.peers.find(key.as_bytes()));
+        let [Some(from), Some(to)] = ids else {
+            return;
+        };
+        let Some(giver) = self.peers.peer_mut(from) else {
+            return;
+        };
+        let networks = std::mem::take(&mut giver.config.allowed_ips);
+        for &network in &networks {
+            self.shared.allowed_ips.insert(network, to);
+        }
+        let taker = self.peers.peer_mut(to);
+        let taker = taker.expect("invariant: it was found");
+        taker.config.allowed_ips.extend(networks);
+    }
+
     /// Which initiations of a peer were answered, to be stored: whoever starts again and
     /// knows them answers none a second time. `None` if there were none, there is no
     /// such peer, or another worker owns it.

@@ -55,6 +55,9 @@ pub struct PeerStats {
     pub keepalive: Option<u16>,
     /// Round-trip time of the last handshake that we started.
     pub rtt: Option<Duration>,
+    /// When the first packet was sent to it that nothing was heard after; `None` while it
+    /// owes nothing.
+    pub unheard_since: Option<Now>,
 }
 
 /// A response that was sent, and no data in its session yet.
@@ -106,6 +109,8 @@ pub(crate) struct Peer {
     /// Since when data was heard and nothing sent. boringtun's own keepalive fails where
     /// an answer came while the timers rested: both bear the time of the same tick.
     owes_since: Option<Now>,
+    /// When the first packet was sent that nothing was heard after.
+    unheard_since: Option<Now>,
     /// When the last initiation counts as lost.
     retry_at: Now,
     /// The first initiation that no session has come of.
@@ -136,6 +141,7 @@ impl Peer {
             due: None,
             hold_until: None,
             owes_since: None,
+            unheard_since: None,
             retry_at: now,
             unanswered_since: None,
             greetings: None,
@@ -159,6 +165,7 @@ impl Peer {
             allowed_ips: self.config.allowed_ips.clone(),
             keepalive: self.config.keepalive,
             rtt: self.tunnel.as_ref().and_then(|tunnel| tunnel.rtt()),
+            unheard_since: self.unheard_since,
         }
     }
 
@@ -359,6 +366,7 @@ impl Peer {
                 shared.out.trains.send_in_train(path, sealed);
                 self.tx_bytes += len as u64;
                 self.owes_since = None;
+                self.unheard_since.get_or_insert(now);
                 self.hold(now);
             }
             Some(initiation) => self.send_alone(now, initiation, &mut shared.out),
@@ -588,6 +596,7 @@ impl Peer {
     fn heard(&mut self, now: Now, from: Path, out: &mut Outbox) {
         self.last_heard = Some(now);
         self.hold_until = None;
+        self.unheard_since = None;
         if self.roaming.heard(from) {
             out.events.push_back(Event::EndpointMoved {
                 peer: self.config.public_key,
@@ -639,6 +648,25 @@ impl Peer {
         self.greetings = None;
         self.catch_up(now, shared);
         self.initiate(now, true, shared);
+    }
+
+    /// Starts a handshake at `endpoint` and goes on as before where it is: an answer from
+    /// there moves the peer there.
+    pub(crate) fn probe(&mut self, now: Now, endpoint: SocketAddr, shared: &mut Shared) {
+        self.catch_up(now, shared);
+        let here = std::mem::replace(&mut self.roaming, Roaming::expected(Some(endpoint)));
+        self.initiate(now, true, shared);
+        self.roaming = here;
+    }
+
+    /// Ends all sessions and speaks to nobody, until an endpoint is set. How long it has
+    /// not answered is kept.
+    pub(crate) fn rest(&mut self, shared: &mut Shared) {
+        let unanswered_since = self.unanswered_since;
+        self.drop_tunnels(shared);
+        self.roaming = Roaming::default();
+        self.unanswered_since = unanswered_since;
+        self.unheard_since = None;
     }
 
     /// Our own address may have changed: tells the peer, and tries again at once if

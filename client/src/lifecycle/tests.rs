@@ -619,7 +619,10 @@ fn ready_timeout_ends_the_search_for_a_gateway() {
     scene.start();
     scene.carry(summary());
     let said = scene.report(Report::Unreachable);
-    assert!(matches!(said[..], [Action::Say(State::Unreachable { .. })]));
+    assert!(matches!(
+        said[..],
+        [Action::Say(State::Unreachable { .. }), Action::Resolve(_)]
+    ));
     assert_eq!(scene.after(Duration::from_secs(10)), [Action::Clear]);
     assert_eq!(
         scene.cleared(),
@@ -744,3 +747,69 @@ fn a_tunnel_that_cannot_be_made_is_the_end() {
 
 mod asking;
 mod removal;
+#[test]
+fn a_session_that_goes_on_elsewhere_is_told_and_stays_up() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.connect();
+    let Action::Say(told) = scene
+        .report(Report::Moved {
+            candidate: 0,
+            round_trip_ms: Some(5),
+            silent_ms: Some(3_200),
+        })
+        .remove(0)
+    else {
+        panic!("it is told");
+    };
+    assert!(
+        told.text().contains("stopped answering; now on"),
+        "{}",
+        told.text()
+    );
+    assert!(told.text().ends_with("(3.2 s)."), "{}", told.text());
+    assert!(matches!(scene.lifecycle.shown(), State::Up(up) if up.round_trip_ms == Some(5)));
+    let actions = scene.report(Report::Moved {
+        candidate: 99,
+        round_trip_ms: None,
+        silent_ms: None,
+    });
+    assert_eq!(actions, [Action::Clear]);
+}
+
+#[test]
+fn names_are_looked_up_again_when_the_gateway_falls_silent() {
+    let mut scene = Scene::attended();
+    scene.start();
+    let mut named = summary();
+    named.gateways[0].endpoints = vec!["vpn.example.com:51820".parse().unwrap()];
+    named.allowed_ips = vec!["10.0.0.0/8".parse().unwrap()];
+    let at = |address: &str| Candidate {
+        gateway: 0,
+        endpoint: "vpn.example.com:51820".parse().unwrap(),
+        address: address.parse().unwrap(),
+    };
+    scene.report(Report::Unlocked(Box::new(named)));
+    let old = at("203.0.113.5:51820");
+    scene.feed(Input::Resolved {
+        candidates: vec![old.clone()],
+        unresolved: Vec::new(),
+    });
+    scene.feed(Input::Built(Ok(())));
+    scene.report(connected());
+    let asked = scene.report(Report::Silent);
+    assert!(matches!(asked[..], [Action::Resolve(_)]), "{asked:?}");
+    assert_eq!(scene.report(Report::Silent), [], "not all the time");
+    let new = at("203.0.113.6:51820");
+    // Where the tunnel itself leads, its own datagrams would go round and round.
+    let inside = at("10.0.0.6:51820");
+    let actions = scene.feed(Input::Resolved {
+        candidates: vec![inside, old, new.clone()],
+        unresolved: Vec::new(),
+    });
+    assert_eq!(actions, [Action::Order(Order::AddCandidates(vec![new]))]);
+    // While there is no session it goes on.
+    scene.report(Report::Lost);
+    let again = scene.after(RESOLVE_AGAIN);
+    assert!(matches!(again[..], [Action::Resolve(_)]), "{again:?}");
+}

@@ -4,6 +4,7 @@ mod doctor;
 mod prompt;
 mod state;
 mod status;
+mod token;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ pub(crate) use prompt::{
     LAST_TRY_ANSWER, LAST_TRY_PROMPT, last_try, pin_prompt, secret_prompt, wrong,
 };
 pub(crate) use status::{live_status, no_screen, status};
+pub(crate) use token::{no_such_gateway, which_gateway};
 
 fn tries(left: u8) -> String {
     match left {

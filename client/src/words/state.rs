@@ -100,6 +100,15 @@ pub(crate) enum State {
     Roamed,
     /// The session was lost; the gateways are tried again.
     Lost,
+    /// The session goes on through another endpoint.
+    Moved {
+        from: Endpoint,
+        to: Endpoint,
+        address: SocketAddr,
+        /// How long the first had been silent; absent when a better one answers again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<f64>,
+    },
     /// The token is gone, and with it keys and tunnel.
     TokenRemoved {
         /// From the news of it until everything was put back.

@@ -14,10 +14,12 @@ use tokenvpn_common::clock::{Now, UnixTime};
 use tokenvpn_common::device::{
     Device, DeviceConfig, Event, PeerConfig, PeerStats, Worker as Whole,
 };
+use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::io::clock;
 use tokenvpn_common::io::datapath::{Datapath, FIRST_FREE_TOKEN};
 use tokenvpn_common::io::tun::{Offload, TunQueue};
 use tokenvpn_common::io::udp::UdpPair;
+use tokenvpn_common::key::PublicKey;
 use tokenvpn_common::profile::{Gateway, Profile};
 use tokenvpn_common::status::Peer;
 
@@ -46,8 +48,12 @@ pub(super) struct Carrier {
     peer: PeerOptions,
     candidates: Vec<Candidate>,
     attempts: Attempts,
-    /// The gateway that is a peer now.
+    /// The gateway that has the networks.
     gateway: usize,
+    /// Another one that is asked meanwhile.
+    probed: Option<usize>,
+    /// Since when the current one has owed an answer, once it was asked for one.
+    doubted_since: Option<Now>,
     roam: Option<Roam>,
     /// Set if the token may be out for a while.
     grace: Option<Arc<Grace>>,
@@ -128,7 +134,9 @@ impl Carrier {
         let gateways = profile.gateways.clone();
         drop(profile);
 
-        let (attempts, first) = Attempts::new(candidates.len(), now);
+        let is_named = |c: &Candidate| matches!(c.endpoint, Endpoint::Host { .. });
+        let named = candidates.iter().any(is_named);
+        let (attempts, first) = Attempts::new(candidates.len(), named, now);
         let prepared = || -> io::Result<(Datapath, Alarm)> {
             let udp = UdpPair::from_fds(v4, descriptors.next())?;
             let tun = TunQueue::from_fd(queue, offload)?;
@@ -160,13 +168,15 @@ impl Carrier {
             candidates,
             attempts,
             gateway,
+            probed: None,
+            doubted_since: None,
             roam: None,
             grace,
             frozen_until: None,
             is_elsewhere: false,
         };
-        carrier.add_peer(now, gateway)?;
-        carrier.take(now, first)?;
+        carrier.add_peers(now)?;
+        carrier.take(now, first);
         Ok(carrier)
     }
 
@@ -197,7 +207,7 @@ impl Carrier {
                 self.handle_orders()?;
             }
             if self.frozen_until.is_none() {
-                self.handle_due()?;
+                self.handle_due();
             }
         }
     }
@@ -238,49 +248,108 @@ impl Carrier {
         grace.moved_to(reader);
         grace.heard();
         self.frozen_until = None;
-        match std::mem::take(&mut self.is_elsewhere) {
-            true => self.network_changed(clock::now()),
-            false => Ok(()),
+        if std::mem::take(&mut self.is_elsewhere) {
+            self.network_changed(clock::now());
         }
+        Ok(())
     }
 
     fn handle_event(&mut self, event: Event) -> Result<(), End> {
         let now = clock::now();
         let current = self.gateways[self.gateway].public_key;
         match event {
-            Event::SessionUp { peer } if peer == current => self.connected(),
+            Event::SessionUp { peer } if peer == current => {
+                self.connected(now);
+                Ok(())
+            }
+            Event::SessionUp { peer } => {
+                self.moved_to(now, &peer);
+                Ok(())
+            }
+            Event::EndpointMoved { peer, .. } if peer == current => {
+                self.moved(now);
+                Ok(())
+            }
             Event::SessionLost { peer } if peer == current => {
                 self.tell(&Report::Lost);
                 let step = self.attempts.lost(now);
-                self.take(now, step)
+                self.take(now, step);
+                Ok(())
             }
             Event::TooManyPanics => {
                 Err(Failure::internal("the tunnel's protocol failed again and again").into())
             }
-            Event::SessionUp { .. }
-            | Event::SessionLost { .. }
+            Event::SessionLost { .. }
             | Event::EndpointMoved { .. }
             | Event::InitiationAnswered { .. } => Ok(()),
         }
     }
 
     /// A gateway answered, perhaps one that was given up a moment ago.
-    fn connected(&mut self) -> Result<(), End> {
+    fn connected(&mut self, now: Now) {
         if self.attempts.is_connected() {
-            return Ok(());
+            return;
         }
-        let stats = self.stats();
-        let address = stats.as_ref().and_then(|stats| stats.endpoint);
-        let is_it = |c: &Candidate| c.gateway == self.gateway && Some(c.address) == address;
-        let candidate = self.candidates.iter().position(is_it);
-        let candidate = candidate.unwrap_or(self.attempts.current());
-        self.attempts.connected(candidate);
-        let round_trip = stats.and_then(|stats| stats.rtt);
+        let candidate = self.candidate_there().unwrap_or(self.attempts.current());
+        self.attempts.connected(now, candidate);
         self.tell(&Report::Connected {
             candidate,
-            round_trip_ms: round_trip.and_then(|time| u64::try_from(time.as_millis()).ok()),
+            round_trip_ms: self.round_trip_ms(),
         });
-        Ok(())
+    }
+
+    /// Another gateway answered, while the session with the current one went on or was sought.
+    fn moved_to(&mut self, now: Now, peer: &PublicKey) {
+        let Some(gateway) = self.gateways.iter().position(|g| g.public_key == *peer) else {
+            return;
+        };
+        let silent = self.silence(now);
+        self.entrust(now, gateway);
+        if !self.attempts.is_connected() {
+            return self.connected(now);
+        }
+        if let Some(candidate) = self.candidate_there() {
+            self.move_on(now, candidate, silent);
+        }
+    }
+
+    /// The current gateway was heard from elsewhere: perhaps where it was just asked.
+    fn moved(&mut self, now: Now) {
+        let there = self.candidate_there();
+        if let Some(candidate) = there.filter(|there| *there != self.attempts.current())
+            && self.attempts.is_connected()
+        {
+            self.move_on(now, candidate, self.silence(now));
+        }
+    }
+
+    fn move_on(&mut self, now: Now, candidate: usize, silent: Option<Duration>) {
+        self.attempts.connected(now, candidate);
+        self.doubted_since = None;
+        self.withdraw(now);
+        self.roam = None;
+        self.tell(&Report::Moved {
+            candidate,
+            round_trip_ms: self.round_trip_ms(),
+            silent_ms: silent.and_then(|time| u64::try_from(time.as_millis()).ok()),
+        });
+    }
+
+    /// The candidate where the current gateway is.
+    fn candidate_there(&self) -> Option<usize> {
+        let address = self.stats()?.endpoint?;
+        let is_it = |c: &Candidate| c.gateway == self.gateway && c.address == address;
+        self.candidates.iter().position(is_it)
+    }
+
+    /// How long the current gateway has owed an answer, if it is in doubt.
+    fn silence(&self, now: Now) -> Option<Duration> {
+        self.doubted_since.map(|since| now.since(since))
+    }
+
+    fn round_trip_ms(&self) -> Option<u64> {
+        let round_trip = self.stats()?.rtt?;
+        u64::try_from(round_trip.as_millis()).ok()
     }
 
     fn handle_orders(&mut self) -> Result<(), End> {
@@ -290,9 +359,10 @@ impl Carrier {
                 Ok((Order::NetworkChanged, _)) if self.frozen_until.is_some() => {
                     self.is_elsewhere = true;
                 }
-                Ok((Order::NetworkChanged, _)) => self.network_changed(now)?,
+                Ok((Order::NetworkChanged, _)) => self.network_changed(now),
                 Ok((Order::Freeze, _)) => self.freeze(),
                 Ok((Order::Thaw { reader }, _)) => self.thaw(reader)?,
+                Ok((Order::AddCandidates(more), _)) => self.add_candidates(more)?,
                 Ok((Order::ReportPeers, _)) => {
                     let peers = self.peers(now, clock::unix_time());
                     self.tell(&Report::Peers(peers));
@@ -306,7 +376,16 @@ impl Carrier {
         }
     }
 
-    fn network_changed(&mut self, now: Now) -> Result<(), End> {
+    fn add_candidates(&mut self, more: Vec<Candidate>) -> Result<(), End> {
+        if more.iter().any(|c| c.gateway >= self.gateways.len()) {
+            return Err(Failure::internal("the worker got a candidate of no gateway").into());
+        }
+        self.candidates.extend(more);
+        self.attempts.grow(self.candidates.len());
+        Ok(())
+    }
+
+    fn network_changed(&mut self, now: Now) {
         self.datapath.device_mut().handle_network_change(now);
         if self.attempts.is_connected() {
             if let Some(stats) = self.stats() {
@@ -315,27 +394,29 @@ impl Carrier {
                     ask_at: Some(now + ROAM_PATIENCE),
                 });
             }
-            return Ok(());
+            return;
         }
         // Perhaps this is the network that was missing: the device has asked again.
         if let Step::Try { candidate, .. } = self.attempts.lost(now) {
             self.tell(&Report::Connecting { candidate });
         }
         self.pace();
-        Ok(())
     }
 
-    fn handle_due(&mut self) -> Result<(), End> {
+    fn handle_due(&mut self) {
         let now = clock::now();
-        for step in self.attempts.handle_timeout(now) {
-            self.take(now, step)?;
+        if self.attempts.poll_timeout().is_some_and(|at| at <= now) {
+            let unheard = self.stats().and_then(|stats| stats.unheard_since);
+            for step in self.attempts.handle_timeout(now, unheard) {
+                self.take(now, step);
+            }
         }
         let Some(Roam { before, ask_at }) = self.roam else {
-            return Ok(());
+            return;
         };
         let Some(stats) = self.stats() else {
             self.roam = None;
-            return Ok(());
+            return;
         };
         if Heard::of(&stats) != before {
             self.roam = None;
@@ -352,10 +433,9 @@ impl Carrier {
                 device.set_endpoint(now, &stats.public_key, endpoint);
             }
         }
-        Ok(())
     }
 
-    fn take(&mut self, now: Now, step: Step) -> Result<(), End> {
+    fn take(&mut self, now: Now, step: Step) {
         match step {
             Step::Unreachable => self.tell(&Report::Unreachable),
             Step::Try {
@@ -363,24 +443,72 @@ impl Carrier {
                 announce,
             } => {
                 self.roam = None;
+                self.doubted_since = None;
+                self.withdraw(now);
                 if announce {
                     self.tell(&Report::Connecting { candidate });
                 }
                 let Candidate {
                     gateway, address, ..
                 } = self.candidates[candidate];
-                if gateway != self.gateway {
-                    let old = self.gateways[self.gateway].public_key;
-                    self.datapath.device_mut().remove_peer(&old);
-                    self.add_peer(now, gateway)?;
-                }
+                self.entrust(now, gateway);
                 tracing::debug!(endpoint = %address, "the gateway is tried here");
                 let key = self.gateways[gateway].public_key;
                 self.datapath.device_mut().set_endpoint(now, &key, address);
                 self.pace();
             }
+            Step::Check => {
+                let Some(stats) = self.stats() else { return };
+                self.doubted_since = stats.unheard_since;
+                if let Some(endpoint) = stats.endpoint {
+                    let device = self.datapath.device_mut();
+                    device.probe(now, &stats.public_key, endpoint);
+                }
+            }
+            Step::Silent => self.tell(&Report::Silent),
+            Step::Probe { candidate } => {
+                let Candidate {
+                    gateway, address, ..
+                } = self.candidates[candidate];
+                tracing::debug!(endpoint = %address, "the gateway is asked here too");
+                let key = self.gateways[gateway].public_key;
+                let device = self.datapath.device_mut();
+                match gateway == self.gateway {
+                    true => device.probe(now, &key, address),
+                    false => {
+                        device.set_endpoint(now, &key, address);
+                        self.probed = Some(gateway);
+                    }
+                }
+            }
+            Step::Withdraw => {
+                self.doubted_since = None;
+                self.withdraw(now);
+            }
         }
-        Ok(())
+    }
+
+    /// Speaks to no gateway but the current one any more.
+    fn withdraw(&mut self, now: Now) {
+        if let Some(gateway) = self.probed.take()
+            && gateway != self.gateway
+        {
+            let key = self.gateways[gateway].public_key;
+            self.datapath.device_mut().rest(now, &key);
+        }
+    }
+
+    /// Makes this gateway the one that packets go to and come from.
+    fn entrust(&mut self, now: Now, gateway: usize) {
+        if gateway == self.gateway {
+            return;
+        }
+        let [old, new] = [self.gateway, gateway].map(|at| self.gateways[at].public_key);
+        self.gateway = gateway;
+        self.probed = self.probed.filter(|probed| *probed != gateway);
+        let device = self.datapath.device_mut();
+        device.entrust(&old, &new);
+        device.rest(now, &old);
     }
 
     /// Keeps step with the device, which has just sent an initiation.
@@ -390,28 +518,37 @@ impl Carrier {
         }
     }
 
-    fn add_peer(&mut self, now: Now, gateway: usize) -> Result<(), End> {
-        let Gateway {
-            public_key,
-            preshared_key,
-            ..
-        } = &self.gateways[gateway];
-        let peer = PeerConfig {
-            public_key: *public_key,
-            preshared_key: preshared_key.clone(),
-            allowed_ips: self.peer.allowed_ips.clone(),
-            endpoint: None,
-            keepalive: self.peer.keepalive,
-            keep_session: true,
-            owner: 0,
-        };
-        self.gateway = gateway;
-        let added = self.datapath.device_mut().add_peer(now, peer);
-        added.map_err(|e| Failure::internal(format!("the gateway cannot be a peer: {e}")).into())
+    /// All gateways are known to the device, and one has the networks.
+    fn add_peers(&mut self, now: Now) -> Result<(), End> {
+        let device = self.datapath.device_mut();
+        let mut allowed_ips = Some(std::mem::take(&mut self.peer.allowed_ips));
+        let current = &self.gateways[self.gateway];
+        let others = self
+            .gateways
+            .iter()
+            .filter(|gateway| !std::ptr::eq(*gateway, current));
+        for gateway in [current].into_iter().chain(others) {
+            let peer = PeerConfig {
+                public_key: gateway.public_key,
+                preshared_key: gateway.preshared_key.clone(),
+                allowed_ips: allowed_ips.take().unwrap_or_default(),
+                endpoint: None,
+                keepalive: self.peer.keepalive,
+                keep_session: true,
+                owner: 0,
+            };
+            device
+                .add_peer(now, peer)
+                .map_err(|e| Failure::internal(format!("the gateway cannot be a peer: {e}")))?;
+        }
+        Ok(())
     }
 
+    /// Of the current gateway.
     fn stats(&self) -> Option<PeerStats> {
-        self.datapath.device().peers().next()
+        let key = self.gateways[self.gateway].public_key;
+        let mut peers = self.datapath.device().peers();
+        peers.find(|peer| peer.public_key == key)
     }
 
     fn peers(&self, now: Now, wall: UnixTime) -> Vec<Peer> {
@@ -429,7 +566,16 @@ impl Carrier {
             persistent_keepalive: stats.keepalive,
             expires: None,
         };
-        self.datapath.device().peers().map(peer).collect()
+        // The current gateway first; one that is not spoken to has nothing to tell.
+        let key = self.gateways[self.gateway].public_key;
+        let (mut peers, others): (Vec<_>, Vec<_>) = self
+            .datapath
+            .device()
+            .peers()
+            .filter(|peer| peer.public_key == key || peer.endpoint.is_some())
+            .partition(|peer| peer.public_key == key);
+        peers.extend(others);
+        peers.into_iter().map(peer).collect()
     }
 
     fn set_alarm(&mut self) -> io::Result<()> {

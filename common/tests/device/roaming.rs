@@ -6,6 +6,7 @@ use std::time::Duration;
 use boringtun::noise::TunnResult;
 use boringtun::noise::rate_limiter::RateLimiter;
 use tokenvpn_common::device::Event;
+use tokenvpn_common::key::PrivateKey;
 
 use crate::net::*;
 
@@ -249,4 +250,86 @@ fn answers_leave_from_the_address_that_was_written_to() {
         assert!(scene.passes(), "and it is pinned again");
         assert_eq!(*from_gateway(&scene).last().unwrap(), (4, own));
     }
+}
+
+/// A second place to reach the gateway, in the client's eyes.
+const SECOND: &str = "198.51.100.2:51820";
+
+fn client_sees(scene: &Scene) -> Option<SocketAddr> {
+    scene.net.stats(CLIENT_NODE, &scene.gateway).endpoint
+}
+
+#[test]
+fn only_an_answer_to_a_probe_moves_the_peer_and_the_session_goes_on_meanwhile() {
+    let mut scene = Scene::connected();
+    let first = client_sees(&scene);
+    let second: SocketAddr = SECOND.parse().unwrap();
+    let now = scene.net.now;
+    let gateway = scene.gateway;
+    scene.net.nodes[CLIENT_NODE]
+        .device
+        .probe(now, &gateway, second);
+    // Nobody is there.
+    scene.net.flow();
+    let asked = scene.net.sent_by(CLIENT_NODE, 1).pop().unwrap();
+    assert_eq!(asked.to, second);
+    assert_eq!(client_sees(&scene), first);
+    assert!(scene.passes());
+
+    scene.net.nodes[GATEWAY_NODE].address = second;
+    let now = scene.net.now;
+    scene.net.nodes[CLIENT_NODE]
+        .device
+        .probe(now, &gateway, second);
+    scene.net.flow();
+    assert_eq!(client_sees(&scene), Some(second));
+    assert!(scene.passes());
+    let events = &scene.net.nodes[CLIENT_NODE].events;
+    assert_eq!(
+        *events,
+        [Event::EndpointMoved {
+            peer: gateway,
+            endpoint: second
+        }],
+        "no session was lost"
+    );
+}
+
+#[test]
+fn networks_that_are_entrusted_to_another_peer_are_its_own_at_once() {
+    let mut scene = Scene::connected();
+    let stranger = PrivateKey::generate().public();
+    let now = scene.net.now;
+    let device = &mut scene.net.nodes[CLIENT_NODE].device;
+    device.add_peer(now, peer(&stranger, &[])).unwrap();
+    device.entrust(&scene.gateway, &stranger);
+    assert!(!scene.passes());
+    let gateway = scene.gateway;
+    let networks = |scene: &Scene, key| scene.net.stats(CLIENT_NODE, key).allowed_ips.len();
+    assert_eq!(
+        [networks(&scene, &gateway), networks(&scene, &stranger)],
+        [0, 2]
+    );
+    scene.net.nodes[CLIENT_NODE]
+        .device
+        .entrust(&stranger, &gateway);
+    assert!(scene.passes());
+}
+
+#[test]
+fn a_peer_at_rest_is_spoken_to_no_more() {
+    let mut scene = Scene::keeping();
+    scene.connect();
+    let now = scene.net.now;
+    let gateway = scene.gateway;
+    scene.net.nodes[CLIENT_NODE].device.rest(now, &gateway);
+    scene.net.forget();
+    scene.net.advance(Duration::from_secs(300));
+    assert_eq!(scene.net.sent_by(CLIENT_NODE, 1).len(), 0);
+    assert_eq!(client_sees(&scene), None);
+    let (now, address) = (scene.net.now, scene.net.nodes[GATEWAY_NODE].address);
+    let device = &mut scene.net.nodes[CLIENT_NODE].device;
+    device.set_endpoint(now, &gateway, address);
+    scene.net.flow();
+    assert!(scene.passes());
 }

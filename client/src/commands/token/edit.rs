@@ -1,6 +1,7 @@
 //! `tokenvpn token edit`: changes what a profile says, its key and expiry apart.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 
 use clap::{ArgGroup, Args};
 use ipnet::IpNet;
@@ -12,7 +13,7 @@ use tokenvpn_common::token::Content;
 use super::content::holds_profile;
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, PinSource, Which, failure};
-use crate::words::{Failure, State, code};
+use crate::words::{self, Failure, State};
 
 /// Options of `token edit`. A list that is given replaces the one on the token.
 #[derive(Debug, Args)]
@@ -23,6 +24,9 @@ pub(crate) struct Edit {
     /// Reach the gateway here; several times: in this order.
     #[arg(long, value_name = "HOST:PORT", group = "change")]
     endpoint: Vec<Endpoint>,
+    /// Whose endpoints they are, on a token with several gateways: 1 for the first.
+    #[arg(long, value_name = "N", requires = "endpoint")]
+    gateway: Option<NonZeroUsize>,
     /// Route this network into the tunnel; several times: these, and no other.
     #[arg(long, value_name = "CIDR", group = "change")]
     route: Vec<IpNet>,
@@ -65,13 +69,14 @@ impl Edit {
             profile.name = name;
         }
         if !self.endpoint.is_empty() {
-            let [gateway] = &mut profile.gateways[..] else {
-                return Err(Failure::new(
-                    code::OTHER,
-                    "this token knows several gateways, and --endpoint does not say whose",
-                    "have it renewed with other endpoints: tokenvpn token renew",
-                ));
+            let count = profile.gateways.len();
+            let place = match (self.gateway, count) {
+                (Some(place), _) => place.get(),
+                (None, 1) => 1,
+                (None, _) => return Err(words::which_gateway(count)),
             };
+            let gateway = profile.gateways.get_mut(place - 1);
+            let gateway = gateway.ok_or_else(|| words::no_such_gateway(place, count))?;
             gateway.endpoints = self.endpoint;
         }
         if !self.route.is_empty() {

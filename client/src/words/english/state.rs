@@ -76,6 +76,23 @@ impl State {
             State::Up(connection) => connected(connection),
             State::Roamed => "The network changed. Still connected.".into(),
             State::Lost => "The gateway stopped answering.".into(),
+            State::Moved {
+                from,
+                to,
+                address,
+                seconds,
+            } => {
+                let to = match to {
+                    Endpoint::Host { .. } => format!("{to} ({})", address.ip()),
+                    Endpoint::Address(_) => to.to_string(),
+                };
+                match seconds {
+                    Some(seconds) => {
+                        format!("{from} stopped answering; now on {to} ({seconds:.1} s).")
+                    }
+                    None => format!("{to} answers again; now on it instead of {from}."),
+                }
+            }
             State::TokenRemoved {
                 seconds,
                 tunnel,
