@@ -365,4 +365,38 @@ mod intruder {
             !is_alive(worker) && !scene.one.has_link(TUNNEL)
         });
     }
+
+/// The examples, as far as their own programs can tell.
+#[test]
+fn the_shipped_examples_are_what_they_should_be() {
+    let contrib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib");
+    // The programs that the unit names need not be installed here.
+    let unit = fs::read_to_string(contrib.join("examples/tokenvpn-session.service")).unwrap();
+    assert!(unit.contains("[Unit]") && unit.contains("systemctl stop tokenvpn.service"));
+    let checked = Command::new("systemd-analyze")
+        .env("XDG_RUNTIME_DIR", env!("CARGO_TARGET_TMPDIR"))
+        .args(["--user", "verify", "--man=no"])
+        .arg(contrib.join("examples/tokenvpn-session.service"))
+        .output()
+        .expect("systemd-analyze runs");
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(!said.contains("tokenvpn-session"), "{said}");
+
+    let rules = fs::read_to_string(contrib.join("polkit/50-tokenvpn.rules")).unwrap();
+    for id in ["access_pcsc", "access_card", "manage-units"] {
+        assert!(rules.contains(id), "{id}");
+    }
+    let entry = fs::read_to_string(contrib.join("examples/tokenvpn.desktop")).unwrap();
+    assert!(entry.starts_with("[Desktop Entry]\n"));
+    for line in entry.lines().skip(1) {
+        assert!(
+            line.split_once('=').is_some_and(|(key, value)| {
+                !key.is_empty() && key.chars().all(char::is_alphanumeric) && !value.is_empty()
+            }),
+            "{line}"
+        );
+    }
+    let udev = fs::read_to_string(contrib.join("examples/70-tokenvpn.rules")).unwrap();
+    let rule = udev.lines().find(|line| !line.starts_with('#')).unwrap();
+    assert!(rule.ends_with("ENV{SYSTEMD_WANTS}+=\"tokenvpn.service\""));
 }

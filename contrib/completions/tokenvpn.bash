@@ -425,7 +425,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__token__subcmd__edit)
-            opts="-h --token --pin-fd --endpoint --route --dns --no-dns --name --help"
+            opts="-h --token --pin-fd --endpoint --gateway --route --dns --no-dns --name --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -440,6 +440,10 @@ _tokenvpn() {
                     return 0
                     ;;
                 --endpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gateway)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

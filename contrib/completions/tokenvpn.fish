@@ -78,6 +78,7 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l token -d 'Use this token, as in 0006:12345678' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l endpoint -d 'Reach the gateway here; several times: in this order' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l gateway -d 'Whose endpoints they are, on a token with several gateways: 1 for the first' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l route -d 'Route this network into the tunnel; several times: these, and no other' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l dns -d 'Use this name server while the tunnel is up; several times: these' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l name -d 'Call the token so; the gateway keeps the name that it knows' -r

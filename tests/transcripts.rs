@@ -1,0 +1,283 @@
+//! What people see, word for word: the main flows on a terminal, compared with the transcripts in
+//! `transcripts/`. After a change of the words, `WRITE_TRANSCRIPTS=1 cargo test --test transcripts`
+//! writes them anew, to be read before they are committed.
+
+use std::{env, fs, path::PathBuf};
+
+use rig::{
+    Card, Gateway, Host, Process, Pty, Scene, pty::CTRL_C, scene::INNER_NETWORK, wait::SOON,
+};
+
+/// What a new card's PIN is changed to.
+const PIN: &str = "739154";
+
+/// A person at a terminal, and what was on its screen.
+struct Session {
+    host: Host,
+    text: String,
+}
+
+impl Session {
+    fn at(host: &Host) -> Session {
+        Session {
+            host: host.clone(),
+            text: String::new(),
+        }
+    }
+
+    /// A command that ends by itself; each prompt gets its answer.
+    #[track_caller]
+    fn run(&mut self, words: &[&str], answers: &[(&str, &str)], code: i32) {
+        let pty = Pty::open();
+        let process = self.host.tokenvpn(words).on(&pty).spawn();
+        for (prompt, answer) in answers {
+            answer_prompt(&pty, prompt, answer);
+        }
+        let ended = process.exit_code(SOON);
+        assert_eq!(ended, code, "{words:?}: {}", pty.screen().all());
+        self.note(&format!("tokenvpn {}", words.join(" ")), &pty, ended);
+    }
+
+    /// A command that goes on until it is told to end.
+    #[track_caller]
+    fn start(&self, words: &[&str]) -> (Process, Pty) {
+        let pty = Pty::open();
+        (self.host.tokenvpn(words).on(&pty).spawn(), pty)
+    }
+
+    /// Ends what was started by Ctrl-C.
+    #[track_caller]
+    fn interrupt(&mut self, words: &[&str], (process, pty): (Process, Pty)) {
+        pty.press(CTRL_C);
+        let ended = process.exit_code(SOON);
+        self.note(&format!("tokenvpn {}", words.join(" ")), &pty, ended);
+    }
+
+    fn note(&mut self, command: &str, pty: &Pty, code: i32) {
+        let screen = pty.screen().all().replace("\r\n", "\n");
+        self.text.push_str(&format!("$ {command}\n{screen}"));
+        if !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+        if code != 0 {
+            self.text.push_str(&format!("[exit code {code}]\n"));
+        }
+        self.text.push('\n');
+    }
+
+    /// Insists that it went as it is written down.
+    #[track_caller]
+    fn is_as_written(&self, name: &str, card: &Card) {
+        let text = self.text.replace(&card.ident(), "TOKEN");
+        let text = text.replace(&*self.host.dir().to_string_lossy(), "DIR");
+        let text = mask(&text);
+        assert!(!text.contains(PIN), "a PIN is on the screen");
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("transcripts")
+            .join(format!("{name}.txt"));
+        if env::var_os("WRITE_TRANSCRIPTS").is_some() {
+            fs::write(&file, text).expect("the transcript can be written");
+            return;
+        }
+        let written = fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            text == written,
+            "{name} is told differently now; see the top of this file\n--- now\n{text}\n--- written\n{written}"
+        );
+    }
+}
+
+#[track_caller]
+fn answer_prompt(pty: &Pty, prompt: &str, answer: &str) {
+    pty.expect(prompt);
+    if prompt.contains("PIN") || prompt.contains("again") || prompt.contains("left") {
+        pty.await_no_echo();
+    }
+    pty.type_line(answer);
+}
+
+/// The text with its keys, dates and measured times left out.
+fn mask(text: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let (instead, taken) =
+            volatile(rest, masked.chars().last()).unwrap_or((None, first.len_utf8()));
+        match instead {
+            Some(instead) => masked.push_str(instead),
+            None => masked.push_str(&rest[..taken]),
+        }
+        rest = &rest[taken..];
+    }
+    masked
+}
+
+/// What stands here that is different each time: what to write instead, and its length.
+fn volatile(text: &str, before: Option<char>) -> Option<(Option<&'static str>, usize)> {
+    if before.is_some_and(char::is_alphanumeric) {
+        return None;
+    }
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+    let word = &text[..text.find(|c| !is_base64(c)).unwrap_or(text.len())];
+    if word.len() == 44 && word.ends_with('=') {
+        return Some((Some("KEY"), word.len()));
+    }
+    let is_time = |c: char| c.is_ascii_digit() || "-:TZ".contains(c);
+    let time = &text[..text.find(|c| !is_time(c)).unwrap_or(text.len())];
+    if time.starts_with("20") && time.matches('-').count() == 2 {
+        let clock = text[time.len()..].find(" UTC").filter(|at| *at == 6);
+        return Some((Some("DATE"), time.len() + clock.map_or(0, |at| at + 4)));
+    }
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
+    let number = &text[..text.find(|c| !is_number(c)).unwrap_or(text.len())];
+    let unit = &text[number.len()..];
+    let is_measured = ["ms", "s)", "s ago"].iter().any(|end| {
+        unit.strip_prefix(' ')
+            .is_some_and(|unit| unit.starts_with(end))
+    });
+    if !number.is_empty() && is_measured {
+        return Some((Some("N"), number.len()));
+    }
+    None
+}
+
+#[test]
+fn what_differs_each_time_is_left_out() {
+    let key = "znfyL6kRj7Bys39y+QUBNa28uOwSQSJ2QuStbXHWbWA=";
+    let text = format!("Key {key}, 2026-11-23 09:12 UTC (0.41 s), 41 ms, 10.0.0.0/8, 2 tries");
+    assert_eq!(
+        mask(&text),
+        "Key KEY, DATE (N s), N ms, 10.0.0.0/8, 2 tries"
+    );
+    assert_eq!(mask("until 2100-01-01T00:00:00Z."), "until DATE.");
+}
+
+struct Desk {
+    scene: Scene,
+    gateway: Gateway,
+    card: Card,
+}
+
+/// A new token in the reader, and a gateway that runs.
+fn desk() -> Desk {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = Card::with_pin(&scene.world, "traveller", PIN);
+    scene.one.start_pcscd();
+    card.connect(&scene.one);
+    card.insert();
+    Desk {
+        scene,
+        gateway,
+        card,
+    }
+}
+
+impl Desk {
+    /// The invitation as a file.
+    fn invitation(&self) -> String {
+        let options = ["--route", INNER_NETWORK, "--expires", "2100-01-01"];
+        let file = self.scene.one.dir().join("invitation");
+        fs::write(&file, self.gateway.invite("traveller", &options)).expect("a file");
+        file.to_string_lossy().into_owned()
+    }
+}
+
+#[test]
+fn first_use() {
+    let Desk {
+        scene,
+        gateway,
+        card,
+    } = &desk();
+    let mut person = Session::at(&scene.one);
+    person.run(&["token", "list"], &[], 0);
+    person.run(
+        &["token", "pin"],
+        &[("PIN for", PIN), ("New PIN: ", PIN), ("again: ", PIN)],
+        0,
+    );
+    // The pipe: only what is told stands on the terminal.
+    let invitation = gateway.invite("traveller", &["--route", INNER_NETWORK]);
+    let pty = Pty::open();
+    let issue = scene.one.tokenvpn(&["token", "issue"]);
+    let issue = issue.stdin(&invitation).with_terminal(&pty).spawn();
+    answer_prompt(&pty, "PIN for", PIN);
+    assert_eq!(issue.exit_code(SOON), 0);
+    let told = issue.stderr().all();
+    let prompts = pty.screen().all().replace("\r\n", "\n");
+    person.text.push_str(&format!(
+        "$ ssh vps tokenvpn-gateway invite traveller | tokenvpn token issue | ssh vps tokenvpn-gateway enrol\n\
+         {prompts}{told}\n"
+    ));
+    gateway.enrol(&issue.stdout().all());
+    card.remove();
+    let (up, pty) = person.start(&["up"]);
+    pty.expect("Waiting for a token");
+    card.insert();
+    answer_prompt(&pty, "PIN for", PIN);
+    pty.expect("to disconnect.");
+    card.remove();
+    pty.expect("Token removed");
+    pty.expect("Waiting for a token");
+    person.interrupt(&["up"], (up, pty));
+    person.run(&["doctor", "--residue"], &[], 0);
+    person.is_as_written("first-use", card);
+}
+
+#[test]
+fn a_wrong_pin() {
+    let desk = desk();
+    let (scene, card) = (&desk.scene, &desk.card);
+    let mut person = Session::at(&scene.one);
+    let invitation = desk.invitation();
+    desk.gateway.enrol(
+        &scene
+            .one
+            .issue(&fs::read_to_string(&invitation).unwrap(), PIN),
+    );
+    let (up, pty) = person.start(&["up"]);
+    answer_prompt(&pty, "3 tries left: ", "123");
+    answer_prompt(&pty, "3 tries left: ", "111111");
+    answer_prompt(&pty, "2 tries left: ", "222222");
+    pty.expect("Type YES to use it");
+    pty.type_line("YES");
+    answer_prompt(&pty, "1 try left: ", "333333");
+    pty.expect("hint: ");
+    pty.expect("\n");
+    person.interrupt(&["up"], (up, pty));
+    person.run(&["doctor"], &[], 1);
+    person.is_as_written("wrong-pin", card);
+}
+
+#[test]
+fn a_token_s_life() {
+    let desk = desk();
+    let (scene, card) = (&desk.scene, &desk.card);
+    let mut person = Session::at(&scene.one);
+    let invitation = desk.invitation();
+    desk.gateway.enrol(
+        &scene
+            .one
+            .issue(&fs::read_to_string(&invitation).unwrap(), PIN),
+    );
+    let pin = [("PIN for", PIN)];
+    person.run(&["token", "list"], &[], 0);
+    person.run(&["token", "show"], &pin, 0);
+    person.run(&["doctor"], &[], 0);
+    person.run(&["status"], &[], 3);
+    let words = [
+        "token",
+        "edit",
+        "--route",
+        "10.20.0.0/16",
+        "--dns",
+        "10.20.0.53",
+    ];
+    person.run(&words, &pin, 0);
+    let answers = [("PIN for", PIN), ("YES to", "YES")];
+    person.run(&["token", "erase"], &answers, 0);
+    person.run(&["token", "list"], &[], 0);
+    person.run(&["down"], &[], 0);
+    person.is_as_written("a-token's-life", card);
+}
