@@ -358,3 +358,29 @@ fn without_card_or_service_it_says_what_is_missing() {
     let list: Value = serde_json::from_str(&list).unwrap();
     assert_eq!(list["tokens"], serde_json::json!([]));
 }
+
+#[test]
+fn the_card_gets_a_name_of_its_own_with_the_admin_pin() {
+    let desk = Desk::new();
+    let (issue, pty) = desk.asking(
+        &["issue", "--card-name", "Traveller 7"],
+        &text(&invitation()),
+    );
+    pty.expect("Admin PIN for");
+    pty.await_no_echo();
+    pty.type_line(rig::card::ADMIN_PIN);
+    pty.expect("PIN for");
+    pty.await_no_echo();
+    pty.type_line(desk.card.pin());
+    assert_eq!(issue.exit_code(wait::SOON), 0, "{}", issue.report());
+    let said = issue.stderr().all();
+    assert!(said.contains("is called Traveller 7 now"), "{said}");
+    assert_eq!(desk.shown()["card_name"], "Traveller 7");
+    for name in ["", "Ægir", "a name of more than thirty-nine characters"] {
+        let refused = desk
+            .computer
+            .tokenvpn(&["token", "issue", "--card-name", name])
+            .finish();
+        refused.expect_error(2, &["card-name"]);
+    }
+}

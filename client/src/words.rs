@@ -1,15 +1,13 @@
-//! Every text that a user sees, and the exit codes.
+//! The texts that a user sees, and the exit codes. Nothing else prints a text of its own,
+//! though what went wrong is still put into a [`Failure`] in many places; the help of the command line stands with its definition in [`crate::cli`] and in the commands,
+//! as clap wants it.
 
 pub(crate) mod code;
 mod english;
 mod failure;
 mod state;
 
-pub(crate) use english::{
-    LAST_TRY_ANSWER, LAST_TRY_PROMPT, findings, found, last_try, live_status, no_screen,
-    no_such_gateway, pin_prompt, remedy, residue, secret_prompt, status, trace, which_gateway,
-    wrong,
-};
+pub(crate) use english::*;
 pub(crate) use failure::{Failure, usage};
 pub(crate) use state::{Choice, Connection, SOON_DAYS, State};
 
@@ -22,4 +20,46 @@ fn printable(text: &str) -> String {
             c => c,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Calls `each` with every source file.
+    fn sources(directory: &Path, each: &mut impl FnMut(&Path, &str)) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => sources(&path, each),
+                false => each(&path, &fs::read_to_string(&path).unwrap()),
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_but_words_prints_a_text_of_its_own() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut printed = 0;
+        sources(&root, &mut |path, text| {
+            for macro_name in ["eprint!(", "eprintln!(", "println!(", "print!("] {
+                for (at, _) in text.match_indices(macro_name) {
+                    printed += 1;
+                    let rest = text[at + macro_name.len()..].trim_start();
+                    let literal = rest
+                        .strip_prefix('"')
+                        .and_then(|rest| rest.split('"').next());
+                    let bare = literal.unwrap_or_default();
+                    let bare = bare.replace("{}", "").replace("{failure}", "");
+                    assert!(
+                        path.ends_with("words.rs") || !bare.contains(char::is_alphabetic),
+                        "{} prints {bare:?}",
+                        path.display()
+                    );
+                }
+            }
+        });
+        assert!(printed > 10, "the search is blind");
+    }
 }

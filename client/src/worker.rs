@@ -26,7 +26,7 @@ use self::grace::Grace;
 use self::unlock::{Unlocked, unlock};
 use crate::message::{Channel, MessageError, Order, Report, Wait};
 use crate::terminal;
-use crate::words::{Failure, State, code};
+use crate::words::{self, Failure, State, code};
 
 /// The hidden first argument.
 pub(crate) const ARGUMENT: &str = "worker-of-up";
@@ -93,8 +93,9 @@ impl From<ConfinementError> for End {
 /// What happens in a worker process from beginning to end.
 pub(crate) fn run() -> ExitCode {
     let Ok(channel) = take_channel() else {
-        eprintln!("error: this is how tokenvpn starts itself\nhint: see tokenvpn --help");
-        return ExitCode::from(code::USAGE);
+        let failure = words::started_by_hand();
+        eprintln!("{failure}");
+        return ExitCode::from(failure.code);
     };
     let channel = Arc::new(channel);
     let end = match work(&channel) {

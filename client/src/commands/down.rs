@@ -11,7 +11,7 @@ use crate::commands::status::ask;
 use crate::net::journal::JournalError;
 use crate::runtime::{Lock, LockError, Runtime};
 use crate::supervisor::ControlRequest;
-use crate::words::{Failure, code};
+use crate::words::{self, Failure, code};
 
 /// How long a supervisor has to put everything back.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,9 +48,9 @@ pub(crate) fn run(options: Interface) -> Result<(), Failure> {
         left = true;
     }
     match (was_up, left) {
-        (true, _) => eprintln!("{interface} is down."),
-        (false, true) => eprintln!("{interface} was not up; put back what a killed one left."),
-        (false, false) => eprintln!("{interface} was not up."),
+        (true, _) => eprintln!("{}", words::is_down(interface)),
+        (false, true) => eprintln!("{}", words::was_left(interface)),
+        (false, false) => eprintln!("{}", words::was_not_up(interface)),
     }
     Ok(())
 }

@@ -10,12 +10,7 @@ use std::fmt;
 
 use tokenvpn_common::clock::UnixTime;
 
-pub(crate) use doctor::{findings, found, remedy, residue, trace};
-pub(crate) use prompt::{
-    LAST_TRY_ANSWER, LAST_TRY_PROMPT, last_try, pin_prompt, secret_prompt, wrong,
-};
-pub(crate) use status::{live_status, no_screen, status};
-pub(crate) use token::{no_such_gateway, which_gateway};
+pub(crate) use {doctor::*, prompt::*, status::*, token::*};
 
 fn tries(left: u8) -> String {
     match left {

@@ -355,6 +355,14 @@ impl Token {
         Ok(Label::decode(&bytes).into())
     }
 
+    /// The name of its holder; empty if it was given none.
+    ///
+    /// # Errors
+    /// The card was removed or does not answer.
+    pub fn holder(&mut self) -> Result<String, CardError> {
+        self.exchange(|card| card.cardholder_name())
+    }
+
     /// All that the card says without a PIN.
     ///
     /// # Errors
@@ -653,6 +661,15 @@ impl Administered {
         Ok(())
     }
 
+    /// Gives the card its holder's name, which anybody can read.
+    ///
+    /// # Errors
+    /// The card was removed or refuses.
+    pub fn set_holder(&mut self, name: &HolderName) -> Result<(), CardError> {
+        self.token
+            .exchange(|card| card.as_admin_card(None)?.set_cardholder_name(&name.0))
+    }
+
     /// Gives the card a reset code with all its tries.
     ///
     /// # Errors
@@ -675,6 +692,34 @@ impl Administered {
             .exchange(|card| card.as_admin_card(None)?.reset_user_pin(new.0))
     }
 }
+
+/// The name of a card's holder: 1 to 39 printable ASCII characters (object 5B of OpenPGP card
+/// 3.4.1 §4.4.1; the form SURNAME<<FIRST<NAMES is a habit of passports, and not asked for).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HolderName(String);
+
+impl std::str::FromStr for HolderName {
+    type Err = HolderNameError;
+
+    fn from_str(name: &str) -> Result<HolderName, HolderNameError> {
+        let is_printable = |c: char| c.is_ascii_graphic() || c == ' ';
+        match (1..=39).contains(&name.len()) && name.chars().all(is_printable) {
+            true => Ok(HolderName(name.to_owned())),
+            false => Err(HolderNameError),
+        }
+    }
+}
+
+impl std::fmt::Display for HolderName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Not a name that a card keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a card's name has 1 to 39 characters, all of them printable ASCII")]
+pub struct HolderNameError;
 
 /// Whether a card that takes `max` bytes can be asked.
 fn fits(secret: &str, max: u8) -> Result<(), CardError> {

@@ -5,7 +5,7 @@ use tokenvpn_common::io::card::{AdminPin, ResetCode, Secret, Token};
 
 use super::secrets::{administer, ask_new, ask_new_pin, goes_on, need_terminal};
 use super::{Interrupts, Named, PinSource};
-use crate::words::Failure;
+use crate::words::{self, Failure};
 
 /// Options of `token pin`.
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ impl Change {
             (_, true) => set_reset_code(token, &interrupts),
             _ => change_pin(token, &interrupts),
         }?;
-        eprintln!("{ident} has the new {secret}.");
+        eprintln!("{}", words::has_new(ident, secret));
         Ok(())
     }
 }

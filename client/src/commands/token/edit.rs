@@ -60,7 +60,7 @@ impl Edit {
         let label = draft.label_after(&token.label().map_err(failure)?)?;
         let ident = token.ident();
         draft.write(token, label)?;
-        eprintln!("Written to {ident} and read back.");
+        eprintln!("{}", words::written(ident));
         Ok(())
     }
 

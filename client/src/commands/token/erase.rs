@@ -7,7 +7,7 @@ use tokenvpn_common::token::Content;
 
 use super::content::{label_text, profile_text};
 use super::{Interrupts, Which, confirm, failure};
-use crate::words::Failure;
+use crate::words::{self, Failure};
 
 /// Options of `token erase`.
 #[derive(Debug, Args)]
@@ -25,21 +25,17 @@ impl Erase {
         let label = token.label().map_err(failure)?;
         let ident = token.ident();
         if matches!((&profile, &label), (Content::Empty, Content::Empty)) {
-            eprintln!("{ident} holds nothing to erase.");
+            eprintln!("{}", words::nothing_to_erase(ident));
             return Ok(());
         }
+        let label = label_text(&label, clock::unix_time());
         eprintln!(
-            "{ident} holds {}, and its label: {}.",
-            profile_text(&profile),
-            label_text(&label, clock::unix_time())
+            "{}",
+            words::to_erase(ident, &profile_text(&profile), &label)
         );
-        confirm(
-            "Type YES to erase both for good: ",
-            "the token was not erased",
-            &interrupts,
-        )?;
+        confirm(words::ERASE_PROMPT, words::NOT_ERASED, &interrupts)?;
         token.erase().map_err(failure)?;
-        eprintln!("{ident} is empty now.");
+        eprintln!("{}", words::erased(ident));
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn read(file: Option<&Path>, now: UnixTime) -> Result<Invitation, Fai
             .map_err(|error| unreadable(&path.display(), error)),
         None => {
             if io::stdin().is_terminal() {
-                eprintln!("Paste the invitation and end it with Ctrl-D.");
+                eprintln!("{}", words::PASTE);
             }
             read_text(io::stdin().lock()).map_err(|error| unreadable(&"standard input", error))
         }

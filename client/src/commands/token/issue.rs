@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::io::card::HolderName;
 use tokenvpn_common::key::PrivateKey;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::{Content, Label};
 use zeroize::Zeroizing;
 
 use super::content::{label_text, profile_text};
+use super::secrets::{administer, need_terminal};
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, confirm, failure, invited, print};
-use crate::words::Failure;
+use crate::words::{self, Failure};
 
 /// Options of `token issue`.
 #[derive(Debug, Args)]
@@ -22,6 +24,9 @@ pub(crate) struct Issue {
     /// Write no label: nobody learns the token's name without its PIN.
     #[arg(long)]
     no_label: bool,
+    /// Call the card itself so, for whoever asks it without a PIN; needs the admin PIN.
+    #[arg(long, value_name = "NAME")]
+    card_name: Option<HolderName>,
     /// The invitation [default: standard input].
     #[arg(value_name = "FILE")]
     invitation: Option<PathBuf>,
@@ -32,6 +37,12 @@ impl Issue {
         let now = sensible_time()?;
         let invitation = invited::read(self.invitation.as_deref(), now)?;
         let interrupts = Interrupts::hold()?;
+        if let Some(name) = &self.card_name {
+            need_terminal()?;
+            let mut token = administer(self.which.open()?, &interrupts)?;
+            token.set_holder(name).map_err(failure)?;
+            eprintln!("{}", words::card_named(token.ident(), name));
+        }
         let mut token = self.which.unlock_for_a_key(&interrupts)?;
         let old = Old {
             profile: Profile::decode(&token.profile().map_err(failure)?).into(),
@@ -57,9 +68,7 @@ impl Issue {
         };
         let ident = token.ident();
         let profile = draft.write(token, label)?;
-        eprintln!(
-            "Written to {ident} and read back. It is of use once the gateway has enrolled it."
-        );
+        eprintln!("{}", words::issued(ident));
         print(&invited::enrolment(id, profile).to_toml())
     }
 }

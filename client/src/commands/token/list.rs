@@ -8,7 +8,7 @@ use tokenvpn_common::io::clock;
 
 use super::content::{facts_json, label_text};
 use super::{SCHEMA, failure, print};
-use crate::words::{Failure, State};
+use crate::words::{self, Failure, State};
 
 /// Options of `token list`.
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ impl List {
             return print(&format!("{document:#}\n"));
         }
         if seen.is_empty() {
-            eprintln!("No token is plugged in.");
+            eprintln!("{}", words::NO_TOKEN);
         }
         let now = clock::unix_time();
         print(&seen.iter().map(|seen| line(seen, now)).collect::<String>())

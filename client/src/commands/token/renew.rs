@@ -11,7 +11,7 @@ use tokenvpn_common::token::Content;
 use super::content::{addresses_text, holds_profile};
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, failure, invited, print};
-use crate::words::{Failure, code};
+use crate::words::{self, Failure};
 
 /// Options of `token renew`.
 #[derive(Debug, Args)]
@@ -52,9 +52,7 @@ impl Renew {
         let label = draft.label_after(&token.label().map_err(failure)?)?;
         let ident = token.ident();
         let profile = draft.write(token, label)?;
-        eprintln!(
-            "Written to {ident} and read back. It connects again once the gateway has enrolled it."
-        );
+        eprintln!("{}", words::renewed(ident));
         print(&invited::enrolment(id, profile).to_toml())
     }
 }
@@ -63,29 +61,14 @@ impl Renew {
 /// own addresses, and a renewal keeps them.
 fn check_same(old: &Profile, invitation: &Invitation) -> Result<(), Failure> {
     if invitation.name != old.name {
-        return Err(Failure::new(
-            code::OTHER,
-            format!(
-                "this token is {}'s, and the invitation {}'s",
-                old.name, invitation.name
-            ),
-            "have the right name invited, or fill the token anew: tokenvpn token issue",
-        ));
+        return Err(words::another_name(&old.name, &invitation.name));
     }
     if invitation.addresses != old.addresses {
         let (own, invited) = (
             addresses_text(&old.addresses),
             addresses_text(&invitation.addresses),
         );
-        return Err(Failure::new(
-            code::OTHER,
-            format!("this token has the address {own}, and the invitation is for {invited}"),
-            format!(
-                "have this one renewed: tokenvpn-gateway invite {} --address {}",
-                old.name,
-                own.replace(", ", " --address ")
-            ),
-        ));
+        return Err(words::another_address(&old.name, &own, &invited));
     }
     Ok(())
 }

@@ -83,7 +83,7 @@ pub(super) fn goes_on(error: CardError) -> Result<(), Failure> {
         CardError::ResetCodeWrong { tries_left } => {
             eprintln!("{}", words::wrong(Secret::ResetCode, tries_left));
         }
-        CardError::PinTooLong { .. } => eprintln!("{error}."),
+        CardError::PinTooLong { .. } => eprintln!("{}", words::sentence(&error)),
         error => return Err(failure(error)),
     }
     Ok(())

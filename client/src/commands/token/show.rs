@@ -28,10 +28,16 @@ impl Show {
         let source = self.which.pin_source()?;
         let mut token = self.which.open()?;
         let facts = token.facts().map_err(failure)?;
+        let holder = token.holder().map_err(failure)?;
         if !self.json {
-            print(&columns(&facts_lines(&facts, clock::unix_time())))?;
+            let mut lines = facts_lines(&facts, clock::unix_time());
+            if !holder.is_empty() {
+                lines.push(("Card name", holder.escape_debug().to_string()));
+            }
+            print(&columns(&lines))?;
         }
         let mut document = facts_json(&facts);
+        document["card_name"] = holder.into();
         document["schema"] = SCHEMA.into();
         document["profile"] = Value::Null;
         if !matches!(source, PinSource::Nobody) {

@@ -5,7 +5,7 @@ use tokenvpn_common::io::card::{CardError, ResetCode, Secret, Token};
 
 use super::secrets::{administer, ask, ask_new_pin, goes_on, need_terminal};
 use super::{Interrupts, Named, failure};
-use crate::words::{Failure, code};
+use crate::words::{self, Failure};
 
 /// Options of `token unblock`.
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ impl Unblock {
             true => by_reset_code(token, &interrupts),
             false => by_admin_pin(token, &interrupts),
         }?;
-        eprintln!("{ident} has the new PIN, with all its tries.");
+        eprintln!("{}", words::unblocked(ident));
         Ok(())
     }
 }
@@ -54,12 +54,7 @@ fn by_reset_code(mut token: Token, interrupts: &Interrupts) -> Result<(), Failur
         match token.unblock(code, ask_new_pin(interrupts)?) {
             Ok(()) => return Ok(()),
             Err(CardError::PinWrong { .. }) => {
-                return Err(Failure::new(
-                    code::PIN,
-                    "the code had more characters than the token's, and the card took the rest \
-                     for the beginning of the new PIN",
-                    "type that rest before the new PIN, or unblock it again with the exact code",
-                ));
+                return Err(words::code_too_long());
             }
             Err(error) => goes_on(error)?,
         }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::content::{columns, profile_lines, size_line};
 use super::failure;
-use crate::words::{Failure, State, code};
+use crate::words::{self, Failure, State, code};
 
 /// A clock before this program was written (2026-11-01) is wrong, and would put a wrong
 /// date of issue on the token.
@@ -38,7 +38,7 @@ impl Draft {
         let (len, room) = (bytes.len(), token.room());
         let mut lines = profile_lines(&profile);
         lines.push(size_line(len, room));
-        eprint!("For {}:\n{}", token.ident(), columns(&lines));
+        eprint!("{}", words::draft(token.ident(), &columns(&lines)));
         match len <= room {
             true => Ok(Draft { profile, bytes }),
             false => Err(failure(CardError::TooLong { bytes: len, room })),

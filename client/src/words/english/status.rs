@@ -107,6 +107,21 @@ pub(crate) fn no_screen(error: io::Error) -> Failure {
     }
 }
 
+/// A tunnel was ended.
+pub(crate) fn is_down(interface: &str) -> String {
+    format!("{interface} is down.")
+}
+
+/// There was no tunnel, only what a killed one had left.
+pub(crate) fn was_left(interface: &str) -> String {
+    format!("{interface} was not up; put back what a killed one left.")
+}
+
+/// There was no tunnel.
+pub(crate) fn was_not_up(interface: &str) -> String {
+    format!("{interface} was not up.")
+}
+
 fn state(status: &Status) -> String {
     status.state.replace('_', " ")
 }
