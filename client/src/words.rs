@@ -1,6 +1,6 @@
 //! The texts that a user sees, and the exit codes. Nothing else prints a text of its own,
-//! though what went wrong is still put into a [`Failure`] in many places; the help of the command line stands with its definition in [`crate::cli`] and in the commands,
-//! as clap wants it.
+//! though what went wrong is still put into a [`Failure`] in many places. The help of the
+//! command line stands with its definition, as clap wants it.
 
 pub(crate) mod code;
 mod english;
