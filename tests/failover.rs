@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -223,6 +224,7 @@ fn another_gateway_takes_over_when_the_first_stops() {
         let preshared_key = tokenvpn_common::key::PresharedKey::generate();
         let file = gateway.host().dir().join("psk");
         fs::write(&file, preshared_key.expose_text().as_bytes()).expect("a file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("our own file");
         let own = private_key.public().to_string();
         gateway
             .command(&["add", "traveller", "--public-key", &own])

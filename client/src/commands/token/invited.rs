@@ -10,7 +10,7 @@ use tokenvpn_common::invitation::{self, Enrolment, Invitation, InvitationError, 
 use tokenvpn_common::profile::Profile;
 use zeroize::Zeroizing;
 
-use crate::words::{Failure, code};
+use crate::words::{self, Failure, code};
 
 /// Reads an invitation that can be used at `now` from a file, or from standard input.
 pub(super) fn read(file: Option<&Path>, now: UnixTime) -> Result<Invitation, Failure> {
