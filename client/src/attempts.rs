@@ -48,7 +48,7 @@ pub(crate) enum Step {
         /// Its place in the list.
         candidate: usize,
     },
-    /// Ask none but the current one any more.
+    /// Ask none but the current one any more, and doubt it no longer.
     Withdraw,
 }
 
@@ -211,12 +211,9 @@ impl Attempts {
                 }
             };
         }
-        if let Some(doubt) = care.doubt.take() {
+        if care.doubt.take().is_some() {
             care.trusted_until = now + TRUST;
-            return match doubt.asked {
-                0 => Vec::new(),
-                _ => vec![Step::Withdraw],
-            };
+            return vec![Step::Withdraw];
         }
         if care.withdraw_at.is_some_and(|at| at <= now) {
             care.withdraw_at = None;
@@ -408,6 +405,7 @@ mod tests {
             [
                 (3_000, Step::Withdraw),
                 (3_000, Step::Check),
+                (3_500, Step::Withdraw),
                 (13_500, Step::Withdraw),
                 (13_500, Step::Check),
                 (15_000, Step::Silent),
