@@ -149,7 +149,12 @@ fn what_differs_each_time_is_left_out() {
         mask(&text),
         "Key KEY, DATE (N s), N ms, 10.0.0.0/8, 2 tries"
     );
-    assert_eq!(mask("until 2100-01-01T00:00:00Z."), "until DATE.");
+    assert_eq!(mask("since 2026-11-23T09:12:00Z."), "since DATE.");
+    assert_eq!(
+        mask("until 2100-01-01"),
+        "until 2100-01-01",
+        "it was asked for"
+    );
 }
 
 struct Desk {
@@ -201,7 +206,7 @@ fn first_use() {
     let invitation = gateway.invite("traveller", &["--route", INNER_NETWORK]);
     let pty = Pty::open();
     let issue = scene.one.tokenvpn(&["token", "issue"]);
-    let issue = issue.stdin(&invitation).with_terminal(&pty).spawn();
+    let issue = issue.stdin(&*invitation).with_terminal(&pty).spawn();
     answer_prompt(&pty, "PIN for", PIN);
     assert_eq!(issue.exit_code(SOON), 0);
     let told = issue.stderr().all();

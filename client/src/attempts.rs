@@ -129,6 +129,9 @@ impl Attempts {
     pub(crate) fn grow(&mut self, count: usize) {
         self.count = self.count.max(count);
         self.has_choice |= self.count > 1;
+        if let Some(doubt) = &mut self.care.doubt {
+            doubt.next_at = self.care.look_at;
+        }
     }
 
     /// The candidate that is tried, or that answered.

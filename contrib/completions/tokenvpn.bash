@@ -629,7 +629,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__token__subcmd__issue)
-            opts="-h --token --pin-fd --no-label --help"
+            opts="-h --token --pin-fd --no-label --card-name --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -640,6 +640,10 @@ _tokenvpn() {
                     return 0
                     ;;
                 --pin-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --card-name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

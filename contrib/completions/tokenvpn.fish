@@ -69,6 +69,7 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from issue" -l token -d 'Use this token, as in 0006:12345678' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from issue" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from issue" -l card-name -d 'Call the card itself so, for whoever asks it without a PIN; needs the admin PIN' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from issue" -l no-label -d 'Write no label: nobody learns the token\'s name without its PIN'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from issue" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from renew" -l token -d 'Use this token, as in 0006:12345678' -r
