@@ -365,6 +365,7 @@ mod intruder {
             !is_alive(worker) && !scene.one.has_link(TUNNEL)
         });
     }
+}
 
 /// The examples, as far as their own programs can tell.
 #[test]
