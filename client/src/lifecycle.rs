@@ -23,7 +23,7 @@ use self::removal::Frozen;
 pub(crate) use self::removal::{Fenced, OnRemoval};
 use crate::message::{Candidate, Order, Report, Summary};
 use crate::net::fence;
-use crate::words::{Choice, Connection, Failure, SOON_DAYS, State, code};
+use crate::words::{Choice, Connection, Failure, Move, SOON_DAYS, State, code};
 
 /// How often a busy token is asked again.
 const BUSY_RETRY: Duration = Duration::from_secs(3);
@@ -395,7 +395,7 @@ impl Lifecycle {
     fn say(&mut self, state: State) {
         let passes = matches!(
             state,
-            State::ExpiresSoon { .. } | State::Roamed | State::Moved { .. }
+            State::ExpiresSoon { .. } | State::Roamed | State::Moved(_)
         );
         if !passes {
             self.shown = state.clone();
@@ -618,12 +618,12 @@ impl Lifecycle {
     fn moved(&mut self, connection: Connection, silent_ms: Option<u64>) {
         let up = State::Up(Box::new(connection.clone()));
         match std::mem::replace(&mut self.shown, up) {
-            State::Up(before) => self.say(State::Moved {
+            State::Up(before) => self.say(State::Moved(Box::new(Move {
                 from: before.endpoint,
                 to: connection.endpoint,
                 address: connection.address,
                 seconds: silent_ms.map(|millis| Duration::from_millis(millis).as_secs_f64()),
-            }),
+            }))),
             _ => self.abort("the worker moved without a session"),
         }
     }

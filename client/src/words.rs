@@ -9,7 +9,7 @@ mod state;
 
 pub(crate) use english::*;
 pub(crate) use failure::{Failure, usage};
-pub(crate) use state::{Choice, Connection, SOON_DAYS, State};
+pub(crate) use state::{Choice, Connection, Move, SOON_DAYS, State};
 
 /// `text` without anything that could move a terminal's cursor.
 fn printable(text: &str) -> String {

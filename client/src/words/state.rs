@@ -101,14 +101,7 @@ pub(crate) enum State {
     /// The session was lost; the gateways are tried again.
     Lost,
     /// The session goes on through another endpoint.
-    Moved {
-        from: Endpoint,
-        to: Endpoint,
-        address: SocketAddr,
-        /// How long the first had been silent; absent when a better one answers again.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        seconds: Option<f64>,
-    },
+    Moved(Box<Move>),
     /// The token is gone, and with it keys and tunnel.
     TokenRemoved {
         /// From the news of it until everything was put back.
@@ -151,6 +144,20 @@ pub(crate) struct Connection {
     pub(crate) routes: Vec<IpNet>,
     /// The name servers in use.
     pub(crate) dns: Vec<IpAddr>,
+}
+
+/// Where a session went over to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Move {
+    /// The endpoint before, as the profile has it.
+    pub(crate) from: Endpoint,
+    /// The endpoint now.
+    pub(crate) to: Endpoint,
+    /// Its address.
+    pub(crate) address: SocketAddr,
+    /// How long the first had been silent; absent when a better one answers again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seconds: Option<f64>,
 }
 
 /// A token to choose from.

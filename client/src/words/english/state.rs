@@ -7,7 +7,7 @@ use tokenvpn_common::name::Name;
 
 use super::{count, list, minute, tries, wrong};
 use crate::pin::Source;
-use crate::words::{Connection, Failure, State, code, printable};
+use crate::words::{Connection, Failure, Move, State, code, printable};
 
 impl State {
     /// What people read: one line, or two for what needs something done.
@@ -76,23 +76,7 @@ impl State {
             State::Up(connection) => connected(connection),
             State::Roamed => "The network changed. Still connected.".into(),
             State::Lost => "The gateway stopped answering.".into(),
-            State::Moved {
-                from,
-                to,
-                address,
-                seconds,
-            } => {
-                let to = match to {
-                    Endpoint::Host { .. } => format!("{to} ({})", address.ip()),
-                    Endpoint::Address(_) => to.to_string(),
-                };
-                match seconds {
-                    Some(seconds) => {
-                        format!("{from} stopped answering; now on {to} ({seconds:.1} s).")
-                    }
-                    None => format!("{to} answers again; now on it instead of {from}."),
-                }
-            }
+            State::Moved(to) => moved(to),
             State::TokenRemoved {
                 seconds,
                 tunnel,
@@ -261,6 +245,24 @@ impl State {
             other => unreachable!("invariant: {} is no error", other.name()),
         };
         (what, hint)
+    }
+}
+
+fn moved(
+    Move {
+        from,
+        to,
+        address,
+        seconds,
+    }: &Move,
+) -> String {
+    let to = match to {
+        Endpoint::Host { .. } => format!("{to} ({})", address.ip()),
+        Endpoint::Address(_) => to.to_string(),
+    };
+    match seconds {
+        Some(seconds) => format!("{from} stopped answering; now on {to} ({seconds:.1} s)."),
+        None => format!("{to} answers again; now on it instead of {from}."),
     }
 }
 
