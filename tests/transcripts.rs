@@ -54,7 +54,7 @@ impl Session {
     }
 
     fn note(&mut self, command: &str, pty: &Pty, code: i32) {
-        let screen = pty.screen().all().replace("\r\n", "\n");
+        let screen = self.screen(pty);
         self.text.push_str(&format!("$ {command}\n{screen}"));
         if !self.text.ends_with('\n') {
             self.text.push('\n');
@@ -63,6 +63,17 @@ impl Session {
             self.text.push_str(&format!("[exit code {code}]\n"));
         }
         self.text.push('\n');
+    }
+
+    /// Everything that was on a screen whose program has ended. What a terminal shows comes in
+    /// its order: a mark at the end comes after the program's last words.
+    #[track_caller]
+    fn screen(&self, pty: &Pty) -> String {
+        const END: &str = "[end of screen]";
+        self.host.run("printf").arg(END).on(pty).spawn();
+        pty.expect(END);
+        let screen = pty.screen().all().replace("\r\n", "\n");
+        screen.trim_end_matches(END).to_owned()
     }
 
     /// Insists that it went as it is written down.
@@ -210,7 +221,7 @@ fn first_use() {
     answer_prompt(&pty, "PIN for", PIN);
     assert_eq!(issue.exit_code(SOON), 0);
     let told = issue.stderr().all();
-    let prompts = pty.screen().all().replace("\r\n", "\n");
+    let prompts = person.screen(&pty);
     person.text.push_str(&format!(
         "$ ssh vps tokenvpn-gateway invite traveller | tokenvpn token issue | ssh vps tokenvpn-gateway enrol\n\
          {prompts}{told}\n"
