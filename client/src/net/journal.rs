@@ -394,11 +394,13 @@ mod tests {
     fn what_cannot_be_undone_stays_in_the_journal() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("t.journal");
-        let gone = directory.path().join("gone");
+        // A directory: there is something, but it cannot be read.
+        let unreadable = directory.path();
         let mut journal = Journal::open(&path).unwrap();
-        journal.add(parameter(&gone)).unwrap();
+        journal.add(parameter(unreadable)).unwrap();
         journal.undo();
-        assert_eq!(Journal::open(&path).unwrap().steps, [parameter(&gone)]);
+        let left = Journal::open(&path).unwrap().steps;
+        assert_eq!(left, [parameter(unreadable)]);
     }
 
     #[test]
