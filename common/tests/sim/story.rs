@@ -1,5 +1,6 @@
 //! What happens, by the dice.
 
+use std::hash::Hasher as _;
 use std::time::Duration;
 
 use tokenvpn_common::clock::Now;
@@ -49,8 +50,16 @@ impl Fate {
     }
 }
 
-/// Plays the story of one seed; gives how long the network's healing took.
-pub(crate) fn play(seed: u64) -> Duration {
+/// What came of a seed.
+pub(crate) struct Story {
+    /// How long it took until packets flowed once the network had healed.
+    pub(crate) healing: Duration,
+    /// A digest of every datagram that was sent.
+    pub(crate) trace: u64,
+}
+
+/// Plays the story of one seed.
+pub(crate) fn play(seed: u64) -> Story {
     let mut world = World::new(seed);
     let mut fates = vec![
         Fate {
@@ -67,7 +76,11 @@ pub(crate) fn play(seed: u64) -> Duration {
             }
         }
     }
-    heal(&mut world, &fates)
+    let healing = heal(&mut world, &fates);
+    Story {
+        healing,
+        trace: world.trace.finish(),
+    }
 }
 
 /// Whether packets sent at `since` or later have passed both ways.

@@ -81,6 +81,8 @@ pub(crate) struct World {
     count: u64,
     /// What arrived somewhere, for the eavesdropper.
     pub(crate) tape: Vec<(usize, Datagram)>,
+    /// Every datagram that was sent.
+    pub(crate) trace: DefaultHasher,
     /// Who wrote a datagram.
     origins: HashMap<u64, usize>,
     /// Packets by number: from, to, when.
@@ -117,6 +119,7 @@ impl World {
             in_flight: BTreeMap::new(),
             count: 0,
             tape: Vec::new(),
+            trace: DefaultHasher::new(),
             origins: HashMap::new(),
             sent: Vec::new(),
             delivered: HashSet::new(),
@@ -288,6 +291,7 @@ impl World {
                 }
                 Message::Initiation | Message::CookieReply => {}
             }
+            datagram.bytes.hash(&mut self.trace);
             self.origins.insert(digest(&datagram.bytes), host);
             if self.hosts[host].online {
                 self.throw(datagram);
