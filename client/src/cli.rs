@@ -9,6 +9,7 @@ use tokenvpn_common::token::Ident;
 
 use crate::commands::token::TokenCommand;
 use crate::lifecycle::OnRemoval;
+use crate::words;
 
 /// A VPN that you carry: everything it needs comes from an OpenPGP card token.
 #[derive(Debug, Parser)]
@@ -125,7 +126,7 @@ pub(crate) const DEFAULT_INTERFACE: &str = "tokenvpn";
 fn descriptor(text: &str) -> Result<RawFd, String> {
     match text.parse() {
         Ok(number) if number == 0 || number > 2 => Ok(number),
-        _ => Err("a descriptor to read from is 0, or 3 and above".into()),
+        _ => Err(words::BAD_DESCRIPTOR.into()),
     }
 }
 
@@ -147,10 +148,10 @@ pub(crate) fn interface(name: &str) -> Result<String, String> {
         || !name.starts_with(|c: char| c.is_ascii_alphanumeric())
         || !name.chars().all(is_plain)
     {
-        return Err("an interface name has 1 to 15 letters, digits, '-', '_' or '.'".into());
+        return Err(words::BAD_INTERFACE.into());
     }
     if name == "gateway" {
-        return Err("this name is the gateway's; choose another".into());
+        return Err(words::INTERFACE_OF_THE_GATEWAY.into());
     }
     Ok(name.to_owned())
 }

@@ -11,7 +11,7 @@ use tokenvpn_common::token::Ident;
 
 use crate::cli::{self, Up};
 use crate::lifecycle::OnRemoval;
-use crate::words::{Failure, code};
+use crate::words::{self, Failure};
 
 /// Where the file is, if there is one.
 pub(crate) const PATH: &str = "/etc/tokenvpn/client.toml";
@@ -50,21 +50,10 @@ pub(crate) fn complete(options: Up, path: &Path) -> Result<Up, Failure> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(options),
-        Err(e) => {
-            return Err(Failure::new(
-                code::USAGE,
-                format!("cannot read {}: {e}", path.display()),
-                "correct its permissions, or remove it: every option can be left out",
-            ));
-        }
+        Err(e) => return Err(words::unreadable_config(path, &e)),
     };
-    let config = parse(&text).map_err(|(place, reason)| {
-        Failure::new(
-            code::USAGE,
-            format!("{}:{place}: {reason}", path.display()),
-            "it may set token, interface, wait, ready-timeout, once, kill-switch and on-removal",
-        )
-    })?;
+    let config =
+        parse(&text).map_err(|(place, reason)| words::bad_config(path, &place, &reason))?;
     let seconds = |time: NonZeroU64| Duration::from_secs(time.get());
     Ok(Up {
         token: options.token.or(config.token),

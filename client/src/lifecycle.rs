@@ -23,7 +23,7 @@ use self::removal::Frozen;
 pub(crate) use self::removal::{Fenced, OnRemoval};
 use crate::message::{Candidate, Order, Report, Summary};
 use crate::net::fence;
-use crate::words::{Choice, Connection, Failure, Move, SOON_DAYS, State, code};
+use crate::words::{Choice, Connection, Failure, Fault, Move, SOON_DAYS, State, code};
 
 /// How often a busy token is asked again.
 const BUSY_RETRY: Duration = Duration::from_secs(3);
@@ -347,7 +347,7 @@ impl Lifecycle {
             Input::WorkerEnded if self.frozen.is_some() => self.gone(now),
             Input::WorkerEnded => {
                 if self.held().is_some() {
-                    self.abort("the worker ended unexpectedly");
+                    self.abort(Fault::WorkerEnded);
                 }
             }
             Input::Resolved {
@@ -437,8 +437,8 @@ impl Lifecycle {
     }
 
     /// Our own mistake, or a worker that was killed.
-    fn abort(&mut self, what: &str) {
-        self.clear(After::Problem(Failure::internal(what).into()));
+    fn abort(&mut self, fault: Fault) {
+        self.clear(After::Problem(Failure::from(fault).into()));
     }
 
     fn go_blind(&mut self, now: Now) {
@@ -530,7 +530,7 @@ impl Lifecycle {
                         index: candidate + 1,
                         count,
                     }),
-                    None => self.abort("the worker named a gateway that does not exist"),
+                    None => self.abort(Fault::WorkerNamesNoGateway),
                 }
             }
             (Phase::Carrying(..), Report::Unreachable) => {
@@ -552,7 +552,7 @@ impl Lifecycle {
                     self.resolve_at = None;
                     self.say(State::Up(Box::new(connection)));
                 }
-                None => self.abort("the worker named a gateway that does not exist"),
+                None => self.abort(Fault::WorkerNamesNoGateway),
             },
             (
                 Phase::Carrying(..),
@@ -563,7 +563,7 @@ impl Lifecycle {
                 },
             ) => match self.connection(candidate, round_trip_ms) {
                 Some(connection) => self.moved(connection, silent_ms),
-                None => self.abort("the worker named a gateway that does not exist"),
+                None => self.abort(Fault::WorkerNamesNoGateway),
             },
             (Phase::Carrying(..), Report::Silent) => self.resolve_again(now),
             (Phase::Carrying(..), Report::Lost) => {
@@ -571,7 +571,7 @@ impl Lifecycle {
                 self.resolve_again(now);
             }
             (Phase::Carrying(..), Report::Roamed) => self.say(State::Roamed),
-            (_, _) => self.abort("the worker spoke out of turn"),
+            (_, _) => self.abort(Fault::WorkerOutOfTurn),
         }
     }
 
@@ -624,7 +624,7 @@ impl Lifecycle {
                 address: connection.address,
                 seconds: silent_ms.map(|millis| Duration::from_millis(millis).as_secs_f64()),
             }))),
-            _ => self.abort("the worker moved without a session"),
+            _ => self.abort(Fault::WorkerMovedWithoutSession),
         }
     }
 

@@ -5,6 +5,7 @@
 //! messages: they are bounded, they carry no descriptors, and each is checked whole.
 //! No message holds a secret.
 
+use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
@@ -27,7 +28,7 @@ use tokenvpn_common::status::Peer;
 use tokenvpn_common::token::Ident;
 
 use crate::pin::Source;
-use crate::words::State;
+use crate::words::{self, State};
 
 /// Longest message in bytes: no profile of 4,096 bytes makes a longer one (2 bytes for
 /// ff00::/8, 7 for an IPv4 endpoint become at most 7 times as much).
@@ -183,26 +184,26 @@ pub(crate) struct GatewaySummary {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MessageError {
     /// The other process ended.
-    #[error("the other process is gone")]
     Ended,
     /// Nothing to read now.
-    #[error("no message waits")]
     Nothing,
     /// Longer than a message can be, or with descriptors where none belong.
-    #[error("a message breaks the bounds")]
     OutOfBounds,
     /// Not one of ours.
-    #[error("a message cannot be understood")]
     Malformed(#[source] serde_json::Error),
     /// A value that no token can hold.
-    #[error("a message holds an impossible {what}")]
     Impossible {
         /// Which value.
         what: &'static str,
     },
     /// The system refused.
-    #[error("the socket failed")]
     Io(#[from] io::Error),
+}
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&words::bad_message(self))
+    }
 }
 
 /// Whether a call may wait.
@@ -382,6 +383,7 @@ mod tests {
     use tokenvpn_common::profile::{Gateway, Profile, ProfileError};
 
     use super::*;
+    use crate::words::{Doing, Fault};
 
     fn summary() -> Summary {
         Summary {
@@ -416,7 +418,7 @@ mod tests {
             },
             Report::Unlocked(Box::new(summary())),
             Report::Failed(State::PinBlocked),
-            Report::Failed(State::Failed(crate::words::Failure::internal("x"))),
+            Report::Failed(State::Failed(Fault::Answer.into())),
             Report::TokenGone,
         ];
         for report in &reports {
@@ -563,7 +565,7 @@ mod tests {
         let long = "x".repeat(MAX_MESSAGE);
         assert!(matches!(
             broken(
-                Report::Failed(State::Failed(crate::words::Failure::internal(long))),
+                Report::Failed(State::Failed(Doing::AskPin.failed(long))),
                 &[]
             ),
             MessageError::OutOfBounds

@@ -28,6 +28,7 @@ use tokenvpn_common::io::card::{Pin, PinTextError, Secret};
 use zeroize::Zeroizing;
 
 use crate::terminal::Terminal;
+use crate::words;
 
 /// The name of the systemd credential that holds a PIN (systemd.exec(5), `LoadCredential=`).
 const CREDENTIAL: &str = "pin";
@@ -54,16 +55,16 @@ pub(crate) enum Source {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PinError {
     /// The person gave none.
-    #[error("no PIN was given")]
+    #[error("{}", words::NO_PIN)]
     Cancelled,
     /// The descriptor given as an interrupt has something to say.
-    #[error("something else came first")]
+    #[error("{}", words::INTERRUPTED)]
     Interrupted,
     /// There is nobody to ask.
-    #[error("there is no terminal to ask for the PIN")]
+    #[error("{}", words::NO_TERMINAL)]
     NoTerminal,
     /// The program that asks fails.
-    #[error("{program} cannot ask for the PIN: {what}")]
+    #[error("{}", words::asking_failed(program, what))]
     Asking {
         /// Its name.
         program: &'static str,
@@ -74,7 +75,7 @@ pub(crate) enum PinError {
     #[error(transparent)]
     Unusable(#[from] PinTextError),
     /// A descriptor or credential cannot be read.
-    #[error("the PIN cannot be read from {from}")]
+    #[error("{}", words::unreadable_pin(from))]
     Unreadable {
         /// The descriptor or file.
         from: String,
@@ -92,7 +93,7 @@ pub(crate) enum PinError {
 pub(crate) fn given(pin_fd: Option<RawFd>) -> Result<Option<OwnedFd>, PinError> {
     if let Some(number) = pin_fd {
         let descriptor = adopt(number).map_err(|source| PinError::Unreadable {
-            from: format!("descriptor {number}"),
+            from: words::descriptor(number),
             source,
         })?;
         return Ok(Some(descriptor));
@@ -154,7 +155,7 @@ pub(crate) fn ask_for<T>(
         let line = dialogue.ask(prompt, interrupt)?;
         match read(&line) {
             Ok(secret) => return Ok(secret),
-            Err(error) => dialogue.say(&format!("{error}.\n"))?,
+            Err(error) => dialogue.say(&(words::sentence(&error) + "\n"))?,
         }
     }
 }
@@ -176,10 +177,10 @@ pub(crate) fn ask_twice<T>(
         let line = dialogue.ask(first, interrupt)?;
         let trouble = match read(&line) {
             Ok(secret) if *dialogue.ask(again, interrupt)? == *line => return Ok(secret),
-            Ok(_) => "these two differ".into(),
+            Ok(_) => words::DIFFER.into(),
             Err(error) => error,
         };
-        dialogue.say(&format!("{trouble}.\n"))?;
+        dialogue.say(&(words::sentence(&trouble) + "\n"))?;
     }
 }
 
@@ -313,7 +314,7 @@ fn read_line(
     interrupt: Option<BorrowedFd<'_>>,
 ) -> Result<Zeroizing<Vec<u8>>, PinError> {
     let unreadable = |errno: Errno| PinError::Unreadable {
-        from: "its descriptor".into(),
+        from: words::ITS_DESCRIPTOR.into(),
         source: errno.into(),
     };
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));

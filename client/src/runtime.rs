@@ -16,6 +16,7 @@ use tokenvpn_common::io::request_socket::remove_stale;
 use crate::net::fence::Fence;
 use crate::net::journal::{Journal, JournalError};
 use crate::net::tunnel::journal_path;
+use crate::words;
 
 /// Shared with a gateway on the same computer.
 pub(crate) const DIRECTORY: &str = "/run/tokenvpn";
@@ -51,13 +52,13 @@ impl Drop for Lock {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
     /// Another process has it.
-    #[error("the interface {interface} is in the hands of another tokenvpn")]
+    #[error("{}", words::held(interface))]
     Held {
         /// The interface.
         interface: String,
     },
     /// The directory or file cannot be made.
-    #[error("cannot open {path}")]
+    #[error("{}", words::cannot_open(path))]
     Open {
         /// Which one.
         path: PathBuf,

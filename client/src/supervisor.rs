@@ -39,7 +39,7 @@ use crate::pin;
 use crate::runtime::Runtime;
 use crate::terminal::Terminal;
 use crate::voice::Voice;
-use crate::words::{Failure, State, code};
+use crate::words::{self, Doing, Failure, Fault, State};
 
 /// What ends `up` like `down` does.
 const ENDING: [Signal; 4] = [
@@ -209,7 +209,7 @@ impl Supervisor {
                 let started = self.pin().and_then(|pin| {
                     WorkerProcess::start(reader, token, self.grace, pin.as_ref())
                         .and_then(|worker| self.adopt(worker))
-                        .map_err(|e| Failure::internal(format!("the worker does not start: {e}")))
+                        .map_err(|e| Doing::StartWorker.failed(e))
                 });
                 let failed = |failure: Failure| Input::Report(Report::Failed(failure.into()));
                 started.err().map(failed)
@@ -248,13 +248,7 @@ impl Supervisor {
         if let Some(pin) = self.pin.take() {
             return Ok(Some(pin));
         }
-        pin::given(None).map_err(|e| {
-            Failure::new(
-                code::PIN,
-                e.to_string(),
-                "correct the unit's LoadCredential=, or leave it out",
-            )
-        })
+        pin::given(None).map_err(|e| words::no_credential(&e))
     }
 
     fn adopt(&mut self, worker: WorkerProcess) -> io::Result<()> {
@@ -297,7 +291,7 @@ impl Supervisor {
         let worker = worker.expect("invariant: a tunnel is made for a worker");
         worker
             .send(&order, &ends.descriptors())
-            .map_err(|_| Failure::internal("the worker does not listen").into())
+            .map_err(|_| Failure::from(Fault::WorkerDeaf).into())
     }
 
     /// The worker first: when it is dead no key is left.

@@ -1,14 +1,17 @@
-//! The texts that a user sees, and the exit codes. Nothing else prints a text of its own,
-//! though what went wrong is still put into a [`Failure`] in many places. The help of the
-//! command line stands with its definition, as clap wants it.
+//! All that people read, and the exit codes. The modules of this one say what there is to
+//! tell, and [`english`] says it: all of its texts are there, the help of the command line too.
+//! Names of states, fields and checks, which programs read, are no words. What a layer below
+//! says of its own errors (the system, the card, the wire) is quoted.
 
 pub(crate) mod code;
 mod english;
 mod failure;
+mod fault;
 mod state;
 
 pub(crate) use english::*;
-pub(crate) use failure::{Failure, usage};
+pub(crate) use failure::{Failure, usage, with_causes};
+pub(crate) use fault::{Doing, Fault};
 pub(crate) use state::{Choice, Connection, Move, SOON_DAYS, State};
 
 /// `text` without anything that could move a terminal's cursor.

@@ -7,7 +7,6 @@ mod grace;
 mod unlock;
 
 use std::convert::Infallible;
-use std::error::Error as _;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
@@ -26,7 +25,7 @@ use self::grace::Grace;
 use self::unlock::{Unlocked, unlock};
 use crate::message::{Channel, MessageError, Order, Report, Wait};
 use crate::terminal;
-use crate::words::{self, Failure, State, code};
+use crate::words::{self, Doing, Failure, Fault, State};
 
 /// The hidden first argument.
 pub(crate) const ARGUMENT: &str = "worker-of-up";
@@ -46,7 +45,7 @@ impl From<MessageError> for End {
     fn from(error: MessageError) -> End {
         match error {
             MessageError::Ended => End::Unwanted,
-            other => Failure::internal(format!("the supervisor cannot be heard: {other}")).into(),
+            other => Doing::HearSupervisor.failed(other).into(),
         }
     }
 }
@@ -54,6 +53,12 @@ impl From<MessageError> for End {
 impl From<Failure> for End {
     fn from(failure: Failure) -> End {
         End::Failed(failure.into())
+    }
+}
+
+impl From<Fault> for End {
+    fn from(fault: Fault) -> End {
+        Failure::from(fault).into()
     }
 }
 
@@ -68,25 +73,13 @@ impl From<hardening::Orphaned> for End {
 
 impl From<hardening::HardeningError> for End {
     fn from(error: hardening::HardeningError) -> End {
-        let what = format!("memory cannot be protected: {error} ({})", error.errno);
-        Failure::new(
-            code::NO_PERMISSION,
-            what,
-            "run it as root, or allow CAP_IPC_LOCK",
-        )
-        .into()
+        words::unprotected(&error).into()
     }
 }
 
 impl From<ConfinementError> for End {
     fn from(error: ConfinementError) -> End {
-        let cause = error.source().map(ToString::to_string).unwrap_or_default();
-        Failure::new(
-            code::OTHER,
-            format!("the worker cannot be confined: {error}: {cause}"),
-            "it does not run unguarded: check this kernel's settings (seccomp, prctl)",
-        )
-        .into()
+        words::unconfined(&error).into()
     }
 }
 
@@ -130,14 +123,14 @@ fn work(channel: &Arc<Channel>) -> Result<Infallible, End> {
         grace,
     } = order
     else {
-        return Err(Failure::internal("the worker was told to begin in the middle").into());
+        return Err(Fault::NothingToBeginWith.into());
     };
     let supervisor = Pid::from_raw(supervisor);
     // Before the card is opened, so that no moment goes unwatched.
     let grace = (grace > 0)
         .then(|| Grace::new(Duration::from_secs(grace), &reader).map(Arc::new))
         .transpose()
-        .map_err(|e| Failure::internal(format!("a removal could not be told: {e}")))?;
+        .map_err(|e| Doing::TellRemoval.failed(e))?;
     let _watcher = watch(&reader, channel, grace.clone())?;
     let Unlocked { profile, summary } =
         unlock(channel, supervisor, &reader, token, descriptors.pop())?;
@@ -156,7 +149,7 @@ fn work(channel: &Arc<Channel>) -> Result<Infallible, End> {
             confine()?;
             carrier.run()
         }
-        _ => Err(Failure::internal("the worker was told something else than to carry").into()),
+        _ => Err(Fault::NothingToCarry.into()),
     }
 }
 

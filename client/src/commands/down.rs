@@ -8,10 +8,9 @@ use tokenvpn_common::io::clock;
 
 use crate::cli::Interface;
 use crate::commands::status::ask;
-use crate::net::journal::JournalError;
 use crate::runtime::{Lock, LockError, Runtime};
 use crate::supervisor::ControlRequest;
-use crate::words::{self, Failure, code};
+use crate::words::{self, Failure};
 
 /// How long a supervisor has to put everything back.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,16 +30,16 @@ pub(crate) fn run(options: Interface) -> Result<(), Failure> {
         Err(LockError::Held { .. }) => {
             // Its answer comes when all is put back; the lock tells that it is gone.
             match ask(&runtime, ControlRequest::Down) {
-                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(denied(e)),
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                    return Err(words::may_not_end(&e));
+                }
                 Ok(_) | Err(_) => {}
             }
             (wait_for(&runtime)?, true)
         }
-        Err(LockError::Open { source, .. }) => return Err(denied(source)),
+        Err(LockError::Open { source, .. }) => return Err(words::may_not_end(&source)),
     };
-    let unreadable = |error: JournalError| {
-        Failure::new(code::OTHER, error.to_string(), "look at it, then remove it")
-    };
+    let unreadable = |error| words::unreadable_journal(&error);
     let mut left = runtime.clean_up(&lock).map_err(unreadable)?;
     let mut fence = runtime.fence(&lock).map_err(unreadable)?;
     if fence.stands() {
@@ -61,18 +60,7 @@ fn wait_for(runtime: &Runtime) -> Result<Lock, Failure> {
         match runtime.lock() {
             Ok(lock) => return Ok(lock),
             Err(LockError::Held { .. }) if clock::now() < until => thread::sleep(PAUSE),
-            Err(error) => {
-                return Err(Failure::new(
-                    code::OTHER,
-                    format!("{error} and does not end"),
-                    "kill -9 the process, then tokenvpn down again: it puts everything back",
-                ));
-            }
+            Err(error) => return Err(words::does_not_end(&error)),
         }
     }
-}
-
-fn denied(error: io::Error) -> Failure {
-    let what = format!("no permission to end the tunnel: {error}");
-    Failure::new(code::NO_PERMISSION, what, "run it as root")
 }

@@ -13,7 +13,7 @@ use tokenvpn_common::watch::Watch;
 use crate::cli;
 use crate::runtime::Runtime;
 use crate::supervisor::ControlRequest;
-use crate::words::{self, Failure, code};
+use crate::words::{self, Failure, Fault, code};
 
 /// How long a supervisor may take to answer. It answers a status within 0.2 s, and an end
 /// when everything is put back.
@@ -99,20 +99,12 @@ fn line(status: &Status) -> String {
 /// The status of the supervisor, or that there is none.
 fn status(runtime: &Runtime) -> Result<Status, Failure> {
     match ask(runtime, ControlRequest::Status) {
-        Ok(line) => serde_json::from_str(&line)
-            .map_err(|_| Failure::internal("the supervisor's answer cannot be read")),
+        Ok(line) => serde_json::from_str(&line).map_err(|_| Fault::Answer.into()),
         Err(e) => match e.kind() {
             // No socket, or one that its owner left when it was killed.
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(Status::new(DOWN)),
-            io::ErrorKind::PermissionDenied => {
-                let what = format!("no permission to ask {}: {e}", runtime.interface());
-                Err(Failure::new(code::NO_PERMISSION, what, "run it as root"))
-            }
-            _ => {
-                let what = format!("the supervisor of {} does not answer", runtime.interface());
-                let hint = "tokenvpn down ends it; what is left of it is put back";
-                Err(Failure::new(code::OTHER, what, hint))
-            }
+            io::ErrorKind::PermissionDenied => Err(words::may_not_ask(runtime.interface(), &e)),
+            _ => Err(words::no_answer(runtime.interface())),
         },
     }
 }

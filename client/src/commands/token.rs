@@ -26,7 +26,7 @@ use tokenvpn_common::token::{Content, Ident};
 use self::secrets::{ask, goes_on};
 use crate::pin::{self, PinError};
 use crate::terminal::{self, Terminal};
-use crate::words::{Choice, Failure, State, code};
+use crate::words::{self, Choice, Doing, Failure, State};
 
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
@@ -88,10 +88,7 @@ pub(crate) fn run(command: TokenCommand) -> Result<(), Failure> {
 
 /// Keys and PINs stay out of core dumps and, where this user may say so, out of swap.
 fn protect() -> Result<(), Failure> {
-    hardening::seal().map_err(|error| {
-        let what = format!("memory cannot be protected: {error} ({})", error.errno);
-        Failure::internal(what)
-    })?;
+    hardening::seal().map_err(|error| Doing::ProtectMemory.failed(words::with_causes(&error)))?;
     if let Err(error) = hardening::harden() {
         tracing::warn!(reason = %error.errno, "secrets may be swapped to disk");
     }
@@ -116,7 +113,7 @@ impl Interrupts {
             .thread_block()
             .and_then(|()| SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC))
             .map(Interrupts)
-            .map_err(|errno| Failure::internal(format!("signals cannot be held: {errno}")))
+            .map_err(|errno| Doing::HoldSignals.failed(errno))
     }
 
     fn source(&self) -> Option<BorrowedFd<'_>> {
@@ -143,11 +140,7 @@ impl Named {
             [(reader, _)] => Token::open(reader).map_err(failure),
             [] => Err(match (refusals.into_iter().next(), self.token) {
                 (Some(refusal), _) => failure(refusal),
-                (None, Some(token)) => Failure::new(
-                    code::NO_TOKEN,
-                    format!("the token {token} is not plugged in"),
-                    "plug it in; tokenvpn token list shows what is there",
-                ),
+                (None, Some(token)) => words::not_plugged_in(token),
                 (None, None) => failure(CardError::NoToken),
             }),
             several => {
@@ -180,21 +173,19 @@ impl Which {
         let token = source.unlock(self.open()?, interrupts)?;
         match token.has_factory_pin() {
             false => Ok(token),
-            true => Err(Failure::new(
-                code::OTHER,
-                "this token still has the PIN of every new one, so anybody could use it",
-                "change it first: tokenvpn token pin (and the admin PIN: --admin)",
-            )),
+            true => Err(words::factory_pin()),
         }
     }
 
     /// Finds out who says the PIN.
     fn pin_source(&self) -> Result<PinSource, Failure> {
-        Ok(match pin::given(self.pin_fd).map_err(no_pin)? {
-            Some(descriptor) => PinSource::Given(descriptor),
-            None if Terminal::open().is_some() => PinSource::Person,
-            None => PinSource::Nobody,
-        })
+        Ok(
+            match pin::given(self.pin_fd).map_err(|error| words::no_pin(&error))? {
+                Some(descriptor) => PinSource::Given(descriptor),
+                None if Terminal::open().is_some() => PinSource::Person,
+                None => PinSource::Nobody,
+            },
+        )
     }
 }
 
@@ -219,7 +210,7 @@ impl PinSource {
                     FULL_TRIES.. => {}
                     tries_left => return Err(State::PinUntried { tries_left }.into()),
                 }
-                let pin = pin::read(descriptor).map_err(no_pin)?;
+                let pin = pin::read(descriptor).map_err(|error| words::no_pin(&error))?;
                 token.unlock(pin).map_err(|(_, error)| failure(error))
             }
             PinSource::Person => loop {
@@ -242,77 +233,17 @@ impl PinSource {
 
 /// A card's error in a command that somebody waits for.
 fn failure(error: CardError) -> Failure {
-    match error {
-        CardError::NoReader | CardError::NoToken => Failure::new(
-            code::NO_TOKEN,
-            "no token is plugged in",
-            "plug in your YubiKey, Nitrokey or OpenPGP card",
-        ),
-        CardError::Removed => Failure::new(
-            code::REMOVED,
-            "the token was removed",
-            "plug it in again and start over",
-        ),
-        CardError::NoPermission => Failure::new(
-            code::NO_PERMISSION,
-            "the smart-card service refuses this user",
-            "run it as root, or where you are logged in at the computer itself",
-        ),
-        CardError::AdminPinBlocked => Failure::new(
-            code::PIN_BLOCKED,
-            "the admin PIN is blocked, for good; nothing was erased",
-            "the token still works with its PIN; only gpg --card-edit, factory-reset makes it new",
-        ),
-        CardError::ResetCodeBlocked => Failure::new(
-            code::PIN_BLOCKED,
-            "the reset code is blocked; nothing was erased",
-            "use the admin PIN: tokenvpn token unblock --admin",
-        ),
-        CardError::PinWrong { .. } | CardError::PinTooLong { .. } => Failure::new(
-            code::PIN,
-            error.to_string(),
-            "type it in a terminal; a right one restores all tries",
-        ),
-        CardError::TooLong { bytes, room } => Failure::new(
-            code::OTHER,
-            format!("the profile has {bytes} bytes, and this token has room for {room}"),
-            "invite again with fewer endpoints, routes or name servers",
-        ),
-        error => State::from(error).into(),
-    }
-}
-
-/// No PIN in a command that somebody waits for.
-fn no_pin(error: PinError) -> Failure {
-    let hint = match &error {
-        PinError::Cancelled | PinError::Interrupted => {
-            return Failure::new(code::PIN, "no PIN was given", "nothing was changed");
-        }
-        PinError::NoTerminal => "run it in a terminal, or hand the PIN over with --pin-fd",
-        PinError::Asking { .. } => "nothing was changed",
-        PinError::Unusable(_) => "the token was not asked; nothing was changed",
-        PinError::Unreadable { .. } => "is the descriptor open, and the credential readable?",
-    };
-    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-    Failure::new(
-        code::PIN,
-        format!("{error}{}", cause.unwrap_or_default()),
-        hint,
-    )
+    words::card(&error).unwrap_or_else(|| State::from(error).into())
 }
 
 /// The answer to a question whether to destroy something.
 fn confirm(question: &str, refusal: &str, interrupts: &Interrupts) -> Result<(), Failure> {
-    match pin::confirm(question, "YES", interrupts.source()) {
+    match pin::confirm(question, words::YES, interrupts.source()) {
         Ok(true) => Ok(()),
         Ok(false) | Err(PinError::Cancelled | PinError::Interrupted) => {
-            Err(Failure::new(code::OTHER, refusal, "nothing was changed"))
+            Err(words::refused(refusal))
         }
-        Err(_) => Err(Failure::new(
-            code::OTHER,
-            format!("{refusal}: there is no terminal to ask"),
-            "run it in a terminal and answer YES; nothing was changed",
-        )),
+        Err(_) => Err(words::not_asked(refusal)),
     }
 }
 
@@ -323,11 +254,5 @@ const SCHEMA: u32 = 1;
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| {
-        Failure::new(
-            code::OTHER,
-            format!("the output cannot be written: {error}"),
-            "is the program that reads it still there?",
-        )
-    })
+    written.map_err(|error| words::not_printed(&error))
 }

@@ -9,13 +9,12 @@ use tokenvpn_common::io::hardening;
 use crate::cli::{DEFAULT_INTERFACE, Up};
 use crate::config;
 use crate::lifecycle::{Askable, OnRemoval, Options};
-use crate::net::journal::JournalError;
 use crate::pin;
-use crate::runtime::{LockError, Runtime};
+use crate::runtime::Runtime;
 use crate::supervisor::Supervisor;
 use crate::terminal;
 use crate::voice::Voice;
-use crate::words::{Failure, State, code};
+use crate::words::{self, Doing, Failure, State};
 
 /// CAP_NET_ADMIN of linux/capability.h.
 const CAP_NET_ADMIN: u32 = 12;
@@ -41,21 +40,13 @@ pub(crate) fn run(options: Up) -> Result<u8, Failure> {
 fn start(options: Up, voice: Voice) -> Result<u8, Failure> {
     terminal::ignore_job_control();
     // It has no secrets, but whose tunnel it was and where it led is nobody's business either.
-    hardening::forbid_core_files().map_err(|e| Failure::internal(e.to_string()))?;
+    hardening::forbid_core_files().map_err(|e| Doing::ForbidCoreFiles.failed(e))?;
     let options = config::complete(options, Path::new(config::PATH))?;
-    let pin = pin::given(options.pin_fd).map_err(|e| {
-        Failure::new(
-            code::USAGE,
-            e.to_string(),
-            "open it, as in: --pin-fd 9 9<FILE",
-        )
-    })?;
+    let pin = pin::given(options.pin_fd).map_err(|e| words::no_pin_fd(&e))?;
     check_permission()?;
     let runtime = Runtime::new(options.interface.as_deref().unwrap_or(DEFAULT_INTERFACE));
-    let lock = runtime.lock().map_err(locked)?;
-    let unreadable = |error: JournalError| {
-        Failure::new(code::OTHER, error.to_string(), "look at it, then remove it")
-    };
+    let lock = runtime.lock().map_err(|e| words::locked(&e))?;
+    let unreadable = |error| words::unreadable_journal(&error);
     if runtime.clean_up(&lock).map_err(unreadable)? {
         tracing::info!("put back what a killed predecessor left");
     }
@@ -76,20 +67,18 @@ fn start(options: Up, voice: Voice) -> Result<u8, Failure> {
         askable: Askable::default(),
     };
     let supervisor = Supervisor::new(lifecycle, runtime, voice, pin, fence)
-        .map_err(|e| Failure::internal(format!("the supervisor does not start: {e}")))?;
-    supervisor
-        .run()
-        .map_err(|e| Failure::internal(format!("the supervisor cannot wait: {e}")))
+        .map_err(|e| Doing::StartSupervisor.failed(e))?;
+    supervisor.run().map_err(|e| Doing::Supervise.failed(e))
 }
 
 /// Whether the tunnel could be made: asked before a PIN is typed in vain.
 fn check_permission() -> Result<(), Failure> {
     if !may_make_tunnels() {
-        let what = "no permission to make a tunnel (CAP_NET_ADMIN)".into();
+        let what = words::NO_CAPABILITY.into();
         return Err(State::NoPermission { what }.into());
     }
     open_tun().map_err(|e| {
-        let what = format!("{TUN_DEVICE} cannot be opened: {e}");
+        let what = words::no_device(TUN_DEVICE, &e);
         State::NoPermission { what }.into()
     })
 }
@@ -111,16 +100,6 @@ fn has_capability(status: &str, number: u32) -> bool {
     let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
     set.is_some_and(|set| set >> number & 1 == 1)
-}
-
-fn locked(error: LockError) -> Failure {
-    let hint = match &error {
-        LockError::Held { interface } => format!(
-            "end it with: tokenvpn down --interface {interface}, or choose another --interface"
-        ),
-        LockError::Open { .. } => "run it as root".into(),
-    };
-    Failure::new(code::OTHER, error.to_string(), hint)
 }
 
 #[cfg(test)]

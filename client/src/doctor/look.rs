@@ -16,7 +16,7 @@ use super::{Finding, in_path};
 use crate::commands::{status, up};
 use crate::net::dns::{self, RESOLV_CONF, Resolver};
 use crate::runtime::{DIRECTORY, Runtime};
-use crate::words::SOON_DAYS;
+use crate::words::{self, SOON_DAYS};
 
 /// Before this program was written: no clock that shows it is right.
 const EARLIEST: UnixTime = UnixTime(1_767_225_600);
@@ -132,7 +132,7 @@ fn token(seen: Seen, now: UnixTime) -> Vec<Finding> {
         Content::Empty => Finding::NoLabel { token },
         Content::Foreign => Finding::BadLabel {
             token,
-            what: "another program's data".into(),
+            what: words::FOREIGN.into(),
         },
         Content::Damaged { check } => Finding::BadLabel {
             token,

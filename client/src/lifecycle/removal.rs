@@ -10,7 +10,7 @@ use tokenvpn_common::clock::Now;
 use super::{Action, After, Found, Lifecycle, Options, Phase};
 use crate::message::{Order, Summary};
 use crate::net::fence;
-use crate::words::State;
+use crate::words::{self, State};
 
 /// The longest time for which a tunnel waits for its token with its keys in memory.
 const MAX_GRACE: u64 = 60;
@@ -39,11 +39,11 @@ impl FromStr for OnRemoval {
             _ => {}
         }
         let Some(seconds) = text.strip_prefix("grace:") else {
-            return Err("it is immediate, grace:SECONDS or hold".into());
+            return Err(words::BAD_POLICY.into());
         };
         match seconds.parse() {
             Ok(seconds @ 1..=MAX_GRACE) => Ok(OnRemoval::Grace(Duration::from_secs(seconds))),
-            _ => Err(format!("a grace lasts 1 to {MAX_GRACE} whole seconds")),
+            _ => Err(words::bad_grace(MAX_GRACE)),
         }
     }
 }

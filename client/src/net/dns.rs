@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
+use crate::words;
+
 /// What the C library reads (resolv.conf(5)).
 pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
@@ -42,10 +44,10 @@ pub(crate) enum Resolver {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DnsError {
     /// resolvectl said no.
-    #[error("resolvectl does not take the name servers")]
+    #[error("{}", words::NOT_RESOLVED)]
     Resolved(#[source] io::Error),
     /// The file under /run could not be written.
-    #[error("cannot write {path}")]
+    #[error("{}", words::cannot_write(path))]
     Write {
         /// Which file.
         path: PathBuf,
@@ -53,7 +55,7 @@ pub(crate) enum DnsError {
         source: io::Error,
     },
     /// The mount was refused.
-    #[error("cannot mount over {path}")]
+    #[error("{}", words::cannot_mount(path))]
     Mount {
         /// Over which file.
         path: PathBuf,

@@ -13,7 +13,7 @@ use tokenvpn_common::io::netlink::{Family, MAIN_TABLE, Netlink, NetlinkError, Ru
 
 use crate::net::journal::{Journal, JournalError, Step};
 use crate::net::route::{ANY_OF_OURS, OURS, family_of};
-use crate::words::{Failure, State, code};
+use crate::words::{self, State};
 
 /// The first place after all that a tunnel's rules can have ([`Plan`](super::route::Plan)):
 /// two for each of 129 lengths of a prefix.
@@ -37,19 +37,11 @@ pub(crate) enum FenceError {
 
 impl From<FenceError> for State {
     fn from(error: FenceError) -> State {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-        let what = format!(
-            "the way around the tunnel cannot be closed: {error}{}",
-            cause.unwrap_or_default()
-        );
         match error {
-            FenceError::Netlink(NetlinkError::NoPermission { .. }) => State::NoPermission { what },
-            _ => Failure::new(
-                code::OTHER,
-                what,
-                "leave out --kill-switch and --on-removal hold, or look at: ip rule",
-            )
-            .into(),
+            FenceError::Netlink(NetlinkError::NoPermission { .. }) => State::NoPermission {
+                what: words::not_closed(&error),
+            },
+            _ => words::no_fence(&error).into(),
         }
     }
 }

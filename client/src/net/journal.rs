@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokenvpn_common::io::netlink::{Netlink, NetlinkError, Rule};
 
 use crate::net::dns;
+use crate::words;
 
 /// The version of the file.
 const VERSION: u32 = 1;
@@ -47,7 +48,7 @@ pub(crate) enum Step {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
     /// Reading failed.
-    #[error("cannot read {path}")]
+    #[error("{}", words::cannot_read(path))]
     Read {
         /// Which file.
         path: PathBuf,
@@ -55,7 +56,7 @@ pub(crate) enum JournalError {
         source: io::Error,
     },
     /// Writing failed.
-    #[error("cannot write {path}")]
+    #[error("{}", words::cannot_write(path))]
     Write {
         /// Which file.
         path: PathBuf,
@@ -63,7 +64,7 @@ pub(crate) enum JournalError {
         source: io::Error,
     },
     /// It is not one of ours, or of another version.
-    #[error("{path} is no journal of this version: {reason}")]
+    #[error("{}", words::no_journal(path, reason))]
     Malformed {
         /// Which file.
         path: PathBuf,

@@ -19,7 +19,7 @@ use crate::net::dns::{self, DnsError, Resolver};
 use crate::net::fence;
 use crate::net::journal::{Journal, JournalError, Step};
 use crate::net::route::{self, Plan};
-use crate::words::{Failure, State, code};
+use crate::words::{self, State};
 
 /// Why the tunnel was not made. Everything done so far was undone.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ pub(crate) enum TunnelError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// Anything else.
-    #[error("the tunnel's descriptors cannot be kept")]
+    #[error("{}", words::NO_DESCRIPTORS)]
     Descriptor(#[from] io::Error),
 }
 
@@ -289,37 +289,15 @@ fn set_dns(
 
 impl From<TunnelError> for State {
     fn from(error: TunnelError) -> State {
-        let what = chain(&error);
-        let failed = |hint: &str| Failure::new(code::OTHER, &what, hint).into();
         match &error {
             TunnelError::Tun(TunError::NoPermission | TunError::NoDevice)
             | TunnelError::Bind(BindError::NoPermission { .. })
-            | TunnelError::Netlink(NetlinkError::NoPermission { .. }) => {
-                State::NoPermission { what }
-            }
-            TunnelError::Tun(TunError::NameTaken { .. }) => {
-                failed("choose another name with --interface")
-            }
-            TunnelError::Netlink(NetlinkError::Exists { .. }) => failed(
-                "this computer's own network has the same addresses; use another network, or \
-                 ask for narrower routes",
-            ),
-            TunnelError::Dns(DnsError::Resolved(_)) => {
-                failed("is systemd-resolved running? see: resolvectl status")
-            }
-            TunnelError::Dns(DnsError::Mount { .. }) => {
-                failed("is there an /etc/resolv.conf? if not: touch /etc/resolv.conf")
-            }
-            _ => failed("RUST_LOG=debug tells more"),
+            | TunnelError::Netlink(NetlinkError::NoPermission { .. }) => State::NoPermission {
+                what: words::with_causes(&error),
+            },
+            _ => words::no_tunnel(&error).into(),
         }
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let texts: Vec<_> = causes.map(|error| error.to_string()).collect();
-    texts.join(": ")
 }
 
 #[cfg(test)]

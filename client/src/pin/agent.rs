@@ -8,6 +8,7 @@ use tokenvpn_common::io::card::Pin;
 use zeroize::Zeroizing;
 
 use super::{Asker, PinError, is_program, read_line};
+use crate::words;
 
 const PROGRAM: &str = "systemd-ask-password";
 
@@ -26,7 +27,7 @@ pub(crate) fn ask(question: &str, interrupt: Option<BorrowedFd<'_>>) -> Result<P
         let line = ask_for(&format!("{trouble}{question}"), &[], interrupt)?;
         match Pin::new(&line) {
             Ok(pin) => return Ok(pin),
-            Err(error) => trouble = format!("{error}. "),
+            Err(error) => trouble = words::sentence(&error) + " ",
         }
     }
 }

@@ -15,6 +15,7 @@ use tokenvpn_common::io::card::Pin;
 use zeroize::Zeroizing;
 
 use super::{Asker, PinError, is_program};
+use crate::words;
 
 const PROGRAM: &str = "pinentry";
 
@@ -83,7 +84,7 @@ fn start(interrupt: Option<BorrowedFd<'_>>) -> Result<(Asker, Dialogue<'_>), Pin
             let _ = dialogue.request(&format!("OPTION {option}={}", escaped(&value)));
         }
     }
-    dialogue.request("SETTITLE tokenvpn")?;
+    dialogue.request(&format!("SETTITLE {}", escaped(words::WINDOW)))?;
     Ok((asker, dialogue))
 }
 
@@ -106,7 +107,7 @@ struct Dialogue<'a> {
 impl Dialogue<'_> {
     fn ask(&mut self, question: &str) -> Result<Pin, PinError> {
         self.request(&format!("SETDESC {}", escaped(question.trim_end())))?;
-        self.request("SETPROMPT PIN:")?;
+        self.request(&format!("SETPROMPT {}", escaped(words::FIELD)))?;
         loop {
             let line = self.request("GETPIN")?;
             if line.is_empty() {
@@ -121,7 +122,7 @@ impl Dialogue<'_> {
 
     fn confirm(&mut self, question: &str, yes: &str) -> Result<bool, PinError> {
         self.request(&format!("SETDESC {}", escaped(question.trim_end())))?;
-        self.request(&format!("SETPROMPT {}:", escaped(yes)))?;
+        self.request(&format!("SETPROMPT {}", escaped(&words::field_for(yes))))?;
         match self.request("GETPIN") {
             Ok(line) => Ok(*line == yes.as_bytes()),
             Err(PinError::Cancelled) => Ok(false),

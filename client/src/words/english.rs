@@ -1,16 +1,23 @@
-//! The texts themselves, in English. A second language is a second file like this one.
+//! All that is said to people, in English. A second language is a second module of the same
+//! functions and constants: what it lacks does not compile.
 
+mod cli;
+mod content;
 mod doctor;
+mod fault;
 mod prompt;
 mod state;
 mod status;
 mod token;
+mod tunnel;
 
 use std::fmt;
 
 use tokenvpn_common::clock::UnixTime;
 
-pub(crate) use {doctor::*, prompt::*, status::*, token::*};
+pub(crate) use {
+    cli::*, content::*, doctor::*, fault::*, prompt::*, state::*, status::*, token::*, tunnel::*,
+};
 
 fn tries(left: u8) -> String {
     match left {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{code, printable};
+use super::{code, english, printable};
 
 /// An error as people get it: what happened, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,19 +18,17 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// An error with its way out.
-    pub(crate) fn new(code: u8, what: impl Into<String>, hint: impl Into<String>) -> Failure {
+    /// An error with its way out. Only words make one.
+    pub(in crate::words) fn new(
+        code: u8,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Failure {
         Failure {
             what: what.into(),
             hint: hint.into(),
             code,
         }
-    }
-
-    /// An error of ours, or of a system that is not as we know it.
-    pub(crate) fn internal(what: impl Into<String>) -> Failure {
-        let hint = "this should not happen; RUST_LOG=debug tells more, please report it";
-        Failure::new(code::INTERNAL, what, hint)
     }
 }
 
@@ -50,5 +48,12 @@ pub(crate) fn usage(error: &clap::Error) -> Failure {
     let what: Vec<_> = what.split_whitespace().collect();
     let what = what.join(" ");
     let what = what.strip_prefix("error: ").unwrap_or(&what);
-    Failure::new(code::USAGE, what, "see tokenvpn --help")
+    Failure::new(code::USAGE, what, english::SEE_HELP)
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<_> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
 }

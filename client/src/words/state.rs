@@ -12,7 +12,7 @@ use tokenvpn_common::io::holder::Holder;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::token::Ident;
 
-use super::{Failure, code};
+use super::{Failure, Fault, code, english};
 use crate::pin::Source;
 
 /// What `up` tells the user: one line of JSON, or a text.
@@ -174,6 +174,12 @@ pub(crate) struct Choice {
 pub(crate) const SOON_DAYS: i64 = 14;
 
 impl State {
+    /// What people read: one line, or two for what needs something done.
+    /// Empty where the worker's own prompt says it.
+    pub(crate) fn text(&self) -> String {
+        english::state_text(self)
+    }
+
     /// The state's name, as in the JSON.
     pub(crate) fn name(&self) -> String {
         match serde_json::to_value(self) {
@@ -296,10 +302,13 @@ impl From<State> for Failure {
         match (state.exit_code(), state) {
             (_, State::Failed(failure)) => failure,
             (Some(code), problem) => {
-                let (what, hint) = problem.what_and_hint();
+                let (what, hint) = english::what_and_hint(&problem);
                 Failure::new(code, what, hint)
             }
-            (None, other) => Failure::internal(format!("{} is no error", other.name())),
+            (None, other) => Fault::NoError {
+                state: other.name(),
+            }
+            .into(),
         }
     }
 }

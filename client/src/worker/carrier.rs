@@ -28,7 +28,7 @@ use super::grace::Grace;
 use crate::alarm::Alarm;
 use crate::attempts::{Attempts, Step};
 use crate::message::{Candidate, Channel, MessageError, Order, Report, Wait};
-use crate::words::Failure;
+use crate::words::{Doing, Fault};
 
 const CHANNEL: Token = FIRST_FREE_TOKEN;
 const ALARM: Token = Token(FIRST_FREE_TOKEN.0 + 1);
@@ -105,19 +105,18 @@ impl Carrier {
         grace: Option<Arc<Grace>>,
     ) -> Result<Carrier, End> {
         let now = clock::now();
-        let broken = |what: &str| End::from(Failure::internal(what));
         let mut descriptors = descriptors.into_iter();
         let (Some(queue), Some(v4)) = (descriptors.next(), descriptors.next()) else {
-            return Err(broken("the worker got no descriptors"));
+            return Err(Fault::NoDescriptors.into());
         };
         let Some(gateway) = candidates.first().map(|candidate| candidate.gateway) else {
-            return Err(broken("the worker got no candidates"));
+            return Err(Fault::NoCandidates.into());
         };
         if candidates
             .iter()
             .any(|c| c.gateway >= profile.gateways.len())
         {
-            return Err(broken("the worker got a candidate of no gateway"));
+            return Err(Fault::CandidateOfNoGateway.into());
         }
         let device = Device::new(
             DeviceConfig {
@@ -157,8 +156,7 @@ impl Carrier {
             }
             Ok((datapath, alarm))
         };
-        let (datapath, alarm) =
-            prepared().map_err(|e| broken(&format!("the packet loop does not start: {e}")))?;
+        let (datapath, alarm) = prepared().map_err(|e| Doing::StartPackets.failed(e))?;
         let mut carrier = Carrier {
             channel: Arc::clone(channel),
             datapath,
@@ -243,7 +241,7 @@ impl Carrier {
 
     fn thaw(&mut self, reader: String) -> Result<(), End> {
         let Some(grace) = &self.grace else {
-            return Err(Failure::internal("the worker has nothing to go on with").into());
+            return Err(Fault::NothingToGoOnWith.into());
         };
         grace.moved_to(reader);
         grace.heard();
@@ -276,9 +274,7 @@ impl Carrier {
                 self.take(now, step);
                 Ok(())
             }
-            Event::TooManyPanics => {
-                Err(Failure::internal("the tunnel's protocol failed again and again").into())
-            }
+            Event::TooManyPanics => Err(Fault::Protocol.into()),
             Event::SessionLost { .. }
             | Event::EndpointMoved { .. }
             | Event::InitiationAnswered { .. } => Ok(()),
@@ -368,7 +364,7 @@ impl Carrier {
                     self.tell(&Report::Peers(peers));
                 }
                 Ok(_) => {
-                    return Err(Failure::internal("the worker carries packets already").into());
+                    return Err(Fault::CarriesAlready.into());
                 }
                 Err(MessageError::Nothing) => return Ok(()),
                 Err(error) => return Err(error.into()),
@@ -378,7 +374,7 @@ impl Carrier {
 
     fn add_candidates(&mut self, more: Vec<Candidate>) -> Result<(), End> {
         if more.iter().any(|c| c.gateway >= self.gateways.len()) {
-            return Err(Failure::internal("the worker got a candidate of no gateway").into());
+            return Err(Fault::CandidateOfNoGateway.into());
         }
         self.candidates.extend(more);
         self.attempts.grow(self.candidates.len());
@@ -539,7 +535,7 @@ impl Carrier {
             };
             device
                 .add_peer(now, peer)
-                .map_err(|e| Failure::internal(format!("the gateway cannot be a peer: {e}")))?;
+                .map_err(|e| Doing::AddPeer.failed(e))?;
         }
         Ok(())
     }
@@ -592,5 +588,5 @@ impl Carrier {
 }
 
 fn loop_failed(error: io::Error) -> End {
-    Failure::internal(format!("the packet loop ended: {error}")).into()
+    Doing::CarryPackets.failed(error).into()
 }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::End;
 use crate::message::{Channel, GatewaySummary, Order, Report, Summary, Wait};
 use crate::pin::{self, PinError, Source};
-use crate::words::{self, Failure, State, code};
+use crate::words::{self, Doing, Fault, State};
 
 /// How far a clock may be behind the one of the computer that wrote the profile: a day,
 /// so that a wrong time zone is no wrong clock.
@@ -84,10 +84,7 @@ fn read_with_given(
         _ => {}
     }
     hardening::die_with_parent(supervisor)?;
-    let pin = pin::read(descriptor).map_err(|e| {
-        let hint = "what is handed over has to be the PIN and nothing else";
-        End::from(Failure::new(code::PIN, e.to_string(), hint))
-    })?;
+    let pin = pin::read(descriptor).map_err(|e| End::from(words::bad_given_pin(&e)))?;
     token.read_profile(pin).map_err(card_end)
 }
 
@@ -107,7 +104,7 @@ fn read_with_asked(
         };
         channel.send(&needed, &[]).map_err(|_| End::Unwanted)?;
         let (Order::AskPin { source }, _) = channel.receive_order(Wait::Forever)? else {
-            return Err(Failure::internal("the worker waits for its PIN").into());
+            return Err(Fault::NoPinOrder.into());
         };
         let read = match source {
             Source::Pinpad => {
@@ -161,11 +158,8 @@ fn ask(channel: &Channel, ident: Ident, tries_left: u8, source: Source) -> Resul
         PinError::Interrupted => End::Unwanted,
         PinError::Cancelled => End::Failed(State::PinCancelled),
         PinError::NoTerminal => End::Failed(State::PinMissing),
-        PinError::Asking { .. } => {
-            let hint = "run it in a terminal, or hand the PIN over with --pin-fd";
-            Failure::new(code::PIN, error.to_string(), hint).into()
-        }
-        error => Failure::internal(error.to_string()).into(),
+        PinError::Asking { .. } => words::cannot_ask(&error).into(),
+        error => Doing::AskPin.failed(error).into(),
     })
 }
 

@@ -5,7 +5,6 @@ use tokenvpn_common::io::clock;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::Content;
 
-use super::content::{label_text, profile_text};
 use super::{Interrupts, Which, confirm, failure};
 use crate::words::{self, Failure};
 
@@ -28,10 +27,10 @@ impl Erase {
             eprintln!("{}", words::nothing_to_erase(ident));
             return Ok(());
         }
-        let label = label_text(&label, clock::unix_time());
+        let label = words::label_text(&label, clock::unix_time());
         eprintln!(
             "{}",
-            words::to_erase(ident, &profile_text(&profile), &label)
+            words::to_erase(ident, &words::profile_text(&profile), &label)
         );
         confirm(words::ERASE_PROMPT, words::NOT_ERASED, &interrupts)?;
         token.erase().map_err(failure)?;

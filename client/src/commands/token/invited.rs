@@ -1,32 +1,34 @@
 //! The invitation that a token is issued or renewed from, and the enrolment that answers it.
 
-use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
 
 use tokenvpn_common::clock::UnixTime;
-use tokenvpn_common::invitation::{self, Enrolment, Invitation, InvitationError, InvitationId};
+use tokenvpn_common::invitation::{self, Enrolment, Invitation, InvitationId};
 use tokenvpn_common::profile::Profile;
 use zeroize::Zeroizing;
 
-use crate::words::{self, Failure, code};
+use crate::words::{self, Failure};
 
 /// Reads an invitation that can be used at `now` from a file, or from standard input.
 pub(super) fn read(file: Option<&Path>, now: UnixTime) -> Result<Invitation, Failure> {
     let text = match file {
         Some(path) => File::open(path)
             .and_then(read_text)
-            .map_err(|error| unreadable(&path.display(), error)),
+            .map_err(|error| words::unreadable_invitation(&path.display(), &error)),
         None => {
             if io::stdin().is_terminal() {
                 eprintln!("{}", words::PASTE);
             }
-            read_text(io::stdin().lock()).map_err(|error| unreadable(&"standard input", error))
+            read_text(io::stdin().lock())
+                .map_err(|error| words::unreadable_invitation(&words::STANDARD_INPUT, &error))
         }
     }?;
-    let invitation = Invitation::from_toml(&text).map_err(refused)?;
-    invitation.check_dates(now).map_err(refused)?;
+    let invitation = Invitation::from_toml(&text).map_err(|error| words::bad_invitation(&error))?;
+    invitation
+        .check_dates(now)
+        .map_err(|error| words::bad_invitation(&error))?;
     Ok(invitation)
 }
 
@@ -41,11 +43,6 @@ pub(super) fn enrolment(id: InvitationId, profile: Profile) -> Enrolment {
     }
 }
 
-fn unreadable(from: &dyn Display, error: io::Error) -> Failure {
-    let what = format!("the invitation cannot be read from {from}: {error}");
-    Failure::new(code::OTHER, what, INVITE)
-}
-
 /// Reads a text, at most one byte more than the longest that an invitation can be.
 fn read_text(from: impl Read) -> io::Result<Zeroizing<String>> {
     let most = invitation::MAX_TEXT + 1;
@@ -53,28 +50,4 @@ fn read_text(from: impl Read) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::with_capacity(most + 1));
     from.take(most as u64).read_to_string(&mut text)?;
     Ok(text)
-}
-
-const INVITE: &str =
-    "the administrator makes one: tokenvpn-gateway invite NAME | tokenvpn token issue";
-
-/// An invitation that cannot be used.
-pub(super) fn refused(error: InvitationError) -> Failure {
-    let (code, hint) = match &error {
-        InvitationError::Empty { .. } => (code::OTHER, INVITE),
-        InvitationError::TooLong { .. } | InvitationError::Text { .. } => {
-            (code::OTHER, "copy it whole, or have a new one made")
-        }
-        InvitationError::Version { .. } => (code::OTHER, "update tokenvpn on this computer"),
-        InvitationError::OutOfDate { .. } => (
-            code::OTHER,
-            "have a new one made; or is this computer's clock wrong?",
-        ),
-        InvitationError::Expired { .. } => (code::EXPIRED, "have one made with a later expiry"),
-        InvitationError::Profile(_) => (
-            code::OTHER,
-            "have the gateway's configuration corrected and a new one made",
-        ),
-    };
-    Failure::new(code, error.to_string(), hint)
 }

@@ -10,7 +10,6 @@ use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::{Content, Label};
 use zeroize::Zeroizing;
 
-use super::content::{label_text, profile_text};
 use super::secrets::{administer, need_terminal};
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, confirm, failure, invited, print};
@@ -52,11 +51,11 @@ impl Issue {
         let id = invitation.id.clone();
         let profile = invitation
             .into_profile(PrivateKey::generate(), now, old.next_serial())
-            .map_err(invited::refused)?;
+            .map_err(|error| words::bad_invitation(&error))?;
         let draft = Draft::present(&token, profile)?;
         if let Some(loss) = old.loss(self.no_label, now) {
-            let question = format!("This token holds {loss}. Type YES to overwrite it: ");
-            confirm(&question, "the token was not overwritten", &interrupts)?;
+            let question = words::overwrite_prompt(&loss);
+            confirm(&question, words::NOT_OVERWRITTEN, &interrupts)?;
         }
         let label = match self.no_label {
             false => Some(draft.label()?),
@@ -94,17 +93,17 @@ impl Old {
     fn loss(&self, keeps_foreign_label: bool, now: UnixTime) -> Option<String> {
         let profile = match &self.profile {
             Content::Empty => None,
-            content => Some(profile_text(content)),
+            content => Some(words::profile_text(content)),
         };
         let label = match &self.label {
-            Content::Foreign if !keeps_foreign_label => Some(format!(
-                "{} in place of a label",
-                label_text(&self.label, now)
-            )),
+            Content::Foreign if !keeps_foreign_label => {
+                let held = words::label_text(&self.label, now);
+                Some(words::in_place_of_a_label(&held))
+            }
             _ => None,
         };
         match (profile, label) {
-            (Some(profile), Some(label)) => Some(format!("{profile}, and {label}")),
+            (Some(profile), Some(label)) => Some(words::both(&profile, &label)),
             (profile, label) => profile.or(label),
         }
     }

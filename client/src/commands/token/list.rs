@@ -6,7 +6,7 @@ use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::io::card::{self, Seen};
 use tokenvpn_common::io::clock;
 
-use super::content::{facts_json, label_text};
+use super::content::facts_json;
 use super::{SCHEMA, failure, print};
 use crate::words::{self, Failure, State};
 
@@ -47,14 +47,7 @@ fn entry(seen: &Seen) -> Value {
 /// `0006:12345678  traveller, until 2026-11-29`
 fn line(seen: &Seen, now: UnixTime) -> String {
     match &seen.card {
-        Ok(facts) => {
-            let blocked = match facts.tries_left {
-                0 => ", PIN blocked",
-                _ => "",
-            };
-            let label = label_text(&facts.label, now);
-            format!("{}  {label}{blocked}\n", facts.ident)
-        }
+        Ok(facts) => words::listed(facts, now) + "\n",
         Err(error) => {
             let reader = seen.reader.escape_debug();
             format!("{reader}  {}\n", failure(error.clone()).what)

@@ -8,7 +8,7 @@ use tokenvpn_common::key::PrivateKey;
 use tokenvpn_common::profile::{Gateway, Profile};
 use tokenvpn_common::token::Content;
 
-use super::content::{addresses_text, holds_profile};
+use super::content::holds_profile;
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, failure, invited, print};
 use crate::words::{self, Failure};
@@ -44,7 +44,7 @@ impl Renew {
         let serial = old.serial.saturating_add(1);
         let mut profile = invitation
             .into_profile(private_key, now, serial)
-            .map_err(invited::refused)?;
+            .map_err(|error| words::bad_invitation(&error))?;
         if !self.new_key {
             profile.gateways = merge(&old.gateways, profile.gateways);
         }
@@ -65,8 +65,8 @@ fn check_same(old: &Profile, invitation: &Invitation) -> Result<(), Failure> {
     }
     if invitation.addresses != old.addresses {
         let (own, invited) = (
-            addresses_text(&old.addresses),
-            addresses_text(&invitation.addresses),
+            words::addresses(&old.addresses),
+            words::addresses(&invitation.addresses),
         );
         return Err(words::another_address(&old.name, &own, &invited));
     }

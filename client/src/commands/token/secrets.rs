@@ -4,20 +4,16 @@ use tokenvpn_common::io::card::{
     AdminPin, Administered, CardError, Pin, PinTextError, Secret, Token,
 };
 
-use super::{Interrupts, failure, no_pin};
+use super::{Interrupts, failure};
 use crate::pin::{self, PinError};
 use crate::terminal::Terminal;
-use crate::words::{self, Failure, code};
+use crate::words::{self, Failure};
 
 /// Whether there is somebody to ask.
 pub(super) fn need_terminal() -> Result<(), Failure> {
     match Terminal::open() {
         Some(_) => Ok(()),
-        None => Err(Failure::new(
-            code::PIN,
-            "there is no terminal to ask on",
-            "run it in a terminal: these secrets are only typed",
-        )),
+        None => Err(words::nobody_to_type()),
     }
 }
 
@@ -60,12 +56,12 @@ pub(super) fn ask<T>(
     if tries_left == 1 {
         eprintln!("{}", words::last_try(secret));
         let (question, yes) = (words::LAST_TRY_PROMPT, words::LAST_TRY_ANSWER);
-        if !pin::confirm(question, yes, interrupt).map_err(no_pin)? {
-            return Err(no_pin(PinError::Cancelled));
+        if !pin::confirm(question, yes, interrupt).map_err(|error| words::no_pin(&error))? {
+            return Err(words::no_pin(&PinError::Cancelled));
         }
     }
     let prompt = words::secret_prompt(secret, token.ident(), tries_left);
-    pin::ask_for(&prompt, interrupt, read).map_err(no_pin)
+    pin::ask_for(&prompt, interrupt, read).map_err(|error| words::no_pin(&error))
 }
 
 /// Says what a card had against a secret, if another one may be tried.
@@ -96,16 +92,15 @@ pub(super) fn ask_new<T>(
     read: impl Fn(&[u8]) -> Result<T, PinTextError>,
     is_factory: impl Fn(&T) -> bool,
 ) -> Result<T, Failure> {
-    let first = format!("New {secret}: ");
-    let again = format!("The new {secret} again: ");
+    let (first, again) = words::new_secret_prompts(secret);
     let read = |bytes: &[u8]| {
         let new = read(bytes).map_err(|error| error.to_string())?;
         match is_factory(&new) {
-            true => Err(format!("every new token has this {secret}; choose another")),
+            true => Err(words::factory_secret(secret)),
             false => Ok(new),
         }
     };
-    pin::ask_twice(&first, &again, interrupts.source(), read).map_err(no_pin)
+    pin::ask_twice(&first, &again, interrupts.source(), read).map_err(|error| words::no_pin(&error))
 }
 
 /// Asks twice for a new PIN.

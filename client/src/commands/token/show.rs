@@ -6,11 +6,9 @@ use tokenvpn_common::io::clock;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::Content;
 
-use super::content::{
-    columns, facts_json, facts_lines, holds_profile, profile_json, profile_lines, size_line,
-};
+use super::content::{facts_json, holds_profile, profile_json};
 use super::{Interrupts, PinSource, SCHEMA, Which, failure, print};
-use crate::words::Failure;
+use crate::words::{self, Failure};
 
 /// Options of `token show`.
 #[derive(Debug, Args)]
@@ -30,11 +28,11 @@ impl Show {
         let facts = token.facts().map_err(failure)?;
         let holder = token.holder().map_err(failure)?;
         if !self.json {
-            let mut lines = facts_lines(&facts, clock::unix_time());
+            let mut lines = words::facts_lines(&facts, clock::unix_time());
             if !holder.is_empty() {
-                lines.push(("Card name", holder.escape_debug().to_string()));
+                lines.push(words::card_name_line(&holder));
             }
-            print(&columns(&lines))?;
+            print(&words::columns(&lines))?;
         }
         let mut document = facts_json(&facts);
         document["card_name"] = holder.into();
@@ -46,9 +44,9 @@ impl Show {
             let profile = Content::from(Profile::decode(&bytes));
             document["profile"] = profile_json(&profile, bytes.len());
             if !self.json {
-                let mut lines = profile_lines(holds_profile(&profile)?);
-                lines.push(size_line(bytes.len(), facts.room));
-                print(&columns(&lines))?;
+                let mut lines = words::profile_lines(holds_profile(&profile)?);
+                lines.push(words::size_line(bytes.len(), facts.room));
+                print(&words::columns(&lines))?;
             }
         }
         match self.json {

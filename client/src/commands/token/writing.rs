@@ -4,13 +4,12 @@ use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::io::card::{CardError, Unlocked};
 use tokenvpn_common::io::clock;
 use tokenvpn_common::key::PrivateKey;
-use tokenvpn_common::profile::{Profile, ProfileError};
+use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::{Content, Label};
 use zeroize::Zeroizing;
 
-use super::content::{columns, profile_lines, size_line};
 use super::failure;
-use crate::words::{self, Failure, State, code};
+use crate::words::{self, Failure, State};
 
 /// A clock before this program was written (2026-11-01) is wrong, and would put a wrong
 /// date of issue on the token.
@@ -34,11 +33,13 @@ pub(super) struct Draft {
 impl Draft {
     /// Shows what will be written to this token, and how much of its room that takes.
     pub(super) fn present(token: &Unlocked, profile: Profile) -> Result<Draft, Failure> {
-        let bytes = profile.encode().map_err(no_profile)?;
+        let bytes = profile
+            .encode()
+            .map_err(|error| words::no_profile(&error))?;
         let (len, room) = (bytes.len(), token.room());
-        let mut lines = profile_lines(&profile);
-        lines.push(size_line(len, room));
-        eprint!("{}", words::draft(token.ident(), &columns(&lines)));
+        let mut lines = words::profile_lines(&profile);
+        lines.push(words::size_line(len, room));
+        eprint!("{}", words::draft(token.ident(), &words::columns(&lines)));
         match len <= room {
             true => Ok(Draft { profile, bytes }),
             false => Err(failure(CardError::TooLong { bytes: len, room })),
@@ -47,7 +48,9 @@ impl Draft {
 
     /// The label that belongs to it.
     pub(super) fn label(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        Label::of(&self.profile).encode().map_err(no_profile)
+        Label::of(&self.profile)
+            .encode()
+            .map_err(|error| words::no_profile(&error))
     }
 
     /// The label to write on a token that had this one. Issued without a label, or among
@@ -76,16 +79,6 @@ impl Draft {
     }
 }
 
-fn no_profile(error: ProfileError) -> Failure {
-    let hint = match error {
-        ProfileError::TooLong { .. } => {
-            "leave out endpoints, routes or name servers; nothing was written"
-        }
-        _ => "nothing was written",
-    };
-    Failure::new(code::OTHER, format!("this makes no profile: {error}"), hint)
-}
-
 /// Reads the profile once more and has its key agree with another on a secret, as a
 /// handshake does.
 fn prove(token: &mut Unlocked, written: &Profile) -> Result<(), Failure> {
@@ -96,10 +89,6 @@ fn prove(token: &mut Unlocked, written: &Profile) -> Result<(), Failure> {
     });
     match proven {
         true => Ok(()),
-        false => Err(Failure::new(
-            code::OTHER,
-            "the key on the token does not work",
-            "start over; if it stays so, use another token",
-        )),
+        false => Err(words::key_does_not_work()),
     }
 }

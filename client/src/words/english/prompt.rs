@@ -4,7 +4,8 @@ use tokenvpn_common::io::card::Secret;
 use tokenvpn_common::token::Ident;
 
 use super::tries;
-use crate::words::State;
+use crate::pin::PinError;
+use crate::words::{Failure, State, code, with_causes};
 
 /// The PIN prompt, for the terminal only.
 pub(crate) fn pin_prompt(token: Ident, tries_left: u8) -> String {
@@ -42,3 +43,98 @@ pub(crate) const LAST_TRY_PROMPT: &str = "Type YES to use it, or Ctrl-C: ";
 
 /// The answer to [`LAST_TRY_PROMPT`] that means it.
 pub(crate) const LAST_TRY_ANSWER: &str = "YES";
+
+/// The two questions for a new secret.
+pub(crate) fn new_secret_prompts(secret: Secret) -> (String, String) {
+    (
+        format!("New {secret}: "),
+        format!("The new {secret} again: "),
+    )
+}
+
+/// A new secret that everybody knows.
+pub(crate) fn factory_secret(secret: Secret) -> String {
+    format!("every new token has this {secret}; choose another")
+}
+
+/// A new secret that was typed in two ways.
+pub(crate) const DIFFER: &str = "these two differ";
+
+/// What the program that asks calls its window, and the field in it.
+pub(crate) const WINDOW: &str = "tokenvpn";
+pub(crate) const FIELD: &str = "PIN:";
+
+/// The field in which this word is the answer.
+pub(crate) fn field_for(answer: &str) -> String {
+    format!("{answer}:")
+}
+
+pub(crate) const NO_PIN: &str = "no PIN was given";
+pub(crate) const INTERRUPTED: &str = "something else came first";
+pub(crate) const NO_TERMINAL: &str = "there is no terminal to ask for the PIN";
+
+/// A program fails that was to ask.
+pub(crate) fn asking_failed(program: &str, what: &str) -> String {
+    format!("{program} cannot ask for the PIN: {what}")
+}
+
+/// A PIN that was handed over cannot be had.
+pub(crate) fn unreadable_pin(from: &str) -> String {
+    format!("the PIN cannot be read from {from}")
+}
+
+/// Where a PIN was handed over.
+pub(crate) fn descriptor(number: i32) -> String {
+    format!("descriptor {number}")
+}
+
+/// The same, once it is open.
+pub(crate) const ITS_DESCRIPTOR: &str = "its descriptor";
+
+const ANOTHER_WAY: &str = "run it in a terminal, or hand the PIN over with --pin-fd";
+
+/// No PIN in a command that somebody waits for.
+pub(crate) fn no_pin(error: &PinError) -> Failure {
+    let hint = match error {
+        PinError::Cancelled | PinError::Interrupted => {
+            return Failure::new(code::PIN, NO_PIN, "nothing was changed");
+        }
+        PinError::NoTerminal => ANOTHER_WAY,
+        PinError::Asking { .. } => "nothing was changed",
+        PinError::Unusable(_) => "the token was not asked; nothing was changed",
+        PinError::Unreadable { .. } => "is the descriptor open, and the credential readable?",
+    };
+    Failure::new(code::PIN, with_causes(error), hint)
+}
+
+/// The descriptor that was to hold the PIN of `up` cannot be had.
+pub(crate) fn no_pin_fd(error: &PinError) -> Failure {
+    let hint = "open it, as in: --pin-fd 9 9<FILE";
+    Failure::new(code::USAGE, with_causes(error), hint)
+}
+
+/// The credential that was to hold the PIN of `up` cannot be had.
+pub(crate) fn no_credential(error: &PinError) -> Failure {
+    let hint = "correct the unit's LoadCredential=, or leave it out";
+    Failure::new(code::PIN, with_causes(error), hint)
+}
+
+/// What was handed over is no PIN.
+pub(crate) fn bad_given_pin(error: &PinError) -> Failure {
+    let hint = "what is handed over has to be the PIN and nothing else";
+    Failure::new(code::PIN, with_causes(error), hint)
+}
+
+/// The program that was to ask fails.
+pub(crate) fn cannot_ask(error: &PinError) -> Failure {
+    Failure::new(code::PIN, with_causes(error), ANOTHER_WAY)
+}
+
+/// Secrets that only a person can say.
+pub(crate) fn nobody_to_type() -> Failure {
+    Failure::new(
+        code::PIN,
+        "there is no terminal to ask on",
+        "run it in a terminal: these secrets are only typed",
+    )
+}

@@ -7,7 +7,7 @@ use tokenvpn_common::status::{Peer, Status};
 use tokenvpn_common::watch::{Watch, amount};
 
 use super::{count, list};
-use crate::words::{Failure, code};
+use crate::words::{Doing, Failure, code};
 
 /// The status in a few lines.
 pub(crate) fn status(interface: &str, status: &Status, now: UnixTime) -> String {
@@ -103,7 +103,7 @@ pub(crate) fn no_screen(error: io::Error) -> Failure {
             "a live view needs a terminal to fill",
             "leave out --watch, or add --json for one object a line",
         ),
-        _ => Failure::internal(format!("the terminal cannot be used: {error}")),
+        _ => Doing::UseTerminal.failed(error),
     }
 }
 

@@ -1,0 +1,70 @@
+//! What only a mistake of ours brings about, or a system that is not as we know it.
+
+use std::fmt::Display;
+
+use super::{Failure, code, english};
+
+/// What should not happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The worker is not what the supervisor takes it for.
+    WorkerEnded,
+    WorkerDeaf,
+    WorkerOutOfTurn,
+    WorkerMovedWithoutSession,
+    WorkerNamesNoGateway,
+    /// The supervisor is not what the worker takes it for.
+    NothingToBeginWith,
+    NothingToCarry,
+    NoPinOrder,
+    NothingToGoOnWith,
+    CarriesAlready,
+    NoDescriptors,
+    NoCandidates,
+    CandidateOfNoGateway,
+    /// An answer over the control socket that is none.
+    Answer,
+    /// The tunnel's protocol fails in our hands.
+    Protocol,
+    /// What the system, or a layer of ours, refuses.
+    Refused {
+        doing: Doing,
+        cause: String,
+    },
+    /// A state that is none of an error was to be one.
+    NoError {
+        state: String,
+    },
+}
+
+/// What could not be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    ForbidCoreFiles,
+    ProtectMemory,
+    HoldSignals,
+    StartSupervisor,
+    Supervise,
+    StartWorker,
+    HearSupervisor,
+    TellRemoval,
+    AskPin,
+    AddPeer,
+    StartPackets,
+    CarryPackets,
+    UseTerminal,
+}
+
+impl Doing {
+    /// The fault that it could not be done.
+    pub(crate) fn failed(self, cause: impl Display) -> Failure {
+        let cause = cause.to_string();
+        Fault::Refused { doing: self, cause }.into()
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        Failure::new(code::INTERNAL, english::fault(&fault), english::REPORT)
+    }
+}
