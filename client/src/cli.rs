@@ -9,113 +9,92 @@ use tokenvpn_common::token::Ident;
 
 use crate::commands::token::TokenCommand;
 use crate::lifecycle::OnRemoval;
-use crate::words;
+use crate::words::{self, help};
 
-/// A VPN that you carry: everything it needs comes from an OpenPGP card token.
 #[derive(Debug, Parser)]
-#[command(name = "tokenvpn", version, arg_required_else_help = true)]
+#[command(name = "tokenvpn", version, about = help::ABOUT, arg_required_else_help = true)]
 pub(crate) struct Cli {
-    /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What to do.
+// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Wait for a token, ask for its PIN and hold the tunnel until the token is pulled.
+    #[command(about = help::UP)]
     Up(Up),
-    /// End a running `up` and put everything back.
+    #[command(about = help::DOWN)]
     Down(Interface),
-    /// Say whether the tunnel is up.
+    #[command(about = help::STATUS)]
     Status(Status),
-    /// Look for what keeps the tunnel from working, and say what to do about it.
+    #[command(about = help::DOCTOR)]
     Doctor(Doctor),
-    /// Look at tokens, fill and empty them.
-    #[command(subcommand)]
+    #[command(subcommand, about = help::TOKEN)]
     Token(TokenCommand),
 }
 
-/// Options of `up`. What is left out comes from /etc/tokenvpn/client.toml.
+// Options of `up`. What is left out comes from /etc/tokenvpn/client.toml.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Up {
-    /// Use this token only, as in 0006:12345678.
-    #[arg(long, value_name = "IDENT")]
+    #[arg(long, value_name = "IDENT", help = help::up::TOKEN)]
     pub(crate) token: Option<Ident>,
-    /// Read the PIN from this open descriptor; it is tried once.
-    #[arg(long, value_name = "N", value_parser = descriptor)]
+    #[arg(long, value_name = "N", value_parser = descriptor, help = help::up::PIN_FD)]
     pub(crate) pin_fd: Option<RawFd>,
-    /// Name of the tunnel device [default: tokenvpn].
-    #[arg(long, value_name = "NAME", value_parser = interface)]
+    #[arg(long, value_name = "NAME", value_parser = interface, help = help::up::INTERFACE)]
     pub(crate) interface: Option<String>,
-    /// Give up (exit 3) when no token is plugged in within this time.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help = help::up::WAIT)]
     pub(crate) wait: Option<Duration>,
-    /// Give up (exit 9) when no gateway answers within this time.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help = help::up::READY_TIMEOUT)]
     pub(crate) ready_timeout: Option<Duration>,
-    /// End with the first token: at its removal (exit 10) or at what is wrong with it.
-    #[arg(long)]
+    #[arg(long, help = help::up::ONCE)]
     pub(crate) once: bool,
-    /// Let nothing out of this computer but through the tunnel.
-    ///
-    /// From the start, before any token, until it is ended (Ctrl-C, `tokenvpn down`): whatever
-    /// would leave by a default route is refused. Networks to which the routing table knows
-    /// a way of their own stay reachable, the local network above all, and the tunnel's own
-    /// datagrams pass. If it ends otherwise, or is killed, all stays closed until `tokenvpn
-    /// down`. A gateway given by name needs a name server in the local network. Programs that bind
-    /// themselves to a network device still reach what is on that link.
-    #[arg(long)]
+    #[arg(
+        long,
+        help = help::up::KILL_SWITCH,
+        long_help = help::with_more(help::up::KILL_SWITCH, help::up::KILL_SWITCH_MORE)
+    )]
     pub(crate) kill_switch: bool,
-    /// What the removal of the token means: immediate, grace:SECONDS or hold [default: immediate].
-    ///
-    /// immediate: keys and tunnel go at once, however short the token was out; a reader that the
-    /// smart-card service looks at only now and then hides a shorter absence than that.
-    ///
-    /// grace:SECONDS, at most 60: the tunnel stands still, nothing is sent, and it goes on
-    /// without a PIN if the same token comes back in time. Its keys stay in memory meanwhile, and
-    /// a token is known by its number alone, which a fake card can have too.
-    ///
-    /// hold: keys and tunnel go at once, but the networks of the profile lead nowhere until a token
-    /// opens a tunnel again or it is ended as above.
-    #[arg(long, value_name = "POLICY")]
+    #[arg(
+        long,
+        value_name = "POLICY",
+        help = help::up::ON_REMOVAL,
+        long_help = help::with_more(help::up::ON_REMOVAL, help::up::ON_REMOVAL_MORE)
+    )]
     pub(crate) on_removal: Option<OnRemoval>,
-    /// Print one event a line on stdout, as JSON.
-    #[arg(long)]
+    #[arg(long, help = help::up::JSON)]
     pub(crate) json: bool,
 }
 
-/// Options of `status`.
+// Options of `status`.
 #[derive(Debug, Args)]
 pub(crate) struct Status {
-    /// Which tunnel.
     #[command(flatten)]
     pub(crate) interface: Interface,
-    /// Print JSON.
-    #[arg(long)]
+    #[arg(long, help = help::JSON)]
     pub(crate) json: bool,
-    /// Go on showing it every second, with rates, until q is pressed; with --json one
-    /// object a line.
-    #[arg(long)]
+    #[arg(long, help = help::status::WATCH)]
     pub(crate) watch: bool,
 }
 
-/// Options of `doctor`.
+// Options of `doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Look instead for anything that tokenvpn has left on this computer.
-    #[arg(long)]
+    #[arg(long, help = help::doctor::RESIDUE)]
     pub(crate) residue: bool,
-    /// Print JSON.
-    #[arg(long)]
+    #[arg(long, help = help::JSON)]
     pub(crate) json: bool,
 }
 
-/// Which tunnel is meant.
+// Which tunnel is meant.
 #[derive(Debug, Args)]
 pub(crate) struct Interface {
-    /// Name of the tunnel device.
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_INTERFACE, value_parser = interface)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = DEFAULT_INTERFACE,
+        value_parser = interface,
+        help = help::tunnel::INTERFACE
+    )]
     pub(crate) interface: String,
 }
 

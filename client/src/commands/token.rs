@@ -26,44 +26,47 @@ use tokenvpn_common::token::{Content, Ident};
 use self::secrets::{ask, goes_on};
 use crate::pin::{self, PinError};
 use crate::terminal::{self, Terminal};
-use crate::words::{self, Choice, Doing, Failure, State};
+use crate::words::{self, Choice, Doing, Failure, State, help};
 
-/// What to do with tokens.
+// What to do with tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// List the tokens that are plugged in.
+    #[command(about = help::token::LIST)]
     List(list::List),
-    /// Show what a token holds: with its PIN everything but the secrets.
+    #[command(about = help::token::SHOW)]
     Show(show::Show),
-    /// Make a key and write it to a token, with what an invitation says.
+    #[command(about = help::token::ISSUE)]
     Issue(issue::Issue),
-    /// Give a token a new expiry, and what else a new invitation of the same name says.
+    #[command(about = help::token::RENEW)]
     Renew(renew::Renew),
-    /// Change where a token connects to and what it routes, or its name.
+    #[command(about = help::token::EDIT)]
     Edit(edit::Edit),
-    /// Erase profile and label from a token.
+    #[command(about = help::token::ERASE)]
     Erase(erase::Erase),
-    /// Change a token's PIN, its admin PIN or its reset code.
+    #[command(about = help::token::PIN)]
     Pin(change::Change),
-    /// Give a token whose PIN is blocked or forgotten a new one.
+    #[command(about = help::token::UNBLOCK)]
     Unblock(unblock::Unblock),
 }
 
-/// Which token.
+// Which token.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
-    /// Use this token, as in 0006:12345678.
-    #[arg(long, value_name = "IDENT")]
+    #[arg(long, value_name = "IDENT", help = help::token::TOKEN)]
     pub(crate) token: Option<Ident>,
 }
 
-/// Which token, and who says its PIN.
+// Which token, and who says its PIN.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
     #[command(flatten)]
     named: Named,
-    /// Read the PIN from this open descriptor; it is tried once.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(3..))]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(i32).range(3..),
+        help = help::token::PIN_FD
+    )]
     pub(crate) pin_fd: Option<RawFd>,
 }
 

@@ -5,6 +5,7 @@ mod cli;
 mod content;
 mod doctor;
 mod fault;
+pub(crate) mod help;
 mod prompt;
 mod state;
 mod status;

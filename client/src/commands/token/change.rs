@@ -5,18 +5,16 @@ use tokenvpn_common::io::card::{AdminPin, ResetCode, Secret, Token};
 
 use super::secrets::{administer, ask_new, ask_new_pin, goes_on, need_terminal};
 use super::{Interrupts, Named, PinSource};
-use crate::words::{self, Failure};
+use crate::words::{self, Failure, help};
 
-/// Options of `token pin`.
+// Options of `token pin`.
 #[derive(Debug, Args)]
 pub(crate) struct Change {
     #[command(flatten)]
     named: Named,
-    /// Change the admin PIN instead.
-    #[arg(long, conflicts_with = "reset_code")]
+    #[arg(long, conflicts_with = "reset_code", help = help::pin::ADMIN)]
     admin: bool,
-    /// Set the reset code instead, with the admin PIN: who has the code can unblock the PIN.
-    #[arg(long)]
+    #[arg(long, help = help::pin::RESET_CODE)]
     reset_code: bool,
 }
 

@@ -13,31 +13,31 @@ use tokenvpn_common::token::Content;
 use super::content::holds_profile;
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, PinSource, Which, failure};
-use crate::words::{self, Failure, State};
+use crate::words::{self, Failure, State, help};
 
-/// Options of `token edit`. A list that is given replaces the one on the token.
+// Options of `token edit`. A list that is given replaces the one on the token.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true))]
 pub(crate) struct Edit {
     #[command(flatten)]
     which: Which,
-    /// Reach the gateway here; several times: in this order.
-    #[arg(long, value_name = "HOST:PORT", group = "change")]
+    #[arg(long, value_name = "HOST:PORT", group = "change", help = help::edit::ENDPOINT)]
     endpoint: Vec<Endpoint>,
-    /// Whose endpoints they are, on a token with several gateways: 1 for the first.
-    #[arg(long, value_name = "N", requires = "endpoint")]
+    #[arg(long, value_name = "N", requires = "endpoint", help = help::edit::GATEWAY)]
     gateway: Option<NonZeroUsize>,
-    /// Route this network into the tunnel; several times: these, and no other.
-    #[arg(long, value_name = "CIDR", group = "change")]
+    #[arg(long, value_name = "CIDR", group = "change", help = help::edit::ROUTE)]
     route: Vec<IpNet>,
-    /// Use this name server while the tunnel is up; several times: these.
-    #[arg(long, value_name = "IP", group = "change", conflicts_with = "no_dns")]
+    #[arg(
+        long,
+        value_name = "IP",
+        group = "change",
+        conflicts_with = "no_dns",
+        help = help::edit::DNS
+    )]
     dns: Vec<IpAddr>,
-    /// Use no name server of the tunnel's.
-    #[arg(long, group = "change")]
+    #[arg(long, group = "change", help = help::edit::NO_DNS)]
     no_dns: bool,
-    /// Call the token so; the gateway keeps the name that it knows.
-    #[arg(long, value_name = "NAME", group = "change")]
+    #[arg(long, value_name = "NAME", group = "change", help = help::edit::NAME)]
     name: Option<Name>,
 }
 

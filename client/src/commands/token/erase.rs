@@ -8,7 +8,7 @@ use tokenvpn_common::token::Content;
 use super::{Interrupts, Which, confirm, failure};
 use crate::words::{self, Failure};
 
-/// Options of `token erase`.
+// Options of `token erase`.
 #[derive(Debug, Args)]
 pub(crate) struct Erase {
     #[command(flatten)]

@@ -13,21 +13,18 @@ use zeroize::Zeroizing;
 use super::secrets::{administer, need_terminal};
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, confirm, failure, invited, print};
-use crate::words::{self, Failure};
+use crate::words::{self, Failure, help};
 
-/// Options of `token issue`.
+// Options of `token issue`.
 #[derive(Debug, Args)]
 pub(crate) struct Issue {
     #[command(flatten)]
     which: Which,
-    /// Write no label: nobody learns the token's name without its PIN.
-    #[arg(long)]
+    #[arg(long, help = help::issue::NO_LABEL)]
     no_label: bool,
-    /// Call the card itself so, for whoever asks it without a PIN; needs the admin PIN.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = help::issue::CARD_NAME)]
     card_name: Option<HolderName>,
-    /// The invitation [default: standard input].
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", help = help::issue::INVITATION)]
     invitation: Option<PathBuf>,
 }
 

@@ -8,13 +8,12 @@ use tokenvpn_common::io::clock;
 
 use super::content::facts_json;
 use super::{SCHEMA, failure, print};
-use crate::words::{self, Failure, State};
+use crate::words::{self, Failure, State, help};
 
-/// Options of `token list`.
+// Options of `token list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Print JSON.
-    #[arg(long)]
+    #[arg(long, help = help::JSON)]
     json: bool,
 }
 

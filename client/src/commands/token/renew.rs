@@ -11,18 +11,16 @@ use tokenvpn_common::token::Content;
 use super::content::holds_profile;
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, failure, invited, print};
-use crate::words::{self, Failure};
+use crate::words::{self, Failure, help};
 
-/// Options of `token renew`.
+// Options of `token renew`.
 #[derive(Debug, Args)]
 pub(crate) struct Renew {
     #[command(flatten)]
     which: Which,
-    /// Make a new key; the gateway forgets the old one when it enrols this one.
-    #[arg(long)]
+    #[arg(long, help = help::renew::NEW_KEY)]
     new_key: bool,
-    /// The new invitation [default: standard input].
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", help = help::renew::INVITATION)]
     invitation: Option<PathBuf>,
 }
 

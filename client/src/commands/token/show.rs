@@ -8,15 +8,14 @@ use tokenvpn_common::token::Content;
 
 use super::content::{facts_json, holds_profile, profile_json};
 use super::{Interrupts, PinSource, SCHEMA, Which, failure, print};
-use crate::words::{self, Failure};
+use crate::words::{self, Failure, help};
 
-/// Options of `token show`.
+// Options of `token show`.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[command(flatten)]
     which: Which,
-    /// Print JSON.
-    #[arg(long)]
+    #[arg(long, help = help::JSON)]
     json: bool,
 }
 

@@ -5,15 +5,14 @@ use tokenvpn_common::io::card::{CardError, ResetCode, Secret, Token};
 
 use super::secrets::{administer, ask, ask_new_pin, goes_on, need_terminal};
 use super::{Interrupts, Named, failure};
-use crate::words::{self, Failure};
+use crate::words::{self, Failure, help};
 
-/// Options of `token unblock`.
+// Options of `token unblock`.
 #[derive(Debug, Args)]
 pub(crate) struct Unblock {
     #[command(flatten)]
     named: Named,
-    /// Use the admin PIN even if the token has a reset code.
-    #[arg(long)]
+    #[arg(long, help = help::unblock::ADMIN)]
     admin: bool,
 }
 
