@@ -2,21 +2,17 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use nix::sys::signal::Signal;
 use rig::{
-    Card, Gateway, Host, Scene, Up, Web,
-    scene::{ENDPOINT, INNER_NETWORK, TUNNEL_NETWORK},
+    Card, Gateway, Host, Process, Scene, Up,
+    client::PIN_FD,
+    scene::{ENDPOINT, GREETING, INNER_NETWORK, PAGE, TUNNEL_NETWORK},
     wait::{self, Now, SOON, now},
     web,
-};
-use tokenvpn_common::{
-    io::clock::unix_time,
-    key::{PrivateKey, PublicKey},
-    profile::{self, Profile},
 };
 
 /// The other way to the gateway.
@@ -202,99 +198,179 @@ fn a_name_that_leads_elsewhere_is_looked_up_again_when_the_gateway_falls_silent(
     download.finish();
 }
 
-/// A profile with two gateways, each with a preshared key of its own.
-#[test]
-fn another_gateway_takes_over_when_the_first_stops() {
-    let scene = Scene::new();
-    let other = scene.world.host("other");
-    scene.world.wire(
-        (&other, "eth0", "198.51.101.7/24"),
-        (&scene.router, "other", "198.51.101.1/24"),
-    );
-    other.ip("route add default via 198.51.101.1");
-    const OTHER_ENDPOINT: &str = "198.51.101.7:51820";
-    let gateways = [
-        Gateway::init(&scene.gateway, ENDPOINT, TUNNEL_NETWORK),
-        Gateway::init(&other, OTHER_ENDPOINT, TUNNEL_NETWORK),
-    ];
-    let private_key = PrivateKey::generate();
-    let mut known = Vec::new();
-    for (gateway, endpoint) in gateways.iter().zip([ENDPOINT, OTHER_ENDPOINT]) {
-        gateway.start();
-        let preshared_key = tokenvpn_common::key::PresharedKey::generate();
-        let file = gateway.host().dir().join("psk");
-        fs::write(&file, preshared_key.expose_text().as_bytes()).expect("a file");
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("our own file");
-        let own = private_key.public().to_string();
-        gateway
-            .command(&["add", "traveller", "--public-key", &own])
-            .args(["--address", "10.77.0.2", "--preshared-key"])
-            .arg(&file)
-            .ok();
-        let public_key: PublicKey = gateway.status().public_key.expect("a gateway has a key");
-        known.push(profile::Gateway {
-            public_key,
-            preshared_key: Some(preshared_key),
-            endpoints: vec![endpoint.parse().expect("an endpoint")],
-        });
+const OTHER_ENDPOINT: &str = "198.51.101.7:51820";
+
+/// Two gateways into one network, and a token that knows both: each has invited it.
+///
+/// ```text
+///  one ─── router ── gateway ──10.20.0── server
+///             └───── other ────10.20.1─────┘
+/// ```
+struct Pair {
+    card: Card,
+    gateways: [Gateway; 2],
+    scene: Scene,
+}
+
+impl Pair {
+    #[track_caller]
+    fn new() -> Pair {
+        let scene = Scene::new();
+        let other = scene.world.host("other");
+        scene.world.wire(
+            (&other, "eth0", "198.51.101.7/24"),
+            (&scene.router, "other", "198.51.101.1/24"),
+        );
+        scene.world.wire(
+            (&other, "inner", "10.20.1.1/24"),
+            (&scene.server, "eth1", "10.20.1.80/24"),
+        );
+        other.set_forwarding(true);
+        other.ip("route add default via 198.51.101.1");
+        other.ip("route add 10.20.0.80/32 via 10.20.1.80");
+        let first = scene.start_gateway();
+        let second = Gateway::init(&other, OTHER_ENDPOINT, TUNNEL_NETWORK);
+        second.start();
+        let card = scene.issue(&first, "traveller");
+        let one = &scene.one;
+        card.insert();
+        one.await_token(&card.ident());
+        let options = ["--address", "10.77.0.2", "--route", INNER_NETWORK];
+        let invitation = second.invite("traveller", &options);
+        let number = PIN_FD.to_string();
+        let added = one
+            .tokenvpn(&["token", "add-gateway", "--pin-fd", &number])
+            .text_on(PIN_FD, card.pin())
+            .stdin(&*invitation)
+            .finish();
+        second.enrol(&added.expect_code(0).stdout);
+        card.remove();
+        Pair {
+            card,
+            gateways: [first, second],
+            scene,
+        }
     }
-    let profile = Profile {
-        name: "traveller".parse().expect("a name"),
-        serial: 1,
-        issued: unix_time(),
-        not_before: None,
-        not_after: None,
-        private_key,
-        gateways: known,
-        addresses: vec!["10.77.0.2/24".parse().expect("an address")],
-        allowed_ips: vec![TUNNEL_NETWORK.parse().expect("a network")],
-        dns: Vec::new(),
-        mtu: 1280,
-        keepalive: 25,
-    };
-    let one = &scene.one;
-    one.start_pcscd();
-    let card = Card::new(&scene.world, "traveller");
-    card.connect(one);
-    card.insert();
-    card.write(one, &profile.encode().expect("it fits"), None);
-    card.remove();
-    // The same address behind both, as a pair of gateways would have it.
-    let _webs = [
-        Web::serve(
-            &scene.gateway,
-            "10.77.0.1:80".parse().expect("an address"),
-            "first",
-        ),
-        Web::serve(
-            &other,
-            "10.77.0.1:80".parse().expect("an address"),
-            "second",
-        ),
-    ];
-    let up = scene.connect(one, &card);
-    assert_eq!(one.fetch("http://10.77.0.1/").as_deref(), Some("first"));
+
+    /// What the routing protocol of a pair of gateways would do: the inner network learns
+    /// through which of them the token is reached.
+    #[track_caller]
+    fn inner_way_back(&self, gateway: &str) {
+        let server = &self.scene.server;
+        server.ip(&format!("route replace {TUNNEL_NETWORK} via {gateway}"));
+    }
+}
+
+const FIRST_WAY: &str = "10.20.0.1";
+const OTHER_WAY: &str = "10.20.1.1";
+
+#[test]
+fn a_running_download_goes_over_to_another_gateway_and_comes_back() {
+    let pair = Pair::new();
+    let Pair { scene, card, .. } = &pair;
+    let _web = scene.serve();
+    let up = scene.connect(&scene.one, card);
+    let download = Download::start(&scene.one, "10.20.0.80", 3_000_000, 40);
 
     cut(&scene.router, "203.0.113.5", true);
     let cut_at = now();
-    // Somebody wants something; until then nobody misses it.
-    let fetch = || {
-        one.curl("http://10.77.0.1/", Duration::from_secs(1))
-            .finish()
-    };
-    let page = wait::until("the other gateway serves", LIMIT, || {
-        let fetched = fetch();
-        fetched.status.success().then_some(fetched.stdout)
-    });
-    let took = now().since(cut_at);
-    println!("another gateway serves after {took:?}");
-    assert_eq!(page, "second\n");
-    let moved = up.await_state("moved");
+    let moved = up.await_state_within("moved", LIMIT);
     assert_eq!(moved["to"], OTHER_ENDPOINT);
+    pair.inner_way_back(OTHER_WAY);
+    download.await_more(cut_at);
+    let stood_still = now().since(cut_at);
+    println!("went on through the other gateway after {stood_still:?}");
+    assert!(stood_still <= LIMIT, "{stood_still:?}");
 
     cut(&scene.router, "203.0.113.5", false);
-    let back = up.await_state_within("moved", Duration::from_secs(30));
-    assert_eq!(back["to"], ENDPOINT);
-    assert_eq!(one.fetch("http://10.77.0.1/").as_deref(), Some("first"));
+    let moves = |up: &Up| {
+        let events = up.events();
+        let moved = events.iter().filter(|event| event["state"] == "moved");
+        moved.count()
+    };
+    let pause = download.longest_pause_until(Duration::from_secs(30), || moves(&up) == 2);
+    assert!(pause < Duration::from_secs(2), "{pause:?}");
+    assert_eq!(up.await_state("moved")["to"], ENDPOINT);
+    pair.inner_way_back(FIRST_WAY);
+    download.finish();
     assert!(!has_event(&up, "lost"));
+}
+
+/// Nothing is lost on the way back, though the inner network learns of it a moment late.
+#[test]
+fn what_the_other_gateway_still_sends_arrives_after_the_return() {
+    let pair = Pair::new();
+    let Pair { scene, card, .. } = &pair;
+    let one = &scene.one;
+    cut(&scene.router, "203.0.113.5", true);
+    let up = scene.connect(one, card);
+    pair.inner_way_back(OTHER_WAY);
+    let words = ["-n", "-i", "0.05", "10.20.0.80"];
+    let ping = one.run("ping").args(words).spawn();
+    let await_more = |what: &str| {
+        let before = answered(&ping).len();
+        wait::until_true(what, SOON, || answered(&ping).len() > before + 10);
+    };
+    await_more("the server answers");
+    cut(&scene.router, "203.0.113.5", false);
+    let moved = up.await_state_within("moved", Duration::from_secs(40));
+    assert_eq!(moved["to"], ENDPOINT);
+    await_more("answers arrive from the gateway that was left");
+    pair.inner_way_back(FIRST_WAY);
+    await_more("answers arrive from the first gateway");
+    ping.signal(Signal::SIGINT);
+    ping.exit_code(SOON);
+    let answered = answered(&ping);
+    let all: Vec<_> = (1..=answered.len()).collect();
+    assert_eq!(answered, all, "an answer is missing");
+    assert!(!has_event(&up, "lost"));
+}
+
+/// Which echo requests were answered.
+fn answered(ping: &Process) -> Vec<usize> {
+    let told = ping.stdout().all();
+    let numbers = told.split("icmp_seq=").skip(1);
+    let mut numbers: Vec<_> = numbers
+        .filter_map(|rest| rest.split(' ').next()?.parse().ok())
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn a_gateway_that_was_taken_off_the_token_is_asked_no_more() {
+    let pair = Pair::new();
+    let Pair {
+        scene,
+        card,
+        gateways: [first, second],
+    } = &pair;
+    let one = &scene.one;
+    card.insert();
+    one.await_token(&card.ident());
+    let number = PIN_FD.to_string();
+    let words = [
+        "token",
+        "edit",
+        "--remove-gateway",
+        "1",
+        "--pin-fd",
+        &number,
+    ];
+    one.tokenvpn(&words)
+        .text_on(PIN_FD, card.pin())
+        .finish()
+        .expect_code(0);
+    card.remove();
+    let before = first.peer("traveller");
+    let up = scene.connect(one, card);
+    pair.inner_way_back(OTHER_WAY);
+    let _web = scene.serve();
+    assert_eq!(one.fetch(PAGE).as_deref(), Some(GREETING));
+    assert!(second.peer("traveller").latest_handshake.is_some());
+    assert_eq!(
+        first.peer("traveller").latest_handshake,
+        before.latest_handshake
+    );
+    assert!(!has_event(&up, "moved"));
 }

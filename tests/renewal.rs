@@ -146,6 +146,112 @@ fn only_what_the_invitation_is_for_is_renewed() {
 }
 
 #[test]
+fn a_second_gateway_is_added_beside_the_first_and_taken_off_again() {
+    let (desk, first) = issued(&[]);
+    let pin = desk.card.pin();
+    let before = desk.shown();
+    desk.card.reset_counts();
+    let second = Invitation {
+        expires: Some("2098-06-30".parse().unwrap()),
+        endpoints: vec!["osaka.example:51820".parse().unwrap()],
+        ..invitation()
+    };
+    let added = desk.converse(&["add-gateway"], &text(&second), &[("3 tries left: ", pin)]);
+    let added = added.expect(
+        0,
+        &["tokyo.example", "osaka.example", "2098-06-30", "read back"],
+    );
+    assert!(
+        added.said.contains("Not taken from the invitation"),
+        "{}",
+        added.said
+    );
+    let counts = desk.card.counts();
+    assert_eq!((counts.pins, counts.right_pins), (1, 1));
+    let enrolment = Enrolment::from_toml(&added.stdout).unwrap();
+    assert_eq!(
+        (enrolment.id.clone(), enrolment.serial),
+        (second.id.clone(), 2)
+    );
+
+    let after = desk.shown();
+    let profile = &after["profile"];
+    assert_eq!(profile["public_key"], enrolment.public_key.to_string());
+    for kept in ["public_key", "not_after", "addresses", "allowed_ips", "dns"] {
+        assert_eq!(profile[kept], before["profile"][kept], "{kept}");
+    }
+    let key = |at: usize| profile["gateways"][at]["public_key"].clone();
+    assert_eq!(
+        [key(0), key(1), key(2)],
+        [
+            first.gateway_public_key.to_string().into(),
+            second.gateway_public_key.to_string().into(),
+            Value::Null
+        ]
+    );
+
+    desk.token(&["add-gateway"], pin, &text(&second))
+        .expect_error(1, &["knows the gateway already", "token renew"]);
+    desk.token(&["edit", "--remove-gateway", "3"], pin, "")
+        .expect_error(2, &["no gateway 3", "2 gateways"]);
+    assert_eq!(desk.shown(), after);
+
+    let words = ["edit", "--remove-gateway", "1"];
+    desk.token(&words, pin, "").expect_code(0);
+    let left = desk.shown()["profile"]["gateways"].clone();
+    assert_eq!(left, serde_json::json!([profile["gateways"][1]]));
+    desk.token(&words, pin, "")
+        .expect_error(1, &["only gateway", "token erase"]);
+}
+
+#[test]
+fn a_gateway_that_does_not_belong_on_the_token_is_not_added() {
+    let (desk, _) = issued(&[]);
+    let pin = desk.card.pin();
+    let other_name = Invitation {
+        name: "somebody".parse().unwrap(),
+        ..invitation()
+    };
+    let other_address = Invitation {
+        addresses: vec!["10.77.0.8/24".parse().unwrap()],
+        ..invitation()
+    };
+    let late = Invitation {
+        valid_until: "2026-11-02".parse().unwrap(),
+        ..invitation()
+    };
+    for (stdin, facts) in [
+        (text(&other_name), &["traveller", "somebody"][..]),
+        (text(&other_address), &["10.77.0.8", "--address 10.77.0.7"]),
+        (text(&late), &["valid until"]),
+        (String::new(), &["empty"]),
+    ] {
+        let added = desk.token(&["add-gateway"], pin, &stdin);
+        assert_eq!(added.expect_error(1, facts).stdout, "");
+    }
+    assert_eq!(desk.card.counts().writes, 0);
+    let empty = Desk::new();
+    empty
+        .token(&["add-gateway"], empty.card.pin(), &text(&invitation()))
+        .expect_error(8, &["holds no VPN profile"]);
+}
+
+#[test]
+fn a_gateway_that_does_not_invite_is_told_to_be_gone() {
+    let (desk, first) = issued(&[]);
+    let pin = desk.card.pin();
+    let renewal = renewal(&first);
+    let renewed = desk.token(&["renew"], pin, &text(&renewal));
+    let told = renewed.expect_code(0).stderr;
+    let (_, gone) = told.split_once("No longer on the token:").unwrap();
+    assert!(
+        gone.contains(&first.gateway_public_key.to_string()),
+        "{told}"
+    );
+    assert!(gone.contains("tokyo.example:51820"), "{told}");
+}
+
+#[test]
 fn an_edited_token_differs_in_what_was_said_and_in_nothing_else() {
     let (desk, _) = issued(&[]);
     let before = desk.shown();

@@ -194,6 +194,10 @@ impl Device {
             return false;
         };
         peer.drop_tunnels(&mut self.shared);
+        // Its place will be another's.
+        for other in self.peers.iter_mut() {
+            other.successor.take_if(|successor| *successor == peer.id);
+        }
         for &network in &peer.config.allowed_ips {
             self.shared.allowed_ips.remove(network);
         }
@@ -228,8 +232,8 @@ impl Device {
         }
     }
 
-    /// Gives all networks of one peer to another, from the next packet on. Does nothing if
-    /// either does not exist.
+    /// Gives all networks of one peer to another, from the next packet on. What the first one
+    /// still sends from them is taken until it rests. Does nothing if either does not exist.
     pub fn entrust(&mut self, from: &PublicKey, to: &PublicKey) {
         let ids = [from, to].map(|key| self.peers.find(key.as_bytes()));
         let [Some(from), Some(to)] = ids else {
@@ -239,12 +243,14 @@ impl Device {
             return;
         };
         let networks = std::mem::take(&mut giver.config.allowed_ips);
+        giver.successor = Some(to);
         for &network in &networks {
             self.shared.allowed_ips.insert(network, to);
         }
         let taker = self.peers.peer_mut(to);
         let taker = taker.expect("invariant: it was found");
         taker.config.allowed_ips.extend(networks);
+        taker.successor = None;
     }
 
     /// Which initiations of a peer were answered, to be stored: whoever starts again and

@@ -96,6 +96,8 @@ pub(crate) struct Peer {
     pub(crate) id: PeerId,
     pub(crate) config: PeerConfig,
     pub(crate) roaming: Roaming,
+    /// Who has been given its networks, from which it may still send.
+    pub(crate) successor: Option<PeerId>,
     tunnel: Option<Box<Tunnel>>,
     candidate: Option<Candidate>,
     /// What is left to it of the initiations that are answered.
@@ -134,6 +136,7 @@ impl Peer {
             id,
             roaming: Roaming::expected(config.endpoint),
             config,
+            successor: None,
             tunnel: None,
             candidate: None,
             allowance: Bucket::FULL,
@@ -567,7 +570,7 @@ impl Peer {
             Opened::Malformed => shared.out.counters.bad_inner += 1,
             Opened::Packet(len) => match guard::inner(&room[..len]) {
                 None => shared.out.counters.bad_inner += 1,
-                Some(inner) if shared.allowed_ips.owner(inner.source) != Some(self.id) => {
+                Some(inner) if !self.sends_for(shared.allowed_ips.owner(inner.source)) => {
                     shared.out.counters.spoofed_inner += 1;
                 }
                 Some(inner) => {
@@ -590,6 +593,11 @@ impl Peer {
             self.begin_session(now, &mut shared.out);
         }
         self.send_waiting(shared);
+    }
+
+    /// Whether what belongs to this owner may come from this peer.
+    fn sends_for(&self, owner: Option<PeerId>) -> bool {
+        owner.is_some_and(|owner| owner == self.id || Some(owner) == self.successor)
     }
 
     /// Something authentic came along `from`.
@@ -664,6 +672,7 @@ impl Peer {
     pub(crate) fn rest(&mut self, shared: &mut Shared) {
         let unanswered_since = self.unanswered_since;
         self.drop_tunnels(shared);
+        self.successor = None;
         self.roaming = Roaming::default();
         self.unanswered_since = unanswered_since;
         self.unheard_since = None;

@@ -1,5 +1,6 @@
 //! `tokenvpn token`: looks at tokens, fills them and empties them.
 
+mod add_gateway;
 mod change;
 mod content;
 mod edit;
@@ -39,6 +40,8 @@ pub(crate) enum TokenCommand {
     Issue(issue::Issue),
     #[command(about = help::token::RENEW)]
     Renew(renew::Renew),
+    #[command(about = help::token::ADD_GATEWAY)]
+    AddGateway(add_gateway::AddGateway),
     #[command(about = help::token::EDIT)]
     Edit(edit::Edit),
     #[command(about = help::token::ERASE)]
@@ -82,6 +85,7 @@ pub(crate) fn run(command: TokenCommand) -> Result<(), Failure> {
         TokenCommand::Show(show) => show.run(),
         TokenCommand::Issue(issue) => issue.run(),
         TokenCommand::Renew(renew) => renew.run(),
+        TokenCommand::AddGateway(add) => add.run(),
         TokenCommand::Edit(edit) => edit.run(),
         TokenCommand::Erase(erase) => erase.run(),
         TokenCommand::Pin(change) => change.run(),

@@ -38,6 +38,10 @@ const REMOVAL: Token = Token(FIRST_FREE_TOKEN.0 + 2);
 /// with a handshake. A tunnel in use answers by itself.
 const ROAM_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a gateway that was left may still send: what is on its way when another one takes
+/// over, and what the networks behind it send to it until they have learned of that.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// The device between its descriptors, and what the supervisor wants of it.
 pub(super) struct Carrier {
     channel: Arc<Channel>,
@@ -52,6 +56,8 @@ pub(super) struct Carrier {
     gateway: usize,
     /// Another one that is asked meanwhile.
     probed: Option<usize>,
+    /// The one that had the networks before, and until when it may still send.
+    left: Option<(usize, Now)>,
     /// Since when the current one has owed an answer, once it was asked for one.
     doubted_since: Option<Now>,
     roam: Option<Roam>,
@@ -167,6 +173,7 @@ impl Carrier {
             attempts,
             gateway,
             probed: None,
+            left: None,
             doubted_since: None,
             roam: None,
             grace,
@@ -407,6 +414,9 @@ impl Carrier {
                 self.take(now, step);
             }
         }
+        if self.left.is_some_and(|(_, until)| until <= now) {
+            self.part(now);
+        }
         let Some(Roam { before, ask_at }) = self.roam else {
             return;
         };
@@ -441,6 +451,7 @@ impl Carrier {
                 self.roam = None;
                 self.doubted_since = None;
                 self.withdraw(now);
+                self.part(now);
                 if announce {
                     self.tell(&Report::Connecting { candidate });
                 }
@@ -467,6 +478,7 @@ impl Carrier {
                     gateway, address, ..
                 } = self.candidates[candidate];
                 tracing::debug!(endpoint = %address, "the gateway is asked here too");
+                self.part(now);
                 let key = self.gateways[gateway].public_key;
                 let device = self.datapath.device_mut();
                 match gateway == self.gateway {
@@ -499,12 +511,24 @@ impl Carrier {
         if gateway == self.gateway {
             return;
         }
-        let [old, new] = [self.gateway, gateway].map(|at| self.gateways[at].public_key);
-        self.gateway = gateway;
+        self.left.take_if(|(left, _)| *left == gateway);
+        self.part(now);
+        let old = std::mem::replace(&mut self.gateway, gateway);
         self.probed = self.probed.filter(|probed| *probed != gateway);
-        let device = self.datapath.device_mut();
-        device.entrust(&old, &new);
-        device.rest(now, &old);
+        let keys = [old, gateway].map(|at| self.gateways[at].public_key);
+        self.datapath.device_mut().entrust(&keys[0], &keys[1]);
+        self.left = Some((old, now + FAREWELL));
+        if !self.attempts.is_connected() {
+            self.part(now);
+        }
+    }
+
+    /// Takes nothing more from the gateway that was left, and speaks to it no more.
+    fn part(&mut self, now: Now) {
+        if let Some((gateway, _)) = self.left.take() {
+            let key = self.gateways[gateway].public_key;
+            self.datapath.device_mut().rest(now, &key);
+        }
     }
 
     /// Keeps step with the device, which has just sent an initiation.
@@ -576,7 +600,8 @@ impl Carrier {
 
     fn set_alarm(&mut self) -> io::Result<()> {
         let roam = self.roam.and_then(|roam| roam.ask_at);
-        let due = [self.attempts.poll_timeout(), roam];
+        let left = self.left.map(|(_, until)| until);
+        let due = [self.attempts.poll_timeout(), roam, left];
         self.alarm.set(due.into_iter().flatten().min())
     }
 

@@ -299,6 +299,43 @@ fn networks_that_are_entrusted_to_another_peer_are_its_own_at_once() {
 }
 
 #[test]
+fn who_has_given_its_networks_away_may_still_send_from_them_until_it_rests() {
+    let mut scene = Scene::connected();
+    let [heir, stranger] = [(); 2].map(|()| PrivateKey::generate().public());
+    let (now, gateway) = (scene.net.now, scene.gateway);
+    let arrives = |scene: &mut Scene| {
+        let down = packet(INNER, CLIENT, 300);
+        scene.net.send(GATEWAY_NODE, std::slice::from_ref(&down));
+        scene.net.take_inbox(CLIENT_NODE).contains(&down)
+    };
+    let device = |scene: &mut Scene| &mut scene.net.nodes[CLIENT_NODE].device;
+    for key in [&heir, &stranger] {
+        let known = peer(key, &[]);
+        device(&mut scene).add_peer(now, known).unwrap();
+    }
+    device(&mut scene).entrust(&gateway, &heir);
+    assert!(arrives(&mut scene));
+
+    // Passed on, they are none of its business any more; nor those of an heir that is gone.
+    device(&mut scene).entrust(&heir, &stranger);
+    assert!(!arrives(&mut scene));
+    device(&mut scene).entrust(&stranger, &heir);
+    assert!(arrives(&mut scene));
+    device(&mut scene).remove_peer(&heir);
+    let another = peer(&PrivateKey::generate().public(), &["0.0.0.0/0"]);
+    device(&mut scene).add_peer(now, another).unwrap();
+    assert!(!arrives(&mut scene));
+
+    let mut scene = Scene::connected();
+    let (now, gateway) = (scene.net.now, scene.gateway);
+    let known = peer(&heir, &[]);
+    device(&mut scene).add_peer(now, known).unwrap();
+    device(&mut scene).entrust(&gateway, &heir);
+    device(&mut scene).rest(now, &gateway);
+    assert!(!arrives(&mut scene));
+}
+
+#[test]
 fn a_peer_at_rest_is_spoken_to_no_more() {
     let mut scene = Scene::keeping();
     scene.connect();

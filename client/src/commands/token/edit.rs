@@ -25,6 +25,14 @@ pub(crate) struct Edit {
     endpoint: Vec<Endpoint>,
     #[arg(long, value_name = "N", requires = "endpoint", help = help::edit::GATEWAY)]
     gateway: Option<NonZeroUsize>,
+    #[arg(
+        long,
+        value_name = "N",
+        group = "change",
+        conflicts_with = "endpoint",
+        help = help::edit::REMOVE_GATEWAY
+    )]
+    remove_gateway: Option<NonZeroUsize>,
     #[arg(long, value_name = "CIDR", group = "change", help = help::edit::ROUTE)]
     route: Vec<IpNet>,
     #[arg(
@@ -78,6 +86,16 @@ impl Edit {
             let gateway = profile.gateways.get_mut(place - 1);
             let gateway = gateway.ok_or_else(|| words::no_such_gateway(place, count))?;
             gateway.endpoints = self.endpoint;
+        }
+        if let Some(place) = self.remove_gateway {
+            let (place, count) = (place.get(), profile.gateways.len());
+            if place > count {
+                return Err(words::no_such_gateway(place, count));
+            }
+            if count == 1 {
+                return Err(words::only_gateway());
+            }
+            profile.gateways.remove(place - 1);
         }
         if !self.route.is_empty() {
             profile.allowed_ips = self.route;

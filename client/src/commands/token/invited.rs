@@ -1,4 +1,4 @@
-//! The invitation that a token is issued or renewed from, and the enrolment that answers it.
+//! The invitation that a token is filled from, first and later, and the enrolment that answers it.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
@@ -30,6 +30,19 @@ pub(super) fn read(file: Option<&Path>, now: UnixTime) -> Result<Invitation, Fai
         .check_dates(now)
         .map_err(|error| words::bad_invitation(&error))?;
     Ok(invitation)
+}
+
+/// Whether the invitation is for this very key: a name can have several, each with its own
+/// addresses, and no later invitation changes them.
+pub(super) fn check_same(old: &Profile, invitation: &Invitation) -> Result<(), Failure> {
+    if invitation.name != old.name {
+        return Err(words::another_name(&old.name, &invitation.name));
+    }
+    let [own, invited] = [&old.addresses, &invitation.addresses].map(|nets| words::addresses(nets));
+    match own == invited {
+        true => Ok(()),
+        false => Err(words::another_address(&old.name, &own, &invited)),
+    }
 }
 
 /// The answer to the invitation `id`, of which this profile was made.

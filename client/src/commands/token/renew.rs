@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tokenvpn_common::invitation::Invitation;
 use tokenvpn_common::key::PrivateKey;
 use tokenvpn_common::profile::{Gateway, Profile};
 use tokenvpn_common::token::Content;
@@ -32,7 +31,7 @@ impl Renew {
         let mut token = self.which.unlock_for_a_key(&interrupts)?;
         let old = Content::from(Profile::decode(&token.profile().map_err(failure)?));
         let old = holds_profile(&old)?;
-        check_same(old, &invitation)?;
+        invited::check_same(old, &invitation)?;
 
         let id = invitation.id.clone();
         let private_key = match self.new_key {
@@ -47,28 +46,16 @@ impl Renew {
             profile.gateways = merge(&old.gateways, profile.gateways);
         }
         let draft = Draft::present(&token, profile)?;
+        let dropped = draft.dropped_gateways(old);
+        if !dropped.is_empty() {
+            eprint!("{}", words::gateways_dropped(&words::columns(&dropped)));
+        }
         let label = draft.label_after(&token.label().map_err(failure)?)?;
         let ident = token.ident();
         let profile = draft.write(token, label)?;
         eprintln!("{}", words::renewed(ident));
         print(&invited::enrolment(id, profile).to_toml())
     }
-}
-
-/// Whether the invitation renews this very key: a name can have several, each with its
-/// own addresses, and a renewal keeps them.
-fn check_same(old: &Profile, invitation: &Invitation) -> Result<(), Failure> {
-    if invitation.name != old.name {
-        return Err(words::another_name(&old.name, &invitation.name));
-    }
-    if invitation.addresses != old.addresses {
-        let (own, invited) = (
-            words::addresses(&old.addresses),
-            words::addresses(&invitation.addresses),
-        );
-        return Err(words::another_address(&old.name, &own, &invited));
-    }
-    Ok(())
 }
 
 /// The gateways of before, with the one that has invited as it is now.

@@ -46,6 +46,13 @@ impl Draft {
         }
     }
 
+    /// The gateways of `old` that it has no more.
+    pub(super) fn dropped_gateways(&self, old: &Profile) -> Vec<words::Line> {
+        let keeps = |key| self.profile.gateways.iter().any(|g| g.public_key == key);
+        let dropped = old.gateways.iter().filter(|g| !keeps(g.public_key));
+        dropped.map(words::gateway_line).collect()
+    }
+
     /// The label that belongs to it.
     pub(super) fn label(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         Label::of(&self.profile)

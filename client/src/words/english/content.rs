@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::io::card::{Facts, HolderName};
-use tokenvpn_common::profile::Profile;
+use tokenvpn_common::profile::{Gateway, Profile};
 use tokenvpn_common::token::{Content, Ident, Label};
 
 use super::list;
@@ -57,25 +57,41 @@ pub(crate) fn profile_lines(profile: &Profile) -> Vec<Line> {
         ),
         ("Issued", profile.issued.to_string()),
     ];
+    lines.extend(dates_lines(profile));
+    lines.push(("Public key", profile.private_key.public().to_string()));
+    lines.extend(profile.gateways.iter().map(gateway_line));
+    lines.push(("Addresses", list(&profile.addresses)));
+    lines.extend(settings_lines(profile));
+    lines
+}
+
+/// A gateway, without its preshared key.
+pub(crate) fn gateway_line(gateway: &Gateway) -> Line {
+    let preshared = match gateway.preshared_key {
+        Some(_) => ", with a preshared key",
+        None => "",
+    };
+    let at = list(&gateway.endpoints);
+    let gateway = format!("{}{preshared}, at {at}", gateway.public_key);
+    ("Gateway", gateway)
+}
+
+/// What a token has once, for all its gateways, its key and its addresses apart.
+pub(crate) fn shared_lines(profile: &Profile) -> Vec<Line> {
+    [dates_lines(profile), settings_lines(profile)].concat()
+}
+
+fn dates_lines(profile: &Profile) -> Vec<Line> {
     let dates = [
         ("Valid from", profile.not_before),
         ("Valid until", profile.not_after),
     ];
-    for (about, date) in dates {
-        lines.extend(date.map(|date| (about, date.to_string())));
-    }
-    lines.push(("Public key", profile.private_key.public().to_string()));
-    for gateway in &profile.gateways {
-        let preshared = match gateway.preshared_key {
-            Some(_) => ", with a preshared key",
-            None => "",
-        };
-        let at = list(&gateway.endpoints);
-        let gateway = format!("{}{preshared}, at {at}", gateway.public_key);
-        lines.push(("Gateway", gateway));
-    }
-    lines.push(("Addresses", list(&profile.addresses)));
-    lines.push(("Routes", list(&profile.allowed_ips)));
+    let line = |(about, date): (_, Option<UnixTime>)| Some((about, date?.to_string()));
+    dates.into_iter().filter_map(line).collect()
+}
+
+fn settings_lines(profile: &Profile) -> Vec<Line> {
+    let mut lines = vec![("Routes", list(&profile.allowed_ips))];
     if !profile.dns.is_empty() {
         lines.push(("DNS", list(&profile.dns)));
     }

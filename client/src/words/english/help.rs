@@ -67,6 +67,8 @@ pub(crate) mod token {
         "Make a key and write it to a token, with what an invitation says";
     pub(crate) const RENEW: &str =
         "Give a token a new expiry, and what else a new invitation of the same name says";
+    pub(crate) const ADD_GATEWAY: &str =
+        "Give a token one more gateway to go over to, from that gateway's invitation";
     pub(crate) const EDIT: &str =
         "Change where a token connects to and what it routes, or its name";
     pub(crate) const ERASE: &str = "Erase profile and label from a token";
@@ -90,10 +92,15 @@ pub(crate) mod renew {
     pub(crate) const INVITATION: &str = "The new invitation [default: standard input]";
 }
 
+pub(crate) mod add_gateway {
+    pub(crate) const INVITATION: &str = "The other gateway's invitation [default: standard input]";
+}
+
 pub(crate) mod edit {
     pub(crate) const ENDPOINT: &str = "Reach the gateway here; several times: in this order";
     pub(crate) const GATEWAY: &str =
         "Whose endpoints they are, on a token with several gateways: 1 for the first";
+    pub(crate) const REMOVE_GATEWAY: &str = "Take this gateway off the token: 1 for the first";
     pub(crate) const ROUTE: &str =
         "Route this network into the tunnel; several times: these, and no other";
     pub(crate) const DNS: &str =

@@ -31,6 +31,34 @@ pub(crate) fn no_such_gateway(place: usize, gateways: usize) -> Failure {
     )
 }
 
+/// The last gateway was to be taken off.
+pub(crate) fn only_gateway() -> Failure {
+    Failure::new(
+        code::OTHER,
+        "this is the only gateway that the token knows",
+        "give it another one first (tokenvpn token add-gateway), or empty it (tokenvpn token erase)",
+    )
+}
+
+/// The gateway that invites is on the token already.
+pub(crate) fn known_gateway() -> Failure {
+    Failure::new(
+        code::OTHER,
+        "this token knows the gateway already that made the invitation",
+        "renew the token with it: tokenvpn token renew",
+    )
+}
+
+/// What an invitation says and the token does not get.
+pub(crate) fn not_taken(lines: &str) -> String {
+    format!("Not taken from the invitation; a token has it once, for all its gateways:\n{lines}")
+}
+
+/// Gateways that the token knows no more.
+pub(crate) fn gateways_dropped(lines: &str) -> String {
+    format!("No longer on the token:\n{lines}")
+}
+
 /// The list has nothing in it.
 pub(crate) const NO_TOKEN: &str = "No token is plugged in.";
 
@@ -223,6 +251,12 @@ pub(crate) fn renewed(token: Ident) -> String {
     format!("{written} It connects again once the gateway has enrolled it.")
 }
 
+/// A token has one more gateway.
+pub(crate) fn gateway_added(token: Ident) -> String {
+    let written = written(token);
+    format!("{written} It connects there too once that gateway has enrolled it.")
+}
+
 /// A token has another secret than before.
 pub(crate) fn has_new(token: Ident, secret: Secret) -> String {
     format!("{token} has the new {secret}.")
@@ -268,7 +302,7 @@ pub(crate) fn another_address(name: &Name, own: &str, invited: &str) -> Failure 
     Failure::new(
         code::OTHER,
         format!("this token has the address {own}, and the invitation is for {invited}"),
-        format!("have this one renewed: tokenvpn-gateway invite {name} --address {options}"),
+        format!("have this address invited: tokenvpn-gateway invite {name} --address {options}"),
     )
 }
 

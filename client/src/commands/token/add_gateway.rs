@@ -1,0 +1,58 @@
+//! `tokenvpn token add-gateway`: one more gateway for a token, to go over to.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tokenvpn_common::profile::Profile;
+use tokenvpn_common::token::Content;
+
+use super::content::holds_profile;
+use super::writing::{Draft, sensible_time};
+use super::{Interrupts, Which, failure, invited, print};
+use crate::words::{self, Failure, help};
+
+// Options of `token add-gateway`.
+#[derive(Debug, Args)]
+pub(crate) struct AddGateway {
+    #[command(flatten)]
+    which: Which,
+    #[arg(value_name = "FILE", help = help::add_gateway::INVITATION)]
+    invitation: Option<PathBuf>,
+}
+
+impl AddGateway {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let now = sensible_time()?;
+        let invitation = invited::read(self.invitation.as_deref(), now)?;
+        let interrupts = Interrupts::hold()?;
+        let mut token = self.which.unlock_for_a_key(&interrupts)?;
+        let old = Content::from(Profile::decode(&token.profile().map_err(failure)?));
+        let old = holds_profile(&old)?;
+        invited::check_same(old, &invitation)?;
+        let inviting = &invitation.gateway_public_key;
+        if old.gateways.iter().any(|g| g.public_key == *inviting) {
+            return Err(words::known_gateway());
+        }
+
+        let id = invitation.id.clone();
+        let serial = old.serial.saturating_add(1);
+        let invited = invitation
+            .into_profile(old.private_key.clone(), now, serial)
+            .map_err(|error| words::bad_invitation(&error))?;
+        let mut left_out = words::shared_lines(&invited);
+        left_out.retain(|line| !words::shared_lines(old).contains(line));
+        let mut profile = old.clone();
+        (profile.issued, profile.serial) = (now, serial);
+        profile.gateways.extend(invited.gateways);
+
+        let draft = Draft::present(&token, profile)?;
+        if !left_out.is_empty() {
+            eprint!("{}", words::not_taken(&words::columns(&left_out)));
+        }
+        let label = draft.label_after(&token.label().map_err(failure)?)?;
+        let ident = token.ident();
+        let profile = draft.write(token, label)?;
+        eprintln!("{}", words::gateway_added(ident));
+        print(&invited::enrolment(id, profile).to_toml())
+    }
+}
