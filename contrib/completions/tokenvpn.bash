@@ -52,6 +52,9 @@ _tokenvpn() {
             tokenvpn__subcmd__help,up)
                 cmd="tokenvpn__subcmd__help__subcmd__up"
                 ;;
+            tokenvpn__subcmd__help__subcmd__token,add-gateway)
+                cmd="tokenvpn__subcmd__help__subcmd__token__subcmd__add__subcmd__gateway"
+                ;;
             tokenvpn__subcmd__help__subcmd__token,edit)
                 cmd="tokenvpn__subcmd__help__subcmd__token__subcmd__edit"
                 ;;
@@ -75,6 +78,9 @@ _tokenvpn() {
                 ;;
             tokenvpn__subcmd__help__subcmd__token,unblock)
                 cmd="tokenvpn__subcmd__help__subcmd__token__subcmd__unblock"
+                ;;
+            tokenvpn__subcmd__token,add-gateway)
+                cmd="tokenvpn__subcmd__token__subcmd__add__subcmd__gateway"
                 ;;
             tokenvpn__subcmd__token,edit)
                 cmd="tokenvpn__subcmd__token__subcmd__edit"
@@ -102,6 +108,9 @@ _tokenvpn() {
                 ;;
             tokenvpn__subcmd__token,unblock)
                 cmd="tokenvpn__subcmd__token__subcmd__unblock"
+                ;;
+            tokenvpn__subcmd__token__subcmd__help,add-gateway)
+                cmd="tokenvpn__subcmd__token__subcmd__help__subcmd__add__subcmd__gateway"
                 ;;
             tokenvpn__subcmd__token__subcmd__help,edit)
                 cmd="tokenvpn__subcmd__token__subcmd__help__subcmd__edit"
@@ -253,8 +262,22 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__help__subcmd__token)
-            opts="list show issue renew edit erase pin unblock"
+            opts="list show issue renew add-gateway edit erase pin unblock"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tokenvpn__subcmd__help__subcmd__token__subcmd__add__subcmd__gateway)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -411,7 +434,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__token)
-            opts="-h --help list show issue renew edit erase pin unblock help"
+            opts="-h --help list show issue renew add-gateway edit erase pin unblock help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -424,8 +447,30 @@ _tokenvpn() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        tokenvpn__subcmd__token__subcmd__add__subcmd__gateway)
+            opts="-h --token --pin-fd --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pin-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         tokenvpn__subcmd__token__subcmd__edit)
-            opts="-h --token --pin-fd --endpoint --gateway --route --dns --no-dns --name --help"
+            opts="-h --token --pin-fd --endpoint --gateway --remove-gateway --route --dns --no-dns --name --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -444,6 +489,10 @@ _tokenvpn() {
                     return 0
                     ;;
                 --gateway)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remove-gateway)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -489,8 +538,22 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__token__subcmd__help)
-            opts="list show issue renew edit erase pin unblock help"
+            opts="list show issue renew add-gateway edit erase pin unblock help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tokenvpn__subcmd__token__subcmd__help__subcmd__add__subcmd__gateway)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -51,16 +51,17 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -s h -l help -
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l residue -d 'Look instead for anything that tokenvpn has left on this computer'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -s h -l help -d 'Print help'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew edit erase pin unblock help" -s h -l help -d 'Print help'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew edit erase pin unblock help" -f -a "list" -d 'List the tokens that are plugged in'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew edit erase pin unblock help" -f -a "show" -d 'Show what a token holds: with its PIN everything but the secrets'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew edit erase pin unblock help" -f -a "issue" -d 'Make a key and write it to a token, with what an invitation says'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew edit erase pin unblock help" -f -a "renew" -d 'Give a token a new expiry, and what else a new invitation of the same name says'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew edit erase pin unblock help" -f -a "edit" -d 'Change where a token connects to and what it routes, or its name'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew edit erase pin unblock help" -f -a "erase" -d 'Erase profile and label from a token'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew edit erase pin unblock help" -f -a "pin" -d 'Change a token\'s PIN, its admin PIN or its reset code'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew edit erase pin unblock help" -f -a "unblock" -d 'Give a token whose PIN is blocked or forgotten a new one'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew edit erase pin unblock help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -s h -l help -d 'Print help'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "list" -d 'List the tokens that are plugged in'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "show" -d 'Show what a token holds: with its PIN everything but the secrets'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "issue" -d 'Make a key and write it to a token, with what an invitation says'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "renew" -d 'Give a token a new expiry, and what else a new invitation of the same name says'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "add-gateway" -d 'Give a token one more gateway to go over to, from that gateway\'s invitation'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "edit" -d 'Change where a token connects to and what it routes, or its name'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "erase" -d 'Erase profile and label from a token'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "pin" -d 'Change a token\'s PIN, its admin PIN or its reset code'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "unblock" -d 'Give a token whose PIN is blocked or forgotten a new one'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from show" -l token -d 'Use this token, as in 0006:12345678' -r
@@ -76,10 +77,14 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from renew" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from renew" -l new-key -d 'Make a new key; the gateway forgets the old one when it enrols this one'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from renew" -s h -l help -d 'Print help'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from add-gateway" -l token -d 'Use this token, as in 0006:12345678' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from add-gateway" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from add-gateway" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l token -d 'Use this token, as in 0006:12345678' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l endpoint -d 'Reach the gateway here; several times: in this order' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l gateway -d 'Whose endpoints they are, on a token with several gateways: 1 for the first' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l remove-gateway -d 'Take this gateway off the token: 1 for the first' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l route -d 'Route this network into the tunnel; several times: these, and no other' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l dns -d 'Use this name server while the tunnel is up; several times: these' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l name -d 'Call the token so; the gateway keeps the name that it knows' -r
@@ -99,6 +104,7 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show what a token holds: with its PIN everything but the secrets'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "issue" -d 'Make a key and write it to a token, with what an invitation says'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "renew" -d 'Give a token a new expiry, and what else a new invitation of the same name says'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "add-gateway" -d 'Give a token one more gateway to go over to, from that gateway\'s invitation'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "edit" -d 'Change where a token connects to and what it routes, or its name'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "erase" -d 'Erase profile and label from a token'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "pin" -d 'Change a token\'s PIN, its admin PIN or its reset code'
@@ -114,6 +120,7 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand help; and __fish_seen_
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "show" -d 'Show what a token holds: with its PIN everything but the secrets'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "issue" -d 'Make a key and write it to a token, with what an invitation says'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "renew" -d 'Give a token a new expiry, and what else a new invitation of the same name says'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "add-gateway" -d 'Give a token one more gateway to go over to, from that gateway\'s invitation'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "edit" -d 'Change where a token connects to and what it routes, or its name'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "erase" -d 'Erase profile and label from a token'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "pin" -d 'Change a token\'s PIN, its admin PIN or its reset code'

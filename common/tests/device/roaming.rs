@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use boringtun::noise::TunnResult;
 use boringtun::noise::rate_limiter::RateLimiter;
-use tokenvpn_common::device::Event;
+use tokenvpn_common::device::{Device, Event};
 use tokenvpn_common::key::PrivateKey;
 
 use crate::net::*;
@@ -14,6 +14,10 @@ const ELSEWHERE: &str = "203.0.113.66:6666";
 
 fn elsewhere() -> SocketAddr {
     ELSEWHERE.parse().unwrap()
+}
+
+fn client(scene: &mut Scene) -> &mut Device {
+    &mut scene.net.nodes[CLIENT_NODE].device
 }
 
 /// The gateway's idea of where the first client is.
@@ -308,30 +312,29 @@ fn who_has_given_its_networks_away_may_still_send_from_them_until_it_rests() {
         scene.net.send(GATEWAY_NODE, std::slice::from_ref(&down));
         scene.net.take_inbox(CLIENT_NODE).contains(&down)
     };
-    let device = |scene: &mut Scene| &mut scene.net.nodes[CLIENT_NODE].device;
     for key in [&heir, &stranger] {
         let known = peer(key, &[]);
-        device(&mut scene).add_peer(now, known).unwrap();
+        client(&mut scene).add_peer(now, known).unwrap();
     }
-    device(&mut scene).entrust(&gateway, &heir);
+    client(&mut scene).entrust(&gateway, &heir);
     assert!(arrives(&mut scene));
 
     // Passed on, they are none of its business any more; nor those of an heir that is gone.
-    device(&mut scene).entrust(&heir, &stranger);
+    client(&mut scene).entrust(&heir, &stranger);
     assert!(!arrives(&mut scene));
-    device(&mut scene).entrust(&stranger, &heir);
+    client(&mut scene).entrust(&stranger, &heir);
     assert!(arrives(&mut scene));
-    device(&mut scene).remove_peer(&heir);
+    client(&mut scene).remove_peer(&heir);
     let another = peer(&PrivateKey::generate().public(), &["0.0.0.0/0"]);
-    device(&mut scene).add_peer(now, another).unwrap();
+    client(&mut scene).add_peer(now, another).unwrap();
     assert!(!arrives(&mut scene));
 
     let mut scene = Scene::connected();
     let (now, gateway) = (scene.net.now, scene.gateway);
     let known = peer(&heir, &[]);
-    device(&mut scene).add_peer(now, known).unwrap();
-    device(&mut scene).entrust(&gateway, &heir);
-    device(&mut scene).rest(now, &gateway);
+    client(&mut scene).add_peer(now, known).unwrap();
+    client(&mut scene).entrust(&gateway, &heir);
+    client(&mut scene).rest(now, &gateway);
     assert!(!arrives(&mut scene));
 }
 
