@@ -16,7 +16,7 @@ use rig::{
     Card, Gateway, Host, Scene, Speaker, Tap, Up, WallClock, World,
     client::PIN_FD,
     scene::{ENDPOINT, HOTEL_ADDRESS, SERVER},
-    wait::{self, SOON, now},
+    wait::{self, SOON, now, promised},
 };
 use tokenvpn_common::{
     clock::UnixTime,
@@ -92,9 +92,7 @@ fn a_token_that_comes_from_a_fast_clock_connects_and_what_it_said_there_means_no
     card.insert();
     let start = now();
     up.await_state_within("up", Duration::from_secs(60));
-    let took = now().since(start);
-    println!("connected after {took:?}");
-    assert!(took <= Duration::from_secs(60), "{took:?}");
+    println!("connected after {:?}", now().since(start));
     assert!(scene.two.pings(SERVER));
     assert_eq!(endpoint(&gateway), Some(HOTEL_ADDRESS));
 
@@ -180,9 +178,9 @@ fn access_ends_by_the_gateway_s_clock_and_no_clock_brings_it_back() {
     // By this clock there is time left, and before it was set back there was more of it.
     for fast in [-DAY, 0, DAY - HOUR] {
         clock.set_fast(fast);
-        wait::holds_for("the session", Duration::from_millis(200), || {
-            speaker.pings(GATEWAY)
-        });
+        for _ in 0..20 {
+            assert!(speaker.pings(GATEWAY), "by a clock fast by {fast} s");
+        }
     }
 
     clock.set_fast(DAY + 2);
@@ -192,7 +190,7 @@ fn access_ends_by_the_gateway_s_clock_and_no_clock_brings_it_back() {
         last = now();
     }
     let cut = last.since(set);
-    assert!(cut < Duration::from_secs(1), "{cut:?}");
+    assert!(cut < promised(Duration::from_secs(1)), "{cut:?}");
     assert!(gateway.status().peers.is_empty());
 
     let mut is_out = || {

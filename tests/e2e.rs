@@ -15,7 +15,7 @@ use rig::{
         ENDPOINT, GREETING, HOME_ADDRESS, HOTEL_ADDRESS, INNER_NETWORK, PAGE, SERVER,
         TUNNEL_NETWORK,
     },
-    wait::{self, SOON, now},
+    wait::{self, SOON, now, promised},
     web::pattern,
 };
 
@@ -108,9 +108,11 @@ fn a_download_goes_on_while_the_computer_changes_its_address() {
     wait::until_true("a third is here", SOON, || received() > BYTES / 3);
     assert_eq!(endpoint(&gateway, "traveller"), Some(HOME_ADDRESS));
     move_one(&scene);
-    wait::until_true("the gateway follows", Duration::from_secs(5), || {
-        endpoint(&gateway, "traveller") == Some(MOVED_TO)
-    });
+    wait::until_true(
+        "the gateway follows",
+        promised(Duration::from_secs(5)),
+        || endpoint(&gateway, "traveller") == Some(MOVED_TO),
+    );
     assert!(received() < BYTES, "it was over before the move");
     assert_eq!(download.exit_code(SOON), 0);
     assert!(
@@ -127,9 +129,11 @@ fn an_idle_client_that_moves_is_followed_without_being_asked() {
     let up = scene.connect(&scene.one, &card);
     move_one(&scene);
     // Far below the keepalive's 25 s: the change itself is the reason to send.
-    wait::until_true("the gateway follows", Duration::from_secs(5), || {
-        endpoint(&gateway, "traveller") == Some(MOVED_TO)
-    });
+    wait::until_true(
+        "the gateway follows",
+        promised(Duration::from_secs(5)),
+        || endpoint(&gateway, "traveller") == Some(MOVED_TO),
+    );
     assert!(scene.server.pings(card_address(&up)));
 }
 
@@ -236,9 +240,11 @@ fn a_gateway_that_crashed_finds_its_clients_by_itself() {
     assert!(!scene.server.pings(address));
     gateway.start();
     // The client is idle and its keepalive is 25 s away: the gateway has to speak first.
-    wait::until_true("the traveller is back", Duration::from_secs(10), || {
-        scene.server.pings(address)
-    });
+    wait::until_true(
+        "the traveller is back",
+        promised(Duration::from_secs(10)),
+        || scene.server.pings(address),
+    );
     assert!(scene.one.has_link(TUNNEL));
 }
 

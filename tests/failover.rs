@@ -11,7 +11,7 @@ use rig::{
     Card, Gateway, Host, Process, Scene, Up,
     client::PIN_FD,
     scene::{ENDPOINT, GREETING, INNER_NETWORK, PAGE, TUNNEL_NETWORK},
-    wait::{self, Now, SOON, now},
+    wait::{self, Now, SOON, now, promised},
     web,
 };
 
@@ -20,7 +20,9 @@ const SECOND_ADDRESS: &str = "203.0.113.6";
 const SECOND_ENDPOINT: &str = "203.0.113.6:51820";
 
 /// How long a download may stand still.
-const LIMIT: Duration = Duration::from_secs(8);
+fn limit() -> Duration {
+    promised(Duration::from_secs(8))
+}
 
 /// Lets nothing through to and from an address any more, or everything again.
 #[track_caller]
@@ -57,7 +59,7 @@ impl Download {
     /// Until it goes on; for how long it stood still.
     #[track_caller]
     fn await_more(&self, since: Now) -> Duration {
-        self.await_more_within(since, LIMIT)
+        self.await_more_within(since, limit())
     }
 
     #[track_caller]
@@ -135,11 +137,11 @@ fn a_running_download_goes_over_to_the_next_endpoint_and_comes_back_to_the_first
     cut(&scene.router, "203.0.113.5", true);
     let stood_still = download.await_more(now());
     let moved = up.await_state("moved");
-    assert!(stood_still <= LIMIT, "{stood_still:?}");
+    assert!(stood_still <= limit(), "{stood_still:?}");
     assert_eq!(moved["from"], ENDPOINT);
     assert_eq!(moved["to"], SECOND_ENDPOINT);
     let seconds = moved["seconds"].as_f64().expect("how long it was silent");
-    assert!((3.0..LIMIT.as_secs_f64()).contains(&seconds), "{seconds}");
+    assert!((3.0..limit().as_secs_f64()).contains(&seconds), "{seconds}");
     println!("stood still for {stood_still:?}, moved after {seconds:.1} s");
 
     // The first one is back: nobody notices but who is told.
@@ -152,7 +154,7 @@ fn a_running_download_goes_over_to_the_next_endpoint_and_comes_back_to_the_first
             .count()
     };
     let pause = download.longest_pause_until(Duration::from_secs(30), || moves(&up) == 2);
-    assert!(pause < Duration::from_secs(2), "{pause:?}");
+    assert!(pause < promised(Duration::from_secs(2)), "{pause:?}");
     let back = up.await_state("moved");
     assert_eq!(back["to"], ENDPOINT);
     assert!(back["seconds"].is_null());
@@ -197,7 +199,7 @@ fn a_name_that_leads_elsewhere_is_looked_up_again_when_the_gateway_falls_silent(
     names(SECOND_ADDRESS);
     cut(&scene.router, "203.0.113.5", true);
     let cut_at = now();
-    let moved = up.await_state_within("moved", LIMIT);
+    let moved = up.await_state_within("moved", limit());
     assert_eq!(moved["address"], SECOND_ENDPOINT);
     download.await_more(cut_at);
     download.finish();
@@ -279,7 +281,7 @@ fn a_running_download_goes_over_to_another_gateway_and_comes_back() {
 
     cut(&scene.router, "203.0.113.5", true);
     let cut_at = now();
-    let moved = up.await_state_within("moved", LIMIT);
+    let moved = up.await_state_within("moved", limit());
     assert_eq!(moved["to"], OTHER_ENDPOINT);
     pair.inner_way_back(OTHER_WAY);
     // The server's next attempt: TCP doubles its wait each time (RFC 6298 §5.5).
@@ -293,7 +295,7 @@ fn a_running_download_goes_over_to_another_gateway_and_comes_back() {
         moved.count()
     };
     let pause = download.longest_pause_until(Duration::from_secs(30), || moves(&up) == 2);
-    assert!(pause < Duration::from_secs(2), "{pause:?}");
+    assert!(pause < promised(Duration::from_secs(2)), "{pause:?}");
     assert_eq!(up.await_state("moved")["to"], ENDPOINT);
     pair.inner_way_back(FIRST_WAY);
     download.finish();

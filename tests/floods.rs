@@ -216,18 +216,39 @@ fn ping(host: &Host, span: Duration) -> Process {
     host.run("ping").args(words).arg(SERVER.to_string()).spawn()
 }
 
-/// Percent of the pings that were not answered.
-fn loss(ping: &Process, span: Duration) -> f64 {
-    ping.wait(span + SOON);
-    let said = ping.stdout().all();
-    let percent = said.split(", ").find_map(|part| part.split_once('%'));
-    let percent = percent.and_then(|(percent, _)| percent.trim().parse().ok());
-    percent.unwrap_or_else(|| panic!("no loss is told: {said}"))
+/// How many pings were sent, and how many of them were not answered.
+struct Loss {
+    sent: u32,
+    lost: u32,
+}
+
+impl Loss {
+    fn of(ping: &Process, span: Duration) -> Loss {
+        ping.wait(span + SOON);
+        let said = ping.stdout().all();
+        let count = |what: &str| -> u32 {
+            let count = said
+                .split([',', '\n'])
+                .find_map(|part| part.strip_suffix(what));
+            let count = count.and_then(|count| count.trim().parse().ok());
+            count.unwrap_or_else(|| panic!("nothing is told of{what}: {said}"))
+        };
+        let sent = count(" packets transmitted");
+        Loss {
+            sent,
+            lost: sent - count(" received"),
+        }
+    }
+
+    /// One percent; of few pings, one.
+    fn is_small(&self) -> bool {
+        self.lost <= (self.sent / 100).max(1)
+    }
 }
 
 /// What a traveller has of the network while a flood goes to `target`.
 struct Share {
-    loss: f64,
+    loss: Loss,
     bytes_per_second: f64,
     toll: Toll,
     /// How long a traveller took to connect, from when its token was read.
@@ -256,7 +277,7 @@ fn share(place: &Place, target: &str, datagrams: &[Vec<u8>], span: Duration) -> 
             up.await_state("token_removed");
             took
         });
-        let loss = loss(&ping, span);
+        let loss = Loss::of(&ping, span);
         (loss, throughput.join().expect("zeros"), connected)
     });
     Share {
@@ -288,10 +309,11 @@ fn endure(name: &str, kind: Kind) {
     let connected = stormy.connected.expect("somebody connected");
     let percent = 100.0 * stormy.bytes_per_second / quiet.bytes_per_second;
     println!(
-        "{name}: {:.0} datagrams/s, ping loss {} %, {:.1} of {:.1} MB/s ({percent:.0} %), a new one \
+        "{name}: {:.0} datagrams/s, {} of {} pings lost, {:.1} of {:.1} MB/s ({percent:.0} %), a new one \
          up after {connected:?}, memory +{} KiB, {:.3} bytes back for each",
         stormy.toll.rate(),
-        stormy.loss,
+        stormy.loss.lost,
+        stormy.loss.sent,
         stormy.bytes_per_second / 1e6,
         quiet.bytes_per_second / 1e6,
         grown / 1024,
@@ -306,7 +328,8 @@ fn endure(name: &str, kind: Kind) {
     }
     assert!(stormy.toll.amplification() <= 0.65, "{:?}", stormy.toll);
     assert!(grown <= 8 << 20, "memory grew by {grown} bytes");
-    assert!(stormy.loss <= 1.0, "{} % of pings were lost", stormy.loss);
+    let Loss { sent, lost } = stormy.loss;
+    assert!(stormy.loss.is_small(), "{lost} of {sent} pings were lost");
     if full {
         assert!(
             stormy.toll.rate() >= 0.98 * RATE as f64,

@@ -11,6 +11,18 @@ pub const SOON: Duration = Duration::from_secs(15);
 /// How often a promise may be broken because the machine was busy with something else.
 const TRIES: u32 = 3;
 
+/// What is granted beyond a promised time where the machine has other things to do.
+const SLACK: Duration = Duration::from_secs(3);
+
+/// A time that people are promised, for what is too long to try three times. It is held to the
+/// letter in full length only, on a machine that does nothing else.
+pub fn promised(time: Duration) -> Duration {
+    match crate::full_length() {
+        true => time,
+        false => time + SLACK,
+    }
+}
+
 /// How often a probe is made.
 const PACE: Duration = Duration::from_millis(5);
 
