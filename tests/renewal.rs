@@ -191,7 +191,7 @@ fn a_second_gateway_is_added_beside_the_first_and_taken_off_again() {
     );
 
     desk.token(&["add-gateway"], pin, &text(&second))
-        .expect_error(1, &["knows the gateway already", "token renew"]);
+        .expect_error(1, &["on the token already", "token renew"]);
     desk.token(&["edit", "--remove-gateway", "3"], pin, "")
         .expect_error(2, &["no gateway 3", "2 gateways"]);
     assert_eq!(desk.shown(), after);

@@ -5,7 +5,10 @@
 use std::{env, fs, path::PathBuf};
 
 use rig::{
-    Card, Gateway, Host, Process, Pty, Scene, pty::CTRL_C, scene::INNER_NETWORK, wait::SOON,
+    Card, Gateway, Host, Process, Pty, Scene,
+    pty::CTRL_C,
+    scene::{INNER_NETWORK, TUNNEL_NETWORK},
+    wait::SOON,
 };
 
 /// What a new card's PIN is changed to.
@@ -130,6 +133,10 @@ fn volatile(text: &str, before: Option<char>) -> Option<(Option<&'static str>, u
     }
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
     let word = &text[..text.find(|c| !is_base64(c)).unwrap_or(text.len())];
+    let is_hexadecimal = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+    if word.len() == 32 && word.chars().all(is_hexadecimal) {
+        return Some((Some("ID"), word.len()));
+    }
     if word.len() == 44 && word.ends_with('=') {
         return Some((Some("KEY"), word.len()));
     }
@@ -159,6 +166,10 @@ fn what_differs_each_time_is_left_out() {
     assert_eq!(
         mask(&text),
         "Key KEY, DATE (N s), N ms, 10.0.0.0/8, 2 tries"
+    );
+    assert_eq!(
+        mask("id = \"00c2590a4b1e4c7b9f4f0a5d3c2b1a09\""),
+        "id = \"ID\""
     );
     assert_eq!(mask("since 2026-11-23T09:12:00Z."), "since DATE.");
     assert_eq!(
@@ -296,4 +307,36 @@ fn a_token_s_life() {
     person.run(&["token", "list"], &[], 0);
     person.run(&["down"], &[], 0);
     person.is_as_written("a-token's-life", card);
+}
+
+#[test]
+fn a_renewal_and_a_second_gateway() {
+    let desk = desk();
+    let (scene, card) = (&desk.scene, &desk.card);
+    let mut person = Session::at(&scene.one);
+    let invitation = desk.invitation();
+    desk.gateway.enrol(
+        &scene
+            .one
+            .issue(&fs::read_to_string(&invitation).unwrap(), PIN),
+    );
+    let pin = [("PIN for", PIN)];
+    let renewal = ["--route", INNER_NETWORK, "--expires", "2101-01-01"];
+    let renewal = desk.gateway.invite("traveller", &renewal);
+    fs::write(&invitation, renewal).unwrap();
+    person.run(&["token", "renew", &invitation], &pin, 0);
+    // The first one cannot add itself.
+    person.run(&["token", "add-gateway", &invitation], &pin, 1);
+
+    let other = Gateway::init(&scene.two, "198.51.100.20:51820", TUNNEL_NETWORK);
+    let options = ["--address", "10.77.0.2", "--expires", "2100-01-01"];
+    fs::write(&invitation, other.invite("traveller", &options)).unwrap();
+    person.run(&["token", "add-gateway", &invitation], &pin, 0);
+    let words = ["token", "edit", "--endpoint", "198.51.100.21:51820"];
+    person.run(&words, &pin, 2);
+    let words = [&words[..], &["--gateway", "2"]].concat();
+    person.run(&words, &pin, 0);
+    let words = ["token", "edit", "--remove-gateway", "2"];
+    person.run(&words, &pin, 0);
+    person.is_as_written("a-renewal-and-a-second-gateway", card);
 }

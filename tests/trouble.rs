@@ -496,6 +496,38 @@ fn the_program_that_holds_the_token_is_named_and_when_it_lets_go_the_pin_is_aske
     here.expect("Connecting to");
 }
 
+/// gpg's own, as anybody has it who signs or logs in with the same token.
+#[test]
+fn gpg_s_scdaemon_is_named_with_the_command_that_makes_it_let_go() {
+    let desk = Desk::new();
+    desk.card.write(&desk.host, &profile(|_| {}), None);
+    let gpg = Pty::open();
+    let home = desk.host.dir().to_string_lossy().into_owned();
+    let scdaemon = desk
+        .host
+        .run("/usr/lib/gnupg/scdaemon")
+        .args(["--server", "--disable-ccid", "--homedir", &home])
+        .on(&gpg)
+        .spawn();
+    gpg.expect("OK GNU Privacy Guard's Smartcard server ready");
+    gpg.type_line("SERIALNO openpgp");
+    gpg.expect("S SERIALNO D276000124");
+    let likely = "(likely scdaemon, pid ";
+    let cure = "gpg-connect-agent 'scd killscd' /bye";
+    desk.up(&[])
+        .expect_error(11, &["another program holds it", likely, cure]);
+
+    // What that command does.
+    let here = Pty::open();
+    let _up = desk.host.up_on(&here, &[]);
+    here.expect("another program holds it");
+    gpg.type_line("KILLSCD");
+    gpg.type_line("BYE");
+    scdaemon.wait(SOON);
+    desk.host.type_pin(&here, PIN);
+    here.expect("Connecting to");
+}
+
 #[test]
 fn a_token_that_is_changed_for_another_at_the_prompt() {
     let desk = Desk::new();

@@ -338,6 +338,42 @@ fn who_has_given_its_networks_away_may_still_send_from_them_until_it_rests() {
     assert!(!arrives(&mut scene));
 }
 
+/// Two silent gateways that are asked in turn are asked ever more seldom, as one alone would be.
+#[test]
+fn rest_does_not_make_a_peer_forget_how_long_it_has_been_silent() {
+    let mut scene = Scene::keeping();
+    scene.net.nodes[GATEWAY_NODE].online = false;
+    let (gateway, address) = (scene.gateway, scene.net.nodes[GATEWAY_NODE].address);
+    let asked_within = |scene: &mut Scene, seconds| {
+        scene.net.forget();
+        let now = scene.net.now;
+        client(scene).set_endpoint(now, &gateway, address);
+        scene.net.advance(Duration::from_secs(seconds));
+        let asked = scene.net.sent_by(CLIENT_NODE, 1).len();
+        let now = scene.net.now;
+        client(scene).rest(now, &gateway);
+        scene.net.advance(Duration::from_secs(5));
+        asked
+    };
+    assert!(asked_within(&mut scene, 29) >= 5);
+    for _ in 0..70 {
+        assert_eq!(asked_within(&mut scene, 4), 1);
+    }
+    assert!(asked_within(&mut scene, 29) <= 2);
+    // An answer ends that.
+    scene.net.nodes[GATEWAY_NODE].online = true;
+    asked_within(&mut scene, 1);
+    assert!(
+        scene
+            .net
+            .stats(CLIENT_NODE, &gateway)
+            .last_handshake
+            .is_some()
+    );
+    scene.net.nodes[GATEWAY_NODE].online = false;
+    assert!(asked_within(&mut scene, 29) >= 5);
+}
+
 #[test]
 fn a_peer_at_rest_is_spoken_to_no_more() {
     let mut scene = Scene::keeping();

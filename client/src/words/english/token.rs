@@ -44,7 +44,7 @@ pub(crate) fn only_gateway() -> Failure {
 pub(crate) fn known_gateway() -> Failure {
     Failure::new(
         code::OTHER,
-        "this token knows the gateway already that made the invitation",
+        "the gateway that made this invitation is on the token already",
         "renew the token with it: tokenvpn token renew",
     )
 }
