@@ -11,13 +11,18 @@ use tokenvpn_common::key::PublicKey;
 use tokenvpn_common::name::Name;
 
 use crate::config::{self, Network};
+use crate::words::help;
 
-/// The gateway that tokens connect to
 #[derive(Debug, Parser)]
-#[command(name = "tokenvpn-gateway", version)]
+#[command(name = "tokenvpn-gateway", version, about = help::ABOUT)]
 pub(crate) struct Cli {
-    /// The gateway's configuration
-    #[arg(long, global = true, value_name = "FILE", default_value = config::DEFAULT_PATH)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = config::DEFAULT_PATH,
+        help = help::CONFIG
+    )]
     pub(crate) config: PathBuf,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -25,108 +30,112 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make the key, the configuration and the registry; print the gateway's public key
+    #[command(about = help::INIT)]
     Init(Init),
-    /// Run the gateway in the foreground
+    #[command(about = help::RUN)]
     Run,
-    /// Let the running gateway take up a changed configuration
-    ///
-    /// Endpoints, routes, dns, keepalive and invitation_days count at once, in the
-    /// invitations that follow. Anything else takes a restart and is refused here.
+    #[command(
+        about = help::RELOAD,
+        long_about = help::with_more(help::RELOAD, help::RELOAD_MORE)
+    )]
     Reload,
-    /// Print an invitation for a token (TOML)
-    ///
-    /// A name that exists is invited to renew: it keeps its address, and its old key
-    /// ends when the new one is enrolled.
+    #[command(
+        about = help::INVITE,
+        long_about = help::with_more(help::INVITE, help::INVITE_MORE)
+    )]
     Invite(Invite),
-    /// Read a token's enrolment (TOML) from standard input and let it in
+    #[command(about = help::ENROL)]
     Enrol,
-    /// Let in a WireGuard client that made its own key
+    #[command(about = help::ADD)]
     Add(Add),
-    /// End a name's access, live sessions included
+    #[command(about = help::REVOKE)]
     Revoke(Revoke),
-    /// List who may come in
+    #[command(about = help::IDENTITIES)]
     Identities(Output),
-    /// Show the running gateway and its peers
+    #[command(about = help::STATUS)]
     Status(Status),
-    /// Show who was invited, enrolled, added and revoked, by whom and when
+    #[command(about = help::AUDIT)]
     Audit(Audit),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// Where clients reach this machine from outside
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", help = help::init::ENDPOINT)]
     pub(crate) endpoint: Endpoint,
-    /// The tunnel's networks; the gateway takes the first address of each
-    #[arg(long, value_name = "CIDR", required = true, value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "CIDR",
+        required = true,
+        value_delimiter = ',',
+        help = help::init::NETWORK
+    )]
     pub(crate) network: Vec<Network>,
-    /// Name of the tunnel device
-    #[arg(long, value_name = "NAME", default_value = config::DEFAULT_INTERFACE)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = config::DEFAULT_INTERFACE,
+        help = help::init::INTERFACE
+    )]
     pub(crate) interface: config::Interface,
-    /// Where the key and the registry are kept
-    #[arg(long, value_name = "DIR", default_value = config::DEFAULT_STATE_DIR)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = config::DEFAULT_STATE_DIR,
+        help = help::init::STATE_DIR
+    )]
     pub(crate) state_dir: PathBuf,
-    /// Where the control socket stands while the gateway runs
-    #[arg(long, value_name = "DIR", default_value = config::DEFAULT_RUNTIME_DIR)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = config::DEFAULT_RUNTIME_DIR,
+        help = help::init::RUNTIME_DIR
+    )]
     pub(crate) runtime_dir: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Invite {
-    /// Who is invited
+    #[arg(help = help::invite::NAME)]
     pub(crate) name: Name,
-    /// Invite a further key of that name, with its own address, revocable alone
-    #[arg(long)]
+    #[arg(long, help = help::invite::SPARE)]
     pub(crate) spare: bool,
-    /// A tunnel address instead of the next free one; for a renewal, the address of the key to renew
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", help = help::invite::ADDRESS)]
     pub(crate) address: Vec<IpAddr>,
-    /// A network to reach through the tunnel, instead of the configured ones
-    #[arg(long, value_name = "CIDR")]
+    #[arg(long, value_name = "CIDR", help = help::invite::ROUTE)]
     pub(crate) route: Vec<Network>,
-    /// A resolver to use, instead of the configured ones
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", help = help::invite::DNS)]
     pub(crate) dns: Vec<IpAddr>,
-    /// When the access ends; a bare date ends that day, UTC
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", help = help::invite::EXPIRES)]
     pub(crate) expires: Option<UnixTime>,
-    /// Where to reach the gateway, instead of the configured endpoints
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", help = help::invite::ENDPOINT)]
     pub(crate) endpoint: Vec<Endpoint>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    /// Who is let in
+    #[arg(help = help::add::NAME)]
     pub(crate) name: Name,
-    /// The client's public key (wg pubkey)
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", help = help::add::PUBLIC_KEY)]
     pub(crate) public_key: PublicKey,
-    /// A file with a preshared key (wg genpsk)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = help::add::PRESHARED_KEY)]
     pub(crate) preshared_key: Option<PathBuf>,
-    /// A tunnel address instead of the next free one
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", help = help::add::ADDRESS)]
     pub(crate) address: Vec<IpAddr>,
-    /// When the access ends; a bare date ends that day, UTC
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", help = help::add::EXPIRES)]
     pub(crate) expires: Option<UnixTime>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
-    /// Whose access ends
+    #[arg(help = help::revoke::NAME)]
     pub(crate) name: Name,
-    /// End this key's access only
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", help = help::revoke::KEY)]
     pub(crate) key: Option<PublicKey>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Output {
-    /// Print JSON
-    #[arg(long)]
+    #[arg(long, help = help::JSON)]
     pub(crate) json: bool,
 }
 
@@ -134,8 +143,7 @@ pub(crate) struct Output {
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) output: Output,
-    /// Show it again and again until a key is pressed; with --json, one object a line
-    #[arg(long)]
+    #[arg(long, help = help::status::WATCH)]
     pub(crate) watch: bool,
 }
 
@@ -143,8 +151,7 @@ pub(crate) struct Status {
 pub(crate) struct Audit {
     #[command(flatten)]
     pub(crate) output: Output,
-    /// Nothing older than this; a bare date begins that day, UTC
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", help = help::audit::SINCE)]
     pub(crate) since: Option<Since>,
 }
 

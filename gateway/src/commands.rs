@@ -16,7 +16,7 @@ use std::io::{self, Write as _};
 
 use serde::Serialize;
 
-use crate::words::Failure;
+use crate::words::{self, Failure};
 
 /// Writes to stdout. A reader that has left is a failure: it did not get what it asked for.
 fn print(text: &str) -> Result<(), Failure> {
@@ -24,7 +24,7 @@ fn print(text: &str) -> Result<(), Failure> {
     let written = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
-    written.map_err(|e| Failure::io("cannot write to standard output", &e))
+    written.map_err(|e| words::not_printed(&e))
 }
 
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::profile::{self, DEFAULT_KEEPALIVE, DEFAULT_MTU};
 
+use super::words;
+
 #[cfg(test)]
 pub(crate) use self::network::networks;
 pub(crate) use self::network::{Network, NetworkError, Networks};
@@ -22,10 +24,10 @@ pub(crate) const DEFAULT_RUNTIME_DIR: &str = "/run/tokenvpn";
 pub(crate) const DEFAULT_INTERFACE: &str = "tokenvpn-gw";
 
 /// Longest interface name in bytes (IFNAMSIZ in linux/if.h, without its final zero).
-const MAX_INTERFACE: usize = 15;
+pub(crate) const MAX_INTERFACE: usize = 15;
 
 /// Longest file in bytes.
-const MAX_TEXT: u64 = 1 << 20;
+pub(crate) const MAX_TEXT: u64 = 1 << 20;
 
 /// Most workers: the session index carries the worker's number in one byte, and more
 /// workers than cores only cost.
@@ -76,80 +78,24 @@ pub(crate) struct Config {
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", words::config_error(self))]
 pub(crate) enum ConfigError {
-    #[error("{path} cannot be read: {cause}", path = path.display())]
     Unreadable {
         path: PathBuf,
         cause: std::io::Error,
     },
-    #[error("{path}:{line}:{column}: {message}", path = path.display())]
     Broken {
         path: PathBuf,
         line: usize,
         column: usize,
         message: String,
     },
-    #[error("{path} is no configuration: it is longer than {MAX_TEXT} bytes", path = .0.display())]
     TooLong(PathBuf),
-    #[error("{path} has no {key}", path = path.display())]
-    Incomplete { path: PathBuf, key: String },
+    Incomplete {
+        path: PathBuf,
+        key: String,
+    },
 }
-
-/// What `init` writes above each key, in the order of [`Config`].
-const COMMENTS: [(&str, &str); 13] = [
-    (
-        "interface",
-        "Name of the tunnel device: up to 15 letters, digits, '-', '_' or '.'. Required.",
-    ),
-    (
-        "listen_port",
-        "UDP port to listen on, from 1 to 65535. Required.",
-    ),
-    (
-        "endpoints",
-        "Where clients reach this machine from outside, HOST:PORT, best first. Required.",
-    ),
-    (
-        "networks",
-        "The tunnel's networks; the gateway takes the first address of each. Required.",
-    ),
-    (
-        "routes",
-        "Networks behind the gateway that new invitations name too. Default: none.",
-    ),
-    (
-        "dns",
-        "Addresses of the resolvers that new invitations name. Default: none.",
-    ),
-    (
-        "mtu",
-        "Largest packet inside the tunnel, in bytes, from 1280 to 9000. Default: 1420.",
-    ),
-    (
-        "keepalive",
-        "Seconds between a client's keepalives; 0 is none. Default: 25.",
-    ),
-    (
-        "workers",
-        "Threads that move packets, from 1 to 64. Default: 1.",
-    ),
-    (
-        "invitation_days",
-        "Days that an invitation may be used, from 1 to 366. Default: 7.",
-    ),
-    (
-        "state_dir",
-        "Directory of the key, the registry and the lock. Default: \"/var/lib/tokenvpn\".",
-    ),
-    (
-        "runtime_dir",
-        "Directory of the control socket. Default: \"/run/tokenvpn\".",
-    ),
-    (
-        "private_key_file",
-        "File with the gateway's private key. Default: private-key in state_dir.",
-    ),
-];
 
 /// The keys that only say what new invitations tell.
 const LIVE: [&str; 5] = ["endpoints", "routes", "dns", "keepalive", "invitation_days"];
@@ -157,17 +103,6 @@ const LIVE: [&str; 5] = ["endpoints", "routes", "dns", "keepalive", "invitation_
 /// Whether a running gateway can take up another value of this key.
 pub(crate) fn is_live(key: &str) -> bool {
     LIVE.contains(&key)
-}
-
-/// A line with a key that has no default.
-pub(crate) fn example(key: &str) -> Option<&'static str> {
-    match key {
-        "interface" => Some("interface = \"tokenvpn-gw\""),
-        "listen_port" => Some("listen_port = 51820"),
-        "endpoints" => Some("endpoints = [\"vpn.example:51820\"]"),
-        "networks" => Some("networks = [\"10.77.0.0/24\"]"),
-        _ => None,
-    }
 }
 
 impl Config {
@@ -220,7 +155,7 @@ impl Config {
         };
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            broken(&before, "this is no UTF-8 text".into())
+            broken(&before, words::NO_TEXT.into())
         })?;
         toml::from_str(text).map_err(|error| match missing_key(error.message()) {
             Some(key) => ConfigError::Incomplete {
@@ -230,7 +165,7 @@ impl Config {
             None => {
                 let start = error.span().map_or(0, |span| span.start);
                 let before = text.get(..start).unwrap_or(text);
-                broken(before, in_words(error.message()))
+                broken(before, words::config_mistake(error.message()))
             }
         })
     }
@@ -238,7 +173,7 @@ impl Config {
     /// The keys whose values differ, in the order of the file.
     pub(crate) fn differences(&self, other: &Config) -> Vec<String> {
         let (ours, theirs) = (self.fields(), other.fields());
-        let keys = COMMENTS.iter().map(|(key, _)| *key);
+        let keys = words::CONFIG_COMMENTS.iter().map(|(key, _)| *key);
         let differing = keys.filter(|key| ours.get(*key) != theirs.get(*key));
         differing.map(str::to_owned).collect()
     }
@@ -250,12 +185,8 @@ impl Config {
     /// The file's text, as `init` writes it.
     pub(crate) fn to_toml(&self) -> String {
         let fields = self.fields();
-        let mut text = format!(
-            "# The configuration of tokenvpn-gateway. A change of {} counts from\n\
-             # tokenvpn-gateway reload on, any other from its next start.\n",
-            LIVE.join(", ")
-        );
-        for (key, comment) in COMMENTS {
+        let mut text = words::config_head(&LIVE);
+        for (key, comment) in words::CONFIG_COMMENTS {
             text += &match fields.get(key) {
                 Some(value) => format!("\n# {comment}\n{key} = {value}\n"),
                 None => format!("\n# {comment}\n# {key} = \"/path/to/private-key\"\n"),
@@ -293,32 +224,13 @@ fn missing_key(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.split('`').next()
 }
 
-/// serde's message in one line, and without Rust's names for types.
-fn in_words(message: &str) -> String {
-    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let wrong = ["invalid type: ", "invalid value: "]
-        .iter()
-        .find_map(|prefix| message.strip_prefix(prefix));
-    let Some((found, expected)) = wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) else {
-        return message;
-    };
-    let expected = match expected {
-        "u8" => "a number from 0 to 255",
-        "u16" => "a number from 0 to 65535",
-        "a sequence" => "a list in brackets",
-        "a string" | "path string" => "a text in quotes",
-        other => other,
-    };
-    format!("this has to be {expected}, not {found}")
-}
-
 /// A network device's name as Linux takes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Interface(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an interface name is 1 to {MAX_INTERFACE} letters, digits, '-', '_' or '.'")]
+#[error("{}", words::bad_interface())]
 pub(crate) struct InterfaceError;
 
 impl Interface {
@@ -402,9 +314,7 @@ fn keeps(kept: bool, rule: &'static str) -> Result<(), &'static str> {
 }
 
 fn port<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
-    checked(d, |port| {
-        keeps(*port != 0, "a port is a number from 1 to 65535")
-    })
+    checked(d, |port| keeps(*port != 0, words::BAD_PORT))
 }
 
 fn endpoints<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<Endpoint>, D::Error> {
@@ -425,16 +335,12 @@ fn keepalive<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
 
 fn workers<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u8, D::Error> {
     checked(d, |count| {
-        let rule = "a gateway has 1 to 64 workers";
-        keeps((1..=MAX_WORKERS).contains(count), rule)
+        keeps((1..=MAX_WORKERS).contains(count), words::BAD_WORKERS)
     })
 }
 
 fn days<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
-    checked(d, |days| {
-        let rule = "an invitation is valid for 1 to 366 days";
-        keeps((1..=366).contains(days), rule)
-    })
+    checked(d, |days| keeps((1..=366).contains(days), words::BAD_DAYS))
 }
 
 #[cfg(test)]
@@ -485,7 +391,7 @@ mod tests {
         let text = config.to_toml();
         // A key that has a default may go: what stays means the same.
         let mut required = String::new();
-        for (key, comment) in COMMENTS {
+        for (key, comment) in words::CONFIG_COMMENTS {
             let explained = format!("\n# {comment}\n");
             let (_, rest) = text.split_once(&explained).expect(key);
             let line = rest.lines().next().unwrap();
@@ -494,7 +400,7 @@ mod tests {
             match comment.split_once("Default: ") {
                 None => {
                     assert!(comment.ends_with("Required."), "{comment}");
-                    assert!(example(key).is_some(), "{key}");
+                    assert!(words::config_example(key).is_some(), "{key}");
                     required += &format!("{line}\n");
                 }
                 Some((_, "none.")) => assert_eq!(line, format!("{key} = []")),
@@ -507,7 +413,7 @@ mod tests {
         assert_eq!(read(&required).unwrap(), config);
         let known = format!("{SHORT}private_key_file = \"/k\"\n");
         let table = toml::Table::try_from(read(&known).unwrap()).unwrap();
-        assert_eq!(table.len(), COMMENTS.len());
+        assert_eq!(table.len(), words::CONFIG_COMMENTS.len());
     }
 
     #[test]
@@ -519,7 +425,7 @@ mod tests {
                 Err(ConfigError::Incomplete { key: missing, .. }) => assert_eq!(missing, key),
                 other => panic!("{other:?}"),
             }
-            read(&format!("{text}{}\n", example(key).unwrap())).unwrap();
+            read(&format!("{text}{}\n", words::config_example(key).unwrap())).unwrap();
         }
     }
 

@@ -124,8 +124,7 @@ pub(crate) enum Answer {
 impl Request {
     /// Reads a request's line.
     pub(crate) fn from_line(line: &[u8]) -> Result<Request, Failure> {
-        serde_json::from_slice(line)
-            .map_err(|e| Failure::internal(format!("the gateway does not know this request: {e}")))
+        serde_json::from_slice(line).map_err(|e| words::unknown_request(&e))
     }
 }
 
@@ -148,7 +147,7 @@ pub(crate) fn ask(path: &Path, request: Request) -> Result<Answer, Failure> {
             Ok(answer) => break answer,
             Err(e) if is_absent(&e) => {}
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                return Err(Failure::io(socket.display(), &e));
+                return Err(words::file(&socket, &e));
             }
             Err(e) => return Err(words::no_answer(&socket, e)),
         }
@@ -160,7 +159,7 @@ pub(crate) fn ask(path: &Path, request: Request) -> Result<Answer, Failure> {
         }
         // Another command holds it, or a gateway that just starts or ends.
         if clock::now().since(start) > PATIENCE {
-            return Err(words::no_answer(&socket, "there is no such socket"));
+            return Err(words::no_answer(&socket, words::NO_SUCH_SOCKET));
         }
         thread::sleep(RETRY);
     };

@@ -96,7 +96,7 @@ impl Gateway {
         private_key: PrivateKey,
         lock: StateLock,
     ) -> Result<Gateway, Failure> {
-        let system = |e: io::Error| Failure::io("the gateway cannot start", &e);
+        let system = |e: io::Error| words::cannot_start(&e);
         let poll = Poll::new().map_err(system)?;
         let signals = watch_signals(&poll).map_err(system)?;
         let mut registry = Registry::open(&config.registry_file())?;
@@ -176,7 +176,7 @@ impl Gateway {
         loop {
             match self.poll.poll(&mut events, None) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => {
-                    return Err(Failure::internal(format!("the gateway cannot wait: {e}")));
+                    return Err(words::cannot_wait(&e));
                 }
                 _ => {}
             }
@@ -232,8 +232,7 @@ impl Gateway {
         let executed = self
             .writer
             .call(move |registry| verbs::execute(registry, &terms, &act, request));
-        let (answer, change) =
-            executed.ok_or_else(|| Failure::internal("the registry's thread has ended"))??;
+        let (answer, change) = executed.ok_or_else(words::registry_gone)??;
         self.take_up(change)?;
         Ok(answer)
     }
@@ -347,7 +346,7 @@ impl Gateway {
 
     fn status(&self) -> Result<Status, Failure> {
         let (now, wall) = (clock::now(), clock::unix_time());
-        let report = self.workers.report().map_err(Failure::internal)?;
+        let report = self.workers.report().map_err(words::internal)?;
         let config = &self.terms.config;
         let to_peer = |stats: PeerStats| {
             let guest = self.roster.get(&stats.public_key)?;
@@ -449,8 +448,7 @@ fn configure(config: &Config, interface: &str) -> Result<u32, Failure> {
     for address in own_addresses(config) {
         netlink.add_address(interface, address)?;
     }
-    nix::net::if_::if_nametoindex(interface)
-        .map_err(|e| Failure::io(format!("the device {interface} is gone"), &e.into()))
+    nix::net::if_::if_nametoindex(interface).map_err(|e| words::device_gone(interface, &e.into()))
 }
 
 fn listen(
@@ -460,7 +458,7 @@ fn listen(
     tokens: std::ops::Range<usize>,
 ) -> Result<RequestSocket, Failure> {
     RequestSocket::bind(path, framing, poll.registry(), tokens)
-        .map_err(|e| Failure::io(format!("cannot listen on {}", path.display()), &e))
+        .map_err(|e| words::cannot_listen(path, &e))
 }
 
 fn register(poll: &Poll, source: &impl AsFd, token: Token) -> io::Result<()> {

@@ -10,6 +10,7 @@ use tokenvpn_common::key::{KeyError, PresharedKey, PrivateKey};
 use zeroize::Zeroizing;
 
 use crate::state;
+use crate::words;
 
 /// The name under which systemd hands over a key (systemd.exec(5), `LoadCredential=`).
 const CREDENTIAL: &str = "private-key";
@@ -19,14 +20,11 @@ const MAX_TEXT: u64 = 256;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", words::key_file_error(self))]
 pub(crate) enum KeyFileError {
-    #[error("the key file {path} cannot be used: {cause}", path = path.display())]
     Unusable { path: PathBuf, cause: io::Error },
-    #[error("the key file {path} is open to other users (mode {mode:04o})", path = path.display())]
     OpenToOthers { path: PathBuf, mode: u32 },
-    #[error("the key file {path} belongs to another user (uid {uid})", path = path.display())]
     Foreign { path: PathBuf, uid: u32 },
-    #[error("the key file {path} holds no key: {cause}", path = path.display())]
     Malformed { path: PathBuf, cause: KeyError },
 }
 

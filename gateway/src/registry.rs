@@ -7,7 +7,7 @@
 pub(crate) mod addresses;
 mod error;
 mod rows;
-mod schema;
+pub(crate) mod schema;
 mod seal;
 pub(crate) mod writer;
 

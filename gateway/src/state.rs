@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::words;
+
 /// Why the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", words::state_error(self))]
 pub(crate) enum StateError {
-    #[error("the state directory {path} cannot be used: {cause}", path = path.display())]
     Unusable { path: PathBuf, cause: io::Error },
-    #[error("the state directory {path} is open to other users (mode {mode:04o})", path = path.display())]
     OpenToOthers { path: PathBuf, mode: u32 },
 }
 

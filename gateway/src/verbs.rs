@@ -14,7 +14,7 @@ use crate::control::{Add, Answer, Invite, Request};
 use crate::listing::{Audit, Listing};
 use crate::registry::addresses;
 use crate::registry::{Act, Change, Identity, Registry, Wish};
-use crate::words::Failure;
+use crate::words::{self, Failure};
 
 const DAY: u64 = 86_400;
 
@@ -125,7 +125,7 @@ fn add(
     request: Add,
 ) -> Result<(Answer, Change), Failure> {
     let preshared_key = match request.preshared_key {
-        Some(text) => Some(text.parse().map_err(Failure::internal)?),
+        Some(text) => Some(text.parse().map_err(words::internal)?),
         None => None,
     };
     let identity = Identity {

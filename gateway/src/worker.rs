@@ -22,6 +22,7 @@ use tokenvpn_common::key::{PrivateKey, PublicKey};
 use tokenvpn_common::name::Name;
 
 use crate::registry::writer::Sightings;
+use crate::words;
 
 /// How long the workers may take to act: what is told to a command is true by then.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -64,7 +65,7 @@ pub(crate) enum End {
 /// Why an order has no effect yet.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrderError {
-    #[error("a worker did not answer within a second")]
+    #[error("{}", words::UNANSWERED)]
     Unanswered,
     #[error(transparent)]
     Peer(#[from] AddPeerError),

@@ -23,15 +23,16 @@ fn text(audit: &Audit) -> String {
     if audit.entries.is_empty() {
         return words::NOTHING_DONE.into();
     }
-    let head = ["WHEN", "WHO", "WHAT", "NAME", "PUBLIC KEY"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let mut rows = vec![words::AUDIT.map(str::to_owned).to_vec()];
     rows.extend(audit.entries.iter().map(|entry| {
         vec![
             entry.at.to_string(),
             words::printable(&entry.who),
             words::printable(&entry.action),
             entry.name.to_string(),
-            entry.public_key.map_or("-".into(), |key| key.to_string()),
+            entry
+                .public_key
+                .map_or(words::NONE.into(), |key| key.to_string()),
         ]
     }));
     table(&rows)

@@ -14,7 +14,7 @@ pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     let mut input = io::stdin().lock().take(MAX_TEXT as u64 + 1);
     input
         .read_to_string(&mut text)
-        .map_err(|e| Failure::io("cannot read the enrolment from standard input", &e))?;
+        .map_err(|e| words::unreadable_enrolment(&e))?;
     let enrolment = Enrolment::from_toml(&text)?;
     let answer = control::ask(path, Request::Enrol(enrolment))?;
     eprintln!("{}", words::admitted(&answer)?);

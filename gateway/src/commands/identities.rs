@@ -7,7 +7,7 @@ use tokenvpn_common::clock::UnixTime;
 use super::{print, print_json, table};
 use crate::cli::Output;
 use crate::control::{self, Answer, Request};
-use crate::listing::{InvitedKind, Listed, Listing};
+use crate::listing::{Listed, Listing};
 use crate::words::{self, Failure};
 
 pub(crate) fn run(path: &Path, output: &Output) -> Result<(), Failure> {
@@ -24,39 +24,25 @@ fn text(listing: &Listing) -> String {
     if listing.identities.is_empty() && listing.invitations.is_empty() {
         return words::NOBODY.into();
     }
-    let head = [
-        "NAME",
-        "ADDRESSES",
-        "EXPIRES",
-        "LAST ENDPOINT",
-        "PUBLIC KEY",
-    ];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let mut rows = vec![words::IDENTITIES.map(str::to_owned).to_vec()];
     for identity in &listing.identities {
-        let name = match identity.spare {
-            true => format!("{} (spare)", identity.name),
-            false => identity.name.to_string(),
-        };
         rows.push(vec![
-            name,
+            words::listed_name(identity),
             words::list(&identity.addresses),
             expires(identity),
-            identity.endpoint.map_or("-".into(), |at| at.to_string()),
+            identity
+                .endpoint
+                .map_or(words::NONE.into(), |at| at.to_string()),
             identity.public_key.to_string(),
         ]);
     }
     for invited in &listing.invitations {
-        let what = match invited.kind {
-            InvitedKind::New => "invited",
-            InvitedKind::Spare => "spare invited",
-            InvitedKind::Renewal => "renewal invited",
-        };
         rows.push(vec![
             invited.name.to_string(),
             words::list(&invited.addresses),
             date(invited.expires),
-            "-".into(),
-            format!("{what}, until {}", invited.valid_until),
+            words::NONE.into(),
+            words::invited(invited),
         ]);
     }
     table(&rows)
@@ -64,11 +50,11 @@ fn text(listing: &Listing) -> String {
 
 fn expires(identity: &Listed) -> String {
     match identity.expired {
-        true => format!("{} (over)", date(identity.expires)),
+        true => words::is_over(&date(identity.expires)),
         false => date(identity.expires),
     }
 }
 
 fn date(date: Option<UnixTime>) -> String {
-    date.map_or("never".into(), |date| date.to_string())
+    date.map_or(words::NEVER.into(), |date| date.to_string())
 }

@@ -22,7 +22,7 @@ impl Undo {
         let missing = |parent: &&Path| !parent.as_os_str().is_empty() && !parent.exists();
         let mut parents: Vec<_> = path.ancestors().skip(1).take_while(missing).collect();
         while let Some(parent) = parents.pop() {
-            fs::create_dir(parent).map_err(|e| Failure::io(parent.display(), &e))?;
+            fs::create_dir(parent).map_err(|e| words::file(parent, &e))?;
             self.0.push(parent.to_owned());
         }
         Ok(())
@@ -64,8 +64,7 @@ pub(crate) fn run(path: &Path, asked: cli::Init) -> Result<(), Failure> {
     undo.0.push(key_file);
     drop(Registry::create(&registry_file)?);
     undo.0.push(registry_file);
-    state::write_new(path, 0o640, &config.to_toml())
-        .map_err(|e| Failure::io(path.display(), &e))?;
+    state::write_new(path, 0o640, &config.to_toml()).map_err(|e| words::file(path, &e))?;
     undo.0.push(path.to_owned());
     print(&format!("{}\n", key.public()))?;
     undo.0.clear();
@@ -74,5 +73,5 @@ pub(crate) fn run(path: &Path, asked: cli::Init) -> Result<(), Failure> {
 
 /// The gateway may be started from another directory.
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|e| Failure::io(path.display(), &e))
+    std::path::absolute(path).map_err(|e| words::file(path, &e))
 }

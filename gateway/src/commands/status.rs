@@ -63,14 +63,15 @@ fn live(status: &Status, watch: &Watch, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = words::device(status).lines().map(str::to_owned).collect();
     let rates = watch.rates();
     lines.push(String::new());
+    let [incoming, outgoing] = words::DIRECTIONS;
     for (what, rate, graph) in [
         (
-            "in ",
+            incoming,
             rates.rx,
             watch.graph(columns.saturating_sub(20), |rates| rates.rx),
         ),
         (
-            "out",
+            outgoing,
             rates.tx,
             watch.graph(columns.saturating_sub(20), |rates| rates.tx),
         ),
@@ -78,16 +79,7 @@ fn live(status: &Status, watch: &Watch, columns: usize) -> Vec<String> {
         lines.push(format!("{what} {:>12}/s  {graph}", amount(rate)));
     }
     lines.push(String::new());
-    let head = [
-        "NAME",
-        "ENDPOINT",
-        "LATEST HANDSHAKE",
-        "IN",
-        "OUT",
-        "RECEIVED",
-        "SENT",
-    ];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let mut rows = vec![words::LIVE_PEERS.map(str::to_owned).to_vec()];
     let mut peers: Vec<&Peer> = status.peers.iter().collect();
     peers.sort_by_key(|peer| {
         let rates = watch.rates_of(&peer.public_key);
@@ -105,15 +97,7 @@ fn live(status: &Status, watch: &Watch, columns: usize) -> Vec<String> {
 
 fn text(status: &Status) -> String {
     let mut text = words::device(status);
-    let head = [
-        "NAME",
-        "ENDPOINT",
-        "LATEST HANDSHAKE",
-        "RECEIVED",
-        "SENT",
-        "ALLOWED IPS",
-    ];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let mut rows = vec![words::PEERS.map(str::to_owned).to_vec()];
     rows.extend(status.peers.iter().map(|peer| row(peer).to_vec()));
     if !status.peers.is_empty() {
         text.push('\n');
@@ -127,8 +111,9 @@ fn row(peer: &Peer) -> [String; 6] {
     let handshake = peer.latest_handshake.map(|at| now.0.saturating_sub(at.0));
     [
         peer.name.clone(),
-        peer.endpoint.map_or("-".into(), |at| at.to_string()),
-        handshake.map_or("never".into(), words::ago),
+        peer.endpoint
+            .map_or(words::NONE.into(), |at| at.to_string()),
+        handshake.map_or(words::NEVER.into(), words::ago),
         words::bytes(peer.rx_bytes),
         words::bytes(peer.tx_bytes),
         words::list(&peer.allowed_ips),

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::words;
+
 /// A network whose text has no host bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -12,18 +14,13 @@ pub(crate) struct Network(IpNet);
 
 /// Why a text or a list is no network, or no tunnel network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", words::network_error(self))]
 pub(crate) enum NetworkError {
-    #[error("{0:?} is no network; a network is an address and a prefix, as in 10.77.0.0/24")]
     Malformed(String),
-    #[error("{0} has bits behind its prefix; the network is {network}", network = .0.trunc())]
     HostBits(IpNet),
-    #[error("{0} has no room for a gateway and its clients")]
     TooSmall(IpNet),
-    #[error("{0} cannot be a tunnel's network")]
     Special(IpNet),
-    #[error("{0} and {1} overlap")]
     Overlap(IpNet, IpNet),
-    #[error("there has to be a network")]
     None,
 }
 

@@ -6,17 +6,15 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::config::Networks;
+use crate::words;
 
 /// Why tunnel addresses cannot be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", words::address_error(self))]
 pub(crate) enum AddressError {
-    #[error("{address} is in none of the tunnel's networks")]
     Outside { address: IpAddr },
-    #[error("{address} is the gateway's own or no host's address")]
     Reserved { address: IpAddr },
-    #[error("{address} is taken")]
     Taken { address: IpAddr },
-    #[error("no address is left in {network}")]
     Full { network: IpNet },
 }
 

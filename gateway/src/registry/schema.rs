@@ -13,7 +13,7 @@ use crate::state;
 const APPLICATION: i64 = 0x7476_706e;
 
 /// The version of the tables that this program writes.
-pub(super) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 1;
 
 /// Tables without which nobody is let in.
 const VITAL: [&str; 3] = ["identity", "invitation", "audit"];
