@@ -424,6 +424,13 @@ impl Device {
         self.peers.iter().filter(ours).map(Peer::stats)
     }
 
+    /// What is known of one peer; `None` if there is no such peer, or another worker owns it.
+    pub fn peer(&self, key: &PublicKey) -> Option<PeerStats> {
+        let id = self.peers.find(key.as_bytes())?;
+        let ours = |peer: &&Peer| peer.config.owner == self.worker.index;
+        self.peers.peer(id).filter(ours).map(Peer::stats)
+    }
+
     /// What was dropped and why.
     pub fn counters(&self) -> &Counters {
         &self.shared.out.counters
@@ -469,7 +476,10 @@ impl Device {
                 }
             }),
             Message::Response | Message::CookieReply
-                if !self.peers.peer(id).is_some_and(Peer::is_awaiting) =>
+                if !self
+                    .peers
+                    .peer(id)
+                    .is_some_and(|peer| peer.is_awaiting(now)) =>
             {
                 self.shared.out.counters.unexpected += 1;
             }

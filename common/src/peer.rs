@@ -191,7 +191,7 @@ impl Peer {
         if let Some(until) = self.held(now) {
             return Some(until);
         }
-        if tunnel.is_awaiting() && !tunnel.is_ready() {
+        if tunnel.is_awaiting(now) && !tunnel.is_ready() {
             return Some(self.retry_at.max(soon));
         }
         Some(soon)
@@ -230,6 +230,10 @@ impl Peer {
         let old = |start| now.since(start) >= guard::REKEY_AFTER;
         if self.config.keep_session && ready && self.last_handshake.is_some_and(old) {
             self.initiate(now, false, shared);
+        }
+        let is_spent = |tunnel: &Tunnel| tunnel.is_spent(now);
+        if !self.config.keep_session && self.tunnel.as_deref().is_some_and(is_spent) {
+            self.drop_tunnel(shared);
         }
     }
 
@@ -421,7 +425,7 @@ impl Peer {
             }
             Err(refused) => {
                 count(refused, &mut shared.out);
-                if !tunnel.is_proven() && !tunnel.is_awaiting() {
+                if !tunnel.is_proven() && !tunnel.is_awaiting(now) {
                     self.drop_tunnel(shared);
                 }
             }
@@ -501,10 +505,10 @@ impl Peer {
     }
 
     /// Whether a response or cookie reply is expected.
-    pub(crate) fn is_awaiting(&self) -> bool {
+    pub(crate) fn is_awaiting(&self, now: Now) -> bool {
         self.tunnel
             .as_ref()
-            .is_some_and(|tunnel| tunnel.is_awaiting())
+            .is_some_and(|tunnel| tunnel.is_awaiting(now))
     }
 
     /// Takes the answer to an initiation of ours.

@@ -158,9 +158,17 @@ impl Tunnel {
         self.ready
     }
 
-    /// Whether an initiation of ours has not been answered.
-    pub(crate) fn is_awaiting(&self) -> bool {
-        self.awaiting
+    /// Whether an initiation of ours may still be answered.
+    pub(crate) fn is_awaiting(&self, now: Now) -> bool {
+        let asked = self.asked[place(self.initiated)];
+        self.awaiting && now.since(asked) <= guard::ANSWER_LIFE
+    }
+
+    /// Whether nothing is left of it: its last session has ended, nobody may begin another
+    /// with what was answered, and it waits for nothing.
+    pub(crate) fn is_spent(&self, now: Now) -> bool {
+        let over = |begun: &Now| now.since(*begun) > guard::SESSION_LIFETIME;
+        !self.ready && !self.is_awaiting(now) && self.begun.iter().all(over)
     }
 
     /// Whether the peer ever proved that it holds its key.
@@ -173,11 +181,12 @@ impl Tunnel {
         self.tunn.is_expired()
     }
 
-    /// Whether the next response would take the place of the session in use. A tunnel
-    /// has places for eight sessions and fills them in turn, whether or not the peer
-    /// ever uses them: eight recorded initiations would end a session.
+    /// Whether the next response would take the place of the session in use, or of the one
+    /// that would be. A tunnel has places for eight sessions and fills them in turn, whether
+    /// or not the peer ever uses them: eight recorded initiations would end a session, or
+    /// begin one that the peer has not confirmed.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.ready && self.newest.wrapping_add(1) % SESSIONS == self.current % SESSIONS
+        self.newest.wrapping_add(1) % SESSIONS == self.current % SESSIONS
     }
 
     fn note_begin(&mut self, session: u32, now: Now) {
@@ -371,6 +380,45 @@ fn written(result: TunnResult<'_>) -> Option<Written> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An initiation that somebody recorded is answered without the peer.
+    #[test]
+    fn no_number_of_answers_begins_a_session_that_the_peer_has_not_confirmed() {
+        let (caller, called) = (PrivateKey::generate(), PrivateKey::generate());
+        let start = Now::from_nanos(1);
+        let tunnel = |own: &PrivateKey, peer: &PrivateKey| {
+            Tunnel::new(&OwnKey::new(own), &peer.public(), None, None, 7, start)
+        };
+        let (mut ours, mut theirs) = (tunnel(&caller, &called), tunnel(&called, &caller));
+        let mut room = vec![0; guard::MAX_DATAGRAM + guard::DATA_OVERHEAD];
+        let mut answered = 0;
+        while !theirs.is_crowded() {
+            let Some(Written::Initiation(len)) = ours.initiate(start, true, &mut room) else {
+                panic!("no initiation");
+            };
+            let initiation = room[..len].to_vec();
+            theirs
+                .accept_initiation(start, &initiation, &mut room)
+                .expect("it is new");
+            answered += 1;
+            assert!(answered < SESSIONS, "the next one is in use unconfirmed");
+        }
+        let sealed = theirs.seal(start, &[0x45; 32], &mut room);
+        assert!(matches!(sealed, Some(Written::Initiation(_))), "{sealed:?}");
+    }
+
+    #[test]
+    fn an_initiation_that_can_be_answered_no_more_is_not_waited_for() {
+        let (own, peer) = (PrivateKey::generate(), PrivateKey::generate());
+        let start = Now::from_nanos(1);
+        let mut tunnel = Tunnel::new(&OwnKey::new(&own), &peer.public(), None, None, 7, start);
+        assert!(!tunnel.is_awaiting(start));
+        let mut room = vec![0; 2_048];
+        tunnel.initiate(start, true, &mut room);
+        assert!(tunnel.is_awaiting(start + guard::ANSWER_LIFE));
+        let late = start + guard::ANSWER_LIFE + Duration::from_nanos(1);
+        assert!(!tunnel.is_awaiting(late));
+    }
 
     /// A peer that was away for long has let our indexes count round.
     #[test]

@@ -252,6 +252,20 @@ fn a_session_lives_no_longer_than_three_minutes() {
 }
 
 #[test]
+fn nothing_is_left_to_do_once_the_last_session_has_ended() {
+    let mut scene = Scene::connected();
+    scene.net.advance(Duration::from_secs(175));
+    let device = &scene.net.nodes[GATEWAY_NODE].device;
+    assert!(device.poll_timeout().is_some(), "it looks for the end");
+    scene.net.advance(Duration::from_secs(10));
+    let gateway = &scene.net.nodes[GATEWAY_NODE];
+    assert_eq!(gateway.device.poll_timeout(), None);
+    let lost = gateway.events.iter();
+    let lost = lost.filter(|event| matches!(event, Event::SessionLost { .. }));
+    assert_eq!(lost.count(), 2);
+}
+
+#[test]
 fn a_session_ends_on_time_also_between_two_looks_at_the_timers() {
     let millis = Duration::from_millis;
     for (age, lives) in [(millis(180_000), true), (millis(180_001), false)] {
