@@ -115,6 +115,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, RegistryError> {
             version,
         });
     }
+    if columns(&connection)? != columns_as_they_should_be()? {
+        return Err(RegistryError::OtherVersion(path.to_owned()));
+    }
     for table in VITAL {
         if let Some(fault) = fault_in(&connection, table)? {
             return Err(RegistryError::Damaged(fault));
@@ -122,6 +125,24 @@ pub(super) fn open(path: &Path) -> Result<Connection, RegistryError> {
     }
     mend_last_seen(&connection)?;
     Ok(connection)
+}
+
+/// The columns of the vital tables, as in `identity.name`.
+fn columns(connection: &Connection) -> Result<Vec<String>, RegistryError> {
+    let mut all = Vec::new();
+    for table in VITAL {
+        let sql = "SELECT ?1 || '.' || name FROM pragma_table_info(?1)";
+        let mut columns = connection.prepare(sql)?;
+        let columns = columns.query_map([table], |row| row.get(0))?;
+        all.append(&mut columns.collect::<Result<_, _>>()?);
+    }
+    Ok(all)
+}
+
+fn columns_as_they_should_be() -> Result<Vec<String>, RegistryError> {
+    let model = Connection::open_in_memory()?;
+    model.execute_batch(TABLES)?;
+    columns(&model)
 }
 
 fn unusable(path: &Path, cause: io::Error) -> RegistryError {

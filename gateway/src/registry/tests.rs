@@ -458,6 +458,17 @@ fn a_file_that_is_no_registry_lets_nobody_in() {
     assert!(matches!(missing, Err(RegistryError::Missing(_))));
 
     enrolled(&mut registry, "traveller");
+    for (rename, fits) in [("serial TO number", false), ("number TO serial", true)] {
+        let sql = format!("ALTER TABLE identity RENAME COLUMN {rename}");
+        registry.connection.execute_batch(&sql).unwrap();
+        drop(registry);
+        let opened = Registry::open(&path);
+        let other = matches!(opened, Err(RegistryError::OtherVersion(_)));
+        assert_eq!(other, !fits, "{rename}");
+        registry = opened.unwrap_or_else(|_| Registry {
+            connection: Connection::open(&path).unwrap(),
+        });
+    }
     registry
         .connection
         .pragma_update(None, "user_version", 2)
