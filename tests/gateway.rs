@@ -3,18 +3,19 @@
 use std::{
     fs::{self, Permissions},
     net::{IpAddr, SocketAddr},
-    os::unix::fs::{PermissionsExt as _, chown},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::PathBuf,
     time::Duration,
 };
 
 use nix::sys::signal::Signal;
 use rig::{
-    Gateway, Host, Tap, WireGuardGo, World, programs,
+    Gateway, Host, SlowDisk, Speaker, Tap, WireGuardGo, World, programs,
     wait::{self, SOON, now, promised},
 };
 use tokenvpn_common::{
     clock::UnixTime,
+    guard::Message,
     invitation::{Enrolment, Invitation, VERSION},
     io::clock::unix_time,
     key::{PrivateKey, PublicKey},
@@ -674,16 +675,153 @@ fn a_wireguard_client_reaches_what_is_behind_the_gateway() {
 #[test]
 fn revoking_cuts_the_live_session() {
     let place = Place::new();
-    place.gateway.start();
+    let process = place.gateway.start();
     let _wireguard = place.connect(&place.client, "laptop", "10.77.0.9");
     wait::until_true("the server answers", SOON, || place.client.pings(SERVER));
     place.gateway.command(&["revoke", "laptop"]).ok();
+    wait::until_true("it is said whose session ended", SOON, || {
+        let said = process.stderr().all();
+        let mut lines = said.lines();
+        lines.any(|line| line.contains("session ended") && line.contains("laptop"))
+    });
     assert!(!place.client.pings(SERVER));
     assert!(place.gateway.status().peers.is_empty());
     assert!(place.names().is_empty());
     place.gateway.stop();
     place.gateway.start();
     assert!(!place.client.pings(SERVER));
+}
+
+#[test]
+fn a_renewal_of_the_same_key_forgets_neither_where_it_is_nor_what_it_said() {
+    let place = Place::new();
+    place.gateway.start();
+    let key = PrivateKey::generate();
+    let text = key.public().to_string();
+    let words = ["add", "laptop", "--public-key", &text, "--address"];
+    place.gateway.command(&words).arg("10.77.0.9").ok();
+    let (inner, own) = ("10.77.0.9".parse().unwrap(), place.own_key());
+    let endpoint = ENDPOINT.parse().unwrap();
+    let mut speaker = Speaker::new(&place.client, &key, inner, endpoint, &own);
+    speaker.connect();
+    let at = wait::until("it is seen", SOON, || place.gateway.peer("laptop").endpoint);
+    let recorded = speaker.sent[0].clone();
+
+    let renewal = place.gateway.invite("laptop", &[]);
+    place.gateway.enrol(&enrolment(&renewal, key.public()));
+    assert_eq!(place.gateway.peer("laptop").endpoint, Some(at));
+    // The answer to the second says that the first was looked at.
+    let fresh = speaker.initiation();
+    speaker.send(&recorded);
+    speaker.send(&fresh);
+    assert!(speaker.hears(Message::Response, SOON));
+    let response = speaker.heard.last().expect("it was heard");
+    assert_eq!(response[8..12], fresh[4..8], "an old one was answered");
+}
+
+#[test]
+fn addresses_that_come_and_go_do_not_have_clients_spoken_to_each_time() {
+    let place = Place::new();
+    place.gateway.start();
+    let key = PrivateKey::generate();
+    let text = key.public().to_string();
+    let words = ["add", "laptop", "--public-key", &text, "--address"];
+    place.gateway.command(&words).arg("10.77.0.9").ok();
+    let (inner, own) = ("10.77.0.9".parse().unwrap(), place.own_key());
+    let endpoint = ENDPOINT.parse().unwrap();
+    let mut speaker = Speaker::new(&place.client, &key, inner, endpoint, &own);
+    speaker.connect();
+    wait::until("it is seen", SOON, || place.gateway.peer("laptop").endpoint);
+    let spoken_to = |speaker: &mut Speaker| {
+        speaker.catch_up();
+        speaker.heard.iter().filter(|d| d[0] == 4).count()
+    };
+    let (before, start) = (spoken_to(&mut speaker), now());
+    const CHANGES: usize = 40;
+    for n in 0..CHANGES / 2 {
+        for word in ["add", "delete"] {
+            let words = format!("address {word} 10.20.1.{n}/24 dev inner");
+            place.gateway.host().ip(&words);
+        }
+    }
+    wait::until_true("it is spoken to", SOON, || spoken_to(&mut speaker) > before);
+    let most = now().since(start).as_secs() as usize + 2;
+    let told = spoken_to(&mut speaker) - before;
+    assert!(told <= most, "{told} times, for {CHANGES} changes");
+}
+
+#[test]
+fn a_disk_that_does_not_answer_keeps_nobody_in_and_stops_no_command() {
+    let place = Place::new();
+    let disk = SlowDisk::new(place.gateway.host());
+    let process = place
+        .gateway
+        .started(disk.of(place.gateway.command(&["run"])));
+    let key = PrivateKey::generate();
+    let text = key.public().to_string();
+    let expires = UnixTime(unix_time().0 + 15).to_string();
+    place
+        .gateway
+        .command(&["add", "laptop", "--public-key", &text])
+        .args(["--address", "10.77.0.9", "--expires", &expires])
+        .ok();
+    let (inner, own) = (std::net::Ipv4Addr::new(10, 77, 0, 9), place.own_key());
+    let endpoint = ENDPOINT.parse().unwrap();
+    let mut speaker = Speaker::new(&place.client, &key, inner, endpoint, &own);
+    speaker.connect();
+    let own_address = std::net::Ipv4Addr::new(10, 77, 0, 1);
+    assert!(speaker.pings(own_address));
+
+    disk.stop();
+    let text = fresh_key();
+    let adds = place.gateway.command(&["add", "phone", "--public-key"]);
+    let adds = adds.arg(&text).spawn();
+    // It is in the hands of the disk before the access ends, and no answer comes.
+    let no_answer = adds.exit_code(SOON);
+    assert_eq!(no_answer, 1, "{}", adds.report());
+    assert_eq!(place.gateway.status().listen_port, Some(51820));
+    wait::until_true("the access has ended", Duration::from_secs(30), || {
+        place.gateway.status().peers.is_empty()
+    });
+    assert!(!speaker.pings(own_address));
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.exit_code(SOON), 0, "{}", process.report());
+}
+
+#[test]
+fn root_does_what_is_asked_of_a_stopped_gateway_of_another_user() {
+    let place = Place::new();
+    let gateway = &place.gateway;
+    let state = place.path(STATE);
+    let owned = |path: &std::path::Path| fs::metadata(path).unwrap().uid();
+    let nobody = 65_534;
+    fs::remove_file(state.join("lock")).ok();
+    for entry in fs::read_dir(&state).unwrap() {
+        chown(entry.unwrap().path(), Some(nobody), Some(nobody)).unwrap();
+    }
+    chown(&state, Some(nobody), Some(nobody)).unwrap();
+    gateway.invite("traveller", &[]);
+    let key = fresh_key();
+    gateway
+        .command(&["add", "laptop", "--public-key", &key])
+        .ok();
+    assert_eq!(place.names(), ["laptop"]);
+    for entry in fs::read_dir(&state).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(owned(&path), nobody, "{}", path.display());
+    }
+
+    // Somebody else's key is nobody's here.
+    chown(state.join("private-key"), Some(4_321), None).unwrap();
+    let invite = gateway.command(&["invite", "phone"]).finish();
+    invite.expect_error(12, &["private-key", "4321", "chown 65534"]);
+    // Where systemd holds the key, what takes none goes on.
+    fs::remove_file(state.join("private-key")).unwrap();
+    gateway.command(&["revoke", "laptop"]).ok();
+    gateway.command(&["audit"]).ok();
+    assert!(place.names().is_empty());
+    let invite = gateway.command(&["invite", "phone"]).finish();
+    invite.expect_error(1, &["private-key"]);
 }
 
 #[test]

@@ -192,10 +192,10 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 fn answer_here(config: Config, request: Request) -> Result<Answer, Failure> {
-    let private_key = key_file::read(&config.private_key_file())?;
+    let private_key = key_file::read(&config.private_key_file(), &config.state_dir);
     let mut registry = Registry::open(&config.registry_file())?;
     let terms = Terms {
-        public_key: private_key.public(),
+        public_key: private_key.map(|key| key.public()).map_err(Failure::from),
         config: Arc::new(config),
     };
     let act = Act {

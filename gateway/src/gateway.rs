@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -17,7 +17,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::clock::{Now, UnixTime};
 use tokenvpn_common::device::{PeerConfig, PeerStats};
 use tokenvpn_common::io::clock;
 use tokenvpn_common::io::confinement::{self, Calls, Kept};
@@ -50,9 +50,14 @@ const UAPI_FRAMING: Framing = Framing {
 const SIGNAL: Token = Token(0);
 const EXPIRY: Token = Token(1);
 const NETWORK: Token = Token(2);
-const WORKER_ENDED: Token = Token(3);
+/// A worker has ended, or the registry's thread has done a verb.
+const WAKE: Token = Token(3);
 const CONTROL: std::ops::Range<usize> = 0x100..0x1_0000;
 const UAPI: std::ops::Range<usize> = 0x1_0000..0x2_0000;
+
+/// Wait between two notices of changed addresses to the workers: whoever's addresses come
+/// and go all the time would have every client spoken to each time.
+const NETWORK_PACE: Duration = Duration::from_secs(1);
 
 /// Fields are dropped in this order: nobody new is heard, packets stop, what was seen
 /// is written, and only then may another gateway take the state.
@@ -62,15 +67,28 @@ pub(crate) struct Gateway {
     workers: Workers,
     ended: Receiver<End>,
     writer: Writer,
+    /// What the registry's thread has done.
+    executed: Receiver<Executed>,
+    execution: Sender<Executed>,
+    waker: Arc<Waker>,
     /// Everyone who may come in now.
     roster: HashMap<PublicKey, Guest>,
     terms: Terms,
     expiry: TimerFd,
     network: Changes,
+    /// When the workers were told last that addresses changed, and when they will be.
+    network_told: Now,
+    network_due: Option<Now>,
     own_interface: u32,
     _signals: UnixStream,
     poll: Poll,
     _lock: StateLock,
+}
+
+/// A verb that was executed: it has to be taken up, and its answer be given.
+struct Executed {
+    from: Token,
+    result: Result<(Answer, Change), Failure>,
 }
 
 /// What the main thread keeps of an identity.
@@ -127,14 +145,16 @@ impl Gateway {
             removals: &[&config.runtime_dir, UAPI_DIRECTORY.as_ref()],
         })?;
         let writer = Writer::spawn(registry).map_err(system)?;
-        let waker = Waker::new(poll.registry(), WORKER_ENDED).map_err(system)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(system)?);
+        let wake = waker.clone();
+        let (execution, executed) = mpsc::channel();
         let (report, ended) = mpsc::channel();
         let surroundings = Surroundings {
             mtu: config.mtu,
             sightings: writer.sightings(),
             ended: Arc::new(move |end| {
                 let _ = report.send(end);
-                let _ = waker.wake();
+                let _ = wake.wake();
             }),
             private_key,
         };
@@ -149,13 +169,18 @@ impl Gateway {
             workers,
             ended,
             writer,
+            executed,
+            execution,
+            waker,
             roster,
             terms: Terms {
                 config: Arc::new(config),
-                public_key,
+                public_key: Ok(public_key),
             },
             expiry,
             network,
+            network_told: clock::now(),
+            network_due: None,
             own_interface,
             _signals: signals,
             poll,
@@ -174,7 +199,8 @@ impl Gateway {
     pub(crate) fn run(&mut self) -> Result<(), Failure> {
         let mut events = Events::with_capacity(64);
         loop {
-            match self.poll.poll(&mut events, None) {
+            let patience = self.network_due.map(|due| due.since(clock::now()));
+            match self.poll.poll(&mut events, patience) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => {
                     return Err(words::cannot_wait(&e));
                 }
@@ -185,14 +211,16 @@ impl Gateway {
                     SIGNAL => return Ok(()),
                     EXPIRY => self.end_expired(),
                     NETWORK => self.follow_network(),
-                    WORKER_ENDED => {
+                    WAKE => {
                         if let Ok(end) = self.ended.try_recv() {
                             return Err(words::worker_ended(&end));
                         }
+                        self.finish();
                     }
                     token => self.serve(token),
                 }
             }
+            self.tell_of_network();
         }
     }
 
@@ -200,8 +228,7 @@ impl Gateway {
         let registry = self.poll.registry();
         if self.control.owns(token) {
             for asked in self.control.handle_ready(registry, token) {
-                let answer = self.answer(&asked).unwrap_or_else(Answer::Failed);
-                self.control.answer(asked.from, answer.to_line());
+                self.attend(&asked);
             }
         } else if self.uapi.owns(token) {
             for asked in self.uapi.handle_ready(registry, token) {
@@ -217,24 +244,46 @@ impl Gateway {
         }
     }
 
-    fn answer(&mut self, asked: &Asked) -> Result<Answer, Failure> {
-        let request = Request::from_line(&asked.bytes)?;
-        let request = match request {
-            Request::Status => return Ok(Answer::Status(self.status()?)),
-            Request::Reload(config) => return self.reload(*config),
-            request => request,
+    /// Answers what needs no disk. [`Gateway::finish`] answers the rest.
+    fn attend(&mut self, asked: &Asked) {
+        let answered = match Request::from_line(&asked.bytes) {
+            Ok(Request::Status) => self.status().map(|status| Some(Answer::Status(status))),
+            Ok(Request::Reload(config)) => self.reload(*config).map(Some),
+            Ok(request) => self.order(asked, request).map(|()| None),
+            Err(failure) => Err(failure),
         };
+        if let Some(answer) = answered.unwrap_or_else(|f| Some(Answer::Failed(f))) {
+            self.control.answer(asked.from, answer.to_line());
+        }
+    }
+
+    /// Has the registry's thread do it: nobody knows how long the disk takes, and access has
+    /// to end in time meanwhile.
+    fn order(&self, asked: &Asked, request: Request) -> Result<(), Failure> {
         let act = Act {
             who: format!("uid {}", asked.uid),
             now: clock::unix_time(),
         };
-        let terms = self.terms.clone();
-        let executed = self
-            .writer
-            .call(move |registry| verbs::execute(registry, &terms, &act, request));
-        let (answer, change) = executed.ok_or_else(words::registry_gone)??;
-        self.take_up(change)?;
-        Ok(answer)
+        let (from, terms) = (asked.from, self.terms.clone());
+        let (execution, waker) = (self.execution.clone(), self.waker.clone());
+        let ordered = self.writer.order(move |registry| {
+            let result = verbs::execute(registry, &terms, &act, request);
+            let _ = execution.send(Executed { from, result });
+            let _ = waker.wake();
+        });
+        ordered.ok_or_else(words::registry_gone)
+    }
+
+    /// Takes up and answers what the registry's thread has done.
+    fn finish(&mut self) {
+        while let Ok(Executed { from, result }) = self.executed.try_recv() {
+            let taken_up = result.and_then(|(answer, change)| {
+                self.take_up(change)?;
+                Ok(answer)
+            });
+            let answer = taken_up.unwrap_or_else(Answer::Failed);
+            self.control.answer(from, answer.to_line());
+        }
     }
 
     /// Goes on with another configuration, if it differs in nothing that is fixed at the
@@ -297,7 +346,9 @@ impl Gateway {
         if self.take_up(change).is_err() {
             tracing::error!("an expired session may still be up");
         }
-        let noted = self.writer.call(move |registry| end_expired(registry, now));
+        let noted = self
+            .writer
+            .order(move |registry| end_expired(registry, now));
         if noted.is_none() {
             tracing::error!("the registry's thread has ended");
         }
@@ -340,6 +391,15 @@ impl Gateway {
             tracing::warn!(%error, "changes of this machine's addresses cannot be followed");
         }
         if changed {
+            let due = (self.network_told + NETWORK_PACE).max(clock::now());
+            self.network_due.get_or_insert(due);
+        }
+    }
+
+    fn tell_of_network(&mut self) {
+        let now = clock::now();
+        if self.network_due.take_if(|due| *due <= now).is_some() {
+            self.network_told = now;
             self.workers.network_changed();
         }
     }
@@ -367,7 +427,7 @@ impl Gateway {
         peers.sort_by(|a, b| (&a.name, &a.public_key).cmp(&(&b.name, &b.public_key)));
         Ok(Status {
             interface: Some(config.interface.as_str().to_owned()),
-            public_key: Some(self.terms.public_key),
+            public_key: self.terms.public_key.clone().ok(),
             listen_port: Some(config.listen_port),
             addresses: own_addresses(config),
             peers,

@@ -1,6 +1,6 @@
 //! The gateway's private key on the disk.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -22,10 +22,24 @@ const MAX_TEXT: u64 = 256;
 #[derive(Debug, thiserror::Error)]
 #[error("{}", words::key_file_error(self))]
 pub(crate) enum KeyFileError {
-    Unusable { path: PathBuf, cause: io::Error },
-    OpenToOthers { path: PathBuf, mode: u32 },
-    Foreign { path: PathBuf, uid: u32 },
-    Malformed { path: PathBuf, cause: KeyError },
+    Unusable {
+        path: PathBuf,
+        cause: io::Error,
+    },
+    OpenToOthers {
+        path: PathBuf,
+        mode: u32,
+    },
+    Foreign {
+        path: PathBuf,
+        uid: u32,
+        /// Whose it should be.
+        owner: u32,
+    },
+    Malformed {
+        path: PathBuf,
+        cause: KeyError,
+    },
 }
 
 /// Makes a key and its file, for its owner only.
@@ -38,13 +52,23 @@ pub(crate) fn create(path: &Path) -> Result<PrivateKey, KeyFileError> {
 }
 
 /// Reads the key: systemd's credential if there is one, else the file.
-pub(crate) fn read(path: &Path) -> Result<PrivateKey, KeyFileError> {
+///
+/// Root also takes the key of whoever owns `state_dir`: the user that the gateway runs as,
+/// who could replace everything there anyway.
+pub(crate) fn read(path: &Path, state_dir: &Path) -> Result<PrivateKey, KeyFileError> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let credential = credentials.map(|directory| directory.join(CREDENTIAL));
     let (path, file) = match credential.filter(|path| path.exists()) {
         // systemd guards its directory; its files' modes may show an access list's mask.
         Some(path) => (path.clone(), open(&path)?),
-        None => (path.to_owned(), open_private(path)?),
+        None => {
+            let us = geteuid();
+            let owner = match fs::metadata(state_dir) {
+                Ok(directory) if us.is_root() => directory.uid(),
+                _ => us.as_raw(),
+            };
+            (path.to_owned(), open_private(path, owner)?)
+        }
     };
     let text = read_text(&path, file)?;
     text.parse()
@@ -53,7 +77,7 @@ pub(crate) fn read(path: &Path) -> Result<PrivateKey, KeyFileError> {
 
 /// Reads a preshared key, from a file of which only its owner can read.
 pub(crate) fn read_preshared(path: &Path) -> Result<PresharedKey, KeyFileError> {
-    let text = read_text(path, open_private(path)?)?;
+    let text = read_text(path, open_private(path, geteuid().as_raw())?)?;
     text.parse().map_err(|cause| KeyFileError::Malformed {
         path: path.to_owned(),
         cause,
@@ -71,7 +95,8 @@ fn open(path: &Path) -> Result<File, KeyFileError> {
     File::open(path).map_err(|cause| unusable(path, cause))
 }
 
-fn open_private(path: &Path) -> Result<File, KeyFileError> {
+/// Opens a file that nobody but `owner` and root can read or replace.
+fn open_private(path: &Path, owner: u32) -> Result<File, KeyFileError> {
     let file = open(path)?;
     let metadata = file.metadata().map_err(|cause| unusable(path, cause))?;
     let mode = metadata.mode() & 0o7777;
@@ -84,10 +109,11 @@ fn open_private(path: &Path) -> Result<File, KeyFileError> {
     }
     // Whoever owns it can read and replace it whatever its mode says.
     let uid = metadata.uid();
-    if metadata.is_file() && uid != 0 && uid != geteuid().as_raw() {
+    if metadata.is_file() && uid != 0 && uid != owner {
         return Err(KeyFileError::Foreign {
             path: path.to_owned(),
             uid,
+            owner,
         });
     }
     Ok(file)
@@ -103,10 +129,15 @@ fn read_text(path: &Path, file: File) -> Result<Zeroizing<String>, KeyFileError>
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, Permissions};
+    use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    /// Reads the key in the state directory.
+    fn read_in(directory: &tempfile::TempDir) -> Result<PrivateKey, KeyFileError> {
+        read(&directory.path().join("private-key"), directory.path())
+    }
 
     #[test]
     fn a_key_file_is_private_and_read_back() {
@@ -114,7 +145,7 @@ mod tests {
         let path = directory.path().join("private-key");
         let key = create(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(read(&path).unwrap().expose(), key.expose());
+        assert_eq!(read_in(&directory).unwrap().expose(), key.expose());
         assert!(matches!(create(&path), Err(KeyFileError::Unusable { .. })));
     }
 
@@ -125,7 +156,7 @@ mod tests {
         create(&path).unwrap();
         for mode in [0o640, 0o604, 0o620] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            let Err(KeyFileError::OpenToOthers { mode: found, .. }) = read(&path) else {
+            let Err(KeyFileError::OpenToOthers { mode: found, .. }) = read_in(&directory) else {
                 panic!("mode {mode:o} was accepted");
             };
             assert_eq!(found, mode);
@@ -139,11 +170,14 @@ mod tests {
         create(&path).unwrap();
         // Only root can give a file away.
         if nix::unistd::chown(&path, Some(65_534.into()), None).is_ok() {
-            let found = read(&path);
+            let found = read_in(&directory);
             assert!(matches!(
                 found,
                 Err(KeyFileError::Foreign { uid: 65_534, .. })
             ));
+            // Unless it is whose the whole state is.
+            nix::unistd::chown(directory.path(), Some(65_534.into()), None).unwrap();
+            read_in(&directory).unwrap();
         } else {
             assert!(!geteuid().is_root());
         }
@@ -156,7 +190,10 @@ mod tests {
         create(&path).unwrap();
         for text in ["", "not a key", &"A".repeat(1000)] {
             fs::write(&path, text).unwrap();
-            assert!(matches!(read(&path), Err(KeyFileError::Malformed { .. })));
+            assert!(matches!(
+                read_in(&directory),
+                Err(KeyFileError::Malformed { .. })
+            ));
         }
     }
 }

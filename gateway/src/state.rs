@@ -2,11 +2,12 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
 
 use crate::words;
 
@@ -35,6 +36,7 @@ impl StateLock {
             .truncate(false)
             .mode(0o600)
             .open(&path)
+            .and_then(|file| give_to_owner_of(directory, &file).map(|()| file))
             .map_err(|cause| StateError::Unusable { path, cause })?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(file) => Ok(Some(StateLock { _file: file })),
@@ -73,6 +75,15 @@ pub(crate) fn write_new(path: &Path, mode: u32, text: &str) -> io::Result<()> {
         let _ = fs::remove_file(path);
     }
     written
+}
+
+/// What root makes has to be usable by whoever the directory belongs to.
+fn give_to_owner_of(directory: &Path, file: &File) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = fs::metadata(directory)?;
+    fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 fn check(directory: &Path) -> Result<(), StateError> {

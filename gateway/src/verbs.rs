@@ -22,7 +22,9 @@ const DAY: u64 = 86_400;
 #[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) config: Arc<Config>,
-    pub(crate) public_key: PublicKey,
+    /// The gateway's own, or why it is not known. Not every verb needs it, and where the
+    /// key is systemd's credential only the running gateway has it.
+    pub(crate) public_key: Result<PublicKey, Failure>,
 }
 
 /// Does what is asked, and says what the data path has to do about it.
@@ -76,7 +78,7 @@ fn invite(
     act: &Act,
     request: Invite,
 ) -> Result<Answer, Failure> {
-    let config = &terms.config;
+    let (config, own_key) = (&terms.config, terms.public_key.clone()?);
     let wish = Wish {
         name: &request.name,
         spare: request.spare,
@@ -91,7 +93,7 @@ fn invite(
             name: pending.name.clone(),
             valid_until: pending.valid_until,
             expires: pending.not_after,
-            gateway_public_key: terms.public_key,
+            gateway_public_key: own_key,
             preshared_key: Some(pending.preshared_key.clone()),
             endpoints: asked_or_configured(&request.endpoints, &config.endpoints),
             addresses: with_prefixes(&pending.addresses, &config.networks),
@@ -114,8 +116,9 @@ fn enrol(
     act: &Act,
     enrolment: &Enrolment,
 ) -> Result<(Answer, Change), Failure> {
-    let change = registry.enrol(act, enrolment, &terms.public_key)?;
-    Ok((admitted(terms, &change), change))
+    let own_key = terms.public_key.clone()?;
+    let change = registry.enrol(act, enrolment, &own_key)?;
+    Ok((admitted(terms, own_key, &change), change))
 }
 
 fn add(
@@ -124,6 +127,7 @@ fn add(
     act: &Act,
     request: Add,
 ) -> Result<(Answer, Change), Failure> {
+    let own_key = terms.public_key.clone()?;
     let preshared_key = match request.preshared_key {
         Some(text) => Some(text.parse().map_err(words::internal)?),
         None => None,
@@ -140,18 +144,18 @@ fn add(
         ended: false,
     };
     let networks = &terms.config.networks;
-    let change = registry.add(act, identity, networks, &terms.public_key)?;
-    Ok((admitted(terms, &change), change))
+    let change = registry.add(act, identity, networks, &own_key)?;
+    Ok((admitted(terms, own_key, &change), change))
 }
 
-fn admitted(terms: &Terms, change: &Change) -> Answer {
+fn admitted(terms: &Terms, own_key: PublicKey, change: &Change) -> Answer {
     let [identity] = &change.added[..] else {
         unreachable!("invariant: one identity is enrolled or added at a time");
     };
     Answer::Admitted {
         name: identity.name.clone(),
         addresses: with_prefixes(&identity.addresses, &terms.config.networks),
-        gateway_public_key: terms.public_key,
+        gateway_public_key: own_key,
     }
 }
 

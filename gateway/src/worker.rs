@@ -1,6 +1,8 @@
 //! The threads that move packets. Each drives one [`Device`] and owns its share of the
 //! peers; what lands on the wrong one is handed over.
 
+mod handovers;
+
 use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,8 +13,7 @@ use std::time::Duration;
 
 use mio::{Token, Waker};
 use tokenvpn_common::device::{
-    AddPeerError, Device, DeviceConfig, Event, Handover, PeerConfig, PeerStats, SeenInitiations,
-    Worker,
+    AddPeerError, Device, DeviceConfig, Event, PeerConfig, PeerStats, SeenInitiations, Worker,
 };
 use tokenvpn_common::io::clock;
 use tokenvpn_common::io::datapath::{Datapath, FIRST_FREE_TOKEN};
@@ -21,17 +22,15 @@ use tokenvpn_common::io::udp::UdpPair;
 use tokenvpn_common::key::{PrivateKey, PublicKey};
 use tokenvpn_common::name::Name;
 
+use self::handovers::{Inbound, Outbound};
 use crate::registry::writer::Sightings;
 use crate::words;
 
 /// How long the workers may take to act: what is told to a command is true by then.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Batches that may wait for a worker; more are dropped, as on any full queue.
-const HANDOVERS: usize = 1024;
-
-/// Batches taken from others in one round.
-const HANDOVERS_PER_ROUND: usize = 64;
+/// Peers that are told of in one turn: what else there is to do must not wait for all.
+const TOLD_AT_ONCE: usize = 512;
 
 const WAKE: Token = FIRST_FREE_TOKEN;
 
@@ -95,13 +94,6 @@ struct Handle {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The other side of a worker's queue.
-#[derive(Clone)]
-struct Neighbour {
-    handovers: SyncSender<Handover>,
-    waker: Arc<Waker>,
-}
-
 /// What the workers need from outside.
 pub(crate) struct Surroundings {
     pub(crate) private_key: PrivateKey,
@@ -121,6 +113,7 @@ impl Workers {
         let count = u8::try_from(edges.len()).expect("invariant: there are at most 64 workers");
         let mut datapaths = Vec::new();
         let mut neighbours = Vec::new();
+        let mut wakers = Vec::new();
         let mut receivers = Vec::new();
         for (index, (udp, tun)) in (0..).zip(edges) {
             let config = DeviceConfig {
@@ -131,10 +124,11 @@ impl Workers {
             let mut datapath = Datapath::new(Device::new(config, clock::now()), udp, tun)?;
             datapath.set_pin_source(true);
             let waker = Arc::new(Waker::new(datapath.registry(), WAKE)?);
-            let (handovers, received) = mpsc::sync_channel(HANDOVERS);
-            neighbours.push(Neighbour { handovers, waker });
+            let (outbound, inbound) = handovers::queue(waker.clone());
+            neighbours.push(outbound);
+            wakers.push(waker);
             datapaths.push(datapath);
-            receivers.push(received);
+            receivers.push(inbound);
         }
         let mut workers = Workers {
             workers: Vec::new(),
@@ -149,8 +143,9 @@ impl Workers {
                 orders: received,
                 handovers,
                 neighbours: neighbours.clone(),
-                waker: neighbours[index].waker.clone(),
+                waker: wakers[index].clone(),
                 names: HashMap::new(),
+                reports: Vec::new(),
                 sightings: surroundings.sightings.clone(),
             };
             let ended = surroundings.ended.clone();
@@ -162,7 +157,7 @@ impl Workers {
                 })?;
             workers.workers.push(Handle {
                 orders,
-                waker: neighbours[index].waker.clone(),
+                waker: wakers[index].clone(),
                 thread: Some(thread),
             });
         }
@@ -239,15 +234,24 @@ impl Handle {
     }
 }
 
+/// What a worker tells of its peers, in several turns.
+struct Report {
+    left: Vec<PublicKey>,
+    told: Vec<PeerStats>,
+    done: Done<Vec<PeerStats>>,
+}
+
 /// One worker's thread.
 struct Loop {
     datapath: Datapath,
     orders: Receiver<Order>,
-    handovers: Receiver<Handover>,
-    neighbours: Vec<Neighbour>,
+    handovers: Inbound,
+    neighbours: Vec<Outbound>,
     waker: Arc<Waker>,
     /// Of all peers, for the log.
     names: HashMap<PublicKey, Name>,
+    /// What was asked for and is not complete.
+    reports: Vec<Report>,
     sightings: Sightings,
 }
 
@@ -270,6 +274,7 @@ impl Loop {
                     return end;
                 }
                 self.take_handovers();
+                self.tell();
             }
         }
     }
@@ -279,11 +284,13 @@ impl Loop {
         self.datapath.flush();
         let device = self.datapath.device_mut();
         while let Some((worker, handover)) = device.poll_handover() {
-            let neighbour = &self.neighbours[usize::from(worker)];
-            if neighbour.handovers.try_send(handover).is_ok() {
-                let _ = neighbour.waker.wake();
-            }
+            self.neighbours[usize::from(worker)].send(handover);
         }
+        self.take_events()
+    }
+
+    fn take_events(&mut self) -> Option<End> {
+        let device = self.datapath.device_mut();
         while let Some(event) = device.poll_event() {
             match event {
                 Event::SessionUp { peer } => {
@@ -315,15 +322,27 @@ impl Loop {
                     added,
                     done,
                 } => {
+                    let mut added = added.to_vec();
+                    for peer in &mut added {
+                        self.recall(peer);
+                    }
                     for key in &removed[..] {
                         self.datapath.device_mut().remove_peer(key);
+                    }
+                    // While their names are known.
+                    if let Some(end) = self.take_events() {
+                        return Some(end);
+                    }
+                    for key in &removed[..] {
                         self.names.remove(key);
                     }
-                    let _ = done.send(self.admit(added.to_vec()));
+                    let _ = done.send(self.admit(added));
                 }
-                Order::Report(done) => {
-                    let _ = done.send(self.datapath.device().peers().collect());
-                }
+                Order::Report(done) => self.reports.push(Report {
+                    left: self.names.keys().copied().collect(),
+                    told: Vec::new(),
+                    done,
+                }),
                 Order::NetworkChanged => {
                     let device = self.datapath.device_mut();
                     device.handle_network_change(clock::now());
@@ -334,18 +353,40 @@ impl Loop {
         None
     }
 
+    /// Keeps what is known of a peer that is there already and comes in another form: a
+    /// renewed key's recorded initiations are as old as before.
+    fn recall(&self, peer: &mut NamedPeer) {
+        let (device, key) = (self.datapath.device(), &peer.config.public_key);
+        if let Some(known) = device.peer(key) {
+            peer.config.endpoint = known.endpoint;
+            peer.initiations = device.seen_initiations(key).cloned();
+        }
+    }
+
+    /// Tells of some of the peers where that was asked for.
+    fn tell(&mut self) {
+        let device = self.datapath.device();
+        self.reports.retain_mut(|report| {
+            let rest = report.left.len().saturating_sub(TOLD_AT_ONCE);
+            let keys = report.left.drain(rest..);
+            report.told.extend(keys.filter_map(|key| device.peer(&key)));
+            if rest == 0 {
+                let _ = report.done.send(std::mem::take(&mut report.told));
+            }
+            rest > 0
+        });
+        if !self.reports.is_empty() {
+            let _ = self.waker.wake();
+        }
+    }
+
     /// Takes a bounded round of what others received for us, as from a socket.
     fn take_handovers(&mut self) {
-        for _ in 0..HANDOVERS_PER_ROUND {
-            let Ok(handover) = self.handovers.try_recv() else {
-                return;
-            };
+        for handover in self.handovers.round() {
             let device = self.datapath.device_mut();
             device.handle_handover(clock::now(), handover);
             self.datapath.flush();
         }
-        // There may be more, and whoever sent it has woken us already.
-        let _ = self.waker.wake();
     }
 
     fn admit(&mut self, peers: Vec<NamedPeer>) -> Result<(), AddPeerError> {

@@ -29,18 +29,9 @@ impl WallClock {
     /// If there is no C compiler.
     #[track_caller]
     pub fn new(host: &Host) -> WallClock {
-        let (path, source) = (host.dir().join("clock"), host.dir().join("clock.c"));
-        let library = host.dir().join("clock.so");
+        let path = host.dir().join("clock");
         fs::write(&path, 0i64.to_ne_bytes()).expect("a file of the host's");
-        fs::write(&source, SOURCE).expect("a file of the host's");
-        let compiled = Command::new("cc")
-            .args([
-                "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-pthread", "-o",
-            ])
-            .args([&library, &source])
-            .status()
-            .expect("a C compiler (package gcc)");
-        assert!(compiled.success(), "the clock's library does not compile");
+        let library = compile(host, "clock", SOURCE);
         let file = File::options().write(true).open(&path);
         WallClock {
             file: file.expect("a file of the host's"),
@@ -66,6 +57,22 @@ impl WallClock {
             .env("LD_PRELOAD", &self.library)
             .env("TEST_CLOCK", &self.path)
     }
+}
+
+/// Makes a library that a program is given in front of the C library.
+#[track_caller]
+pub(crate) fn compile(host: &Host, name: &str, text: &str) -> PathBuf {
+    let [source, library] = ["c", "so"].map(|kind| host.dir().join(format!("{name}.{kind}")));
+    fs::write(&source, text).expect("a file of the host's");
+    let compiled = Command::new("cc")
+        .args([
+            "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-pthread", "-o",
+        ])
+        .args([&library, &source])
+        .status()
+        .expect("a C compiler (package gcc)");
+    assert!(compiled.success(), "{name}.c does not compile");
+    library
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(crate) fn run(path: &Path) -> Result<(), Failure> {
     hardening::seal()?;
     let locked = hardening::lock_memory();
     let config = Config::read(path)?;
-    let private_key = key_file::read(&config.private_key_file())?;
+    let private_key = key_file::read(&config.private_key_file(), &config.state_dir)?;
     let lock = control::lock_for_gateway(&config)?;
     // Looked up before the start, which gives up the right to read files.
     let forwarding_off = forwarding_off(&config.networks);

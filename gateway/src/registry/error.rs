@@ -64,6 +64,7 @@ pub(crate) enum RegistryError {
         cause: std::io::Error,
     },
     Foreign(PathBuf),
+    OtherVersion(PathBuf),
     TooNew {
         path: PathBuf,
         version: i64,

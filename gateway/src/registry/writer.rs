@@ -1,8 +1,9 @@
 //! The one thread that writes the registry while the gateway runs.
 //!
-//! Verbs are called on it and waited for. Where identities were seen is noted without
+//! Verbs are done on it, one after the other. Where identities were seen is noted without
 //! waiting and written once a second, so that the packet path never meets the disk.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -20,6 +21,9 @@ use super::{Observed, Registry, RegistryError};
 /// How long a sighting may wait to be written together with others.
 const BATCH: Duration = Duration::from_secs(1);
 
+/// How long the end waits for the disk. What was last seen may be lost.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 enum Job {
     Verb(Box<dyn FnOnce(&mut Registry) + Send>),
     /// Something was noted where nothing was.
@@ -31,6 +35,8 @@ enum Job {
 pub(crate) struct Writer {
     jobs: Sender<Job>,
     noted: Noted,
+    /// Says nothing, and ends with the thread.
+    ended: Receiver<Infallible>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -49,27 +55,25 @@ impl Writer {
         let (jobs, received) = mpsc::channel();
         let noted = Noted::default();
         let ours = noted.clone();
+        let (alive, ended) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("registry".into())
-            .spawn(move || run(registry, &received, &ours))?;
+            .spawn(move || {
+                let _alive = alive;
+                run(registry, &received, &ours);
+            })?;
         Ok(Writer {
             jobs,
             noted,
+            ended,
             thread: Some(thread),
         })
     }
 
-    /// Runs a verb and gives back what it gives; `None` if the thread has ended.
-    pub(crate) fn call<T: Send + 'static>(
-        &self,
-        verb: impl FnOnce(&mut Registry) -> T + Send + 'static,
-    ) -> Option<T> {
-        let (answer, answered) = mpsc::sync_channel(1);
-        let job = Job::Verb(Box::new(move |registry| {
-            let _ = answer.send(verb(registry));
-        }));
-        self.jobs.send(job).ok()?;
-        answered.recv().ok()
+    /// Has a verb done after those that were ordered before, and does not wait for it;
+    /// `None` if the thread has ended.
+    pub(crate) fn order(&self, verb: impl FnOnce(&mut Registry) + Send + 'static) -> Option<()> {
+        self.jobs.send(Job::Verb(Box::new(verb))).ok()
     }
 
     pub(crate) fn sightings(&self) -> Sightings {
@@ -83,7 +87,9 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         let _ = self.jobs.send(Job::Stop);
-        if let Some(thread) = self.thread.take() {
+        if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(PATIENCE) {
+            tracing::error!("the disk does not answer; what was last seen was not written");
+        } else if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
@@ -160,6 +166,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_disk_that_does_not_answer_holds_up_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let registry = Registry::create(&directory.path().join("registry.db")).unwrap();
+        let writer = Writer::spawn(registry).unwrap();
+        let (hang, hanging) = mpsc::channel::<()>();
+        let (started, starts) = mpsc::channel();
+        let stuck = move |_: &mut Registry| {
+            started.send(()).unwrap();
+            let _ = hanging.recv();
+        };
+        writer.order(stuck).unwrap();
+        starts.recv().unwrap();
+        // These would wait for ever.
+        writer.order(|_| {}).unwrap();
+        drop(writer);
+        drop(hang);
+    }
+
+    #[test]
     fn sightings_are_written_within_a_second_and_at_the_end() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("registry.db");
@@ -167,8 +192,13 @@ mod tests {
         let key = enrolled(&mut registry, "traveller");
         let writer = Writer::spawn(registry).unwrap();
         let seen = |writer: &Writer| {
-            let sightings = writer.call(|registry| registry.last_seen().unwrap());
-            sightings.unwrap().get(&key).map(|seen| seen.endpoint)
+            let (answer, answered) = mpsc::channel();
+            let ordered = writer.order(move |registry| {
+                answer.send(registry.last_seen().unwrap()).unwrap();
+            });
+            ordered.unwrap();
+            let sightings = answered.recv().unwrap();
+            sightings.get(&key).map(|seen| seen.endpoint)
         };
         let sightings = writer.sightings();
         let first: SocketAddr = "192.0.2.7:1".parse().unwrap();

@@ -66,6 +66,10 @@ pub(crate) fn registry_error(error: &RegistryError) -> String {
             path.display(),
             schema::VERSION
         ),
+        RegistryError::OtherVersion(path) => format!(
+            "{} was written by another version of this program",
+            path.display()
+        ),
         RegistryError::Damaged(what) => format!("the registry is damaged: {what}"),
         RegistryError::Sql(error) => format!("the registry cannot be read or written: {error}"),
     }
@@ -92,7 +96,7 @@ pub(crate) fn key_file_error(error: &KeyFileError) -> String {
         KeyFileError::OpenToOthers { path, mode } => {
             (path, format!("is open to other users (mode {mode:04o})"))
         }
-        KeyFileError::Foreign { path, uid } => {
+        KeyFileError::Foreign { path, uid, .. } => {
             (path, format!("belongs to another user (uid {uid})"))
         }
         KeyFileError::Malformed { path, cause } => (path, format!("holds no key: {cause}")),

@@ -139,8 +139,8 @@ pub(crate) fn of_key_file(error: &KeyFileError) -> Failure {
             | io::ErrorKind::ReadOnlyFilesystem => file(path, cause),
             _ => Failure::new(code::OTHER, error, ANEW),
         },
-        KeyFileError::Foreign { path, .. } => {
-            let hint = format!("if the key is yours: chown root {}", path.display());
+        KeyFileError::Foreign { path, owner, .. } => {
+            let hint = format!("if the key is yours: chown {owner} {}", path.display());
             Failure::new(code::NO_PERMISSION, error, hint)
         }
         KeyFileError::OpenToOthers { path, .. } => {
@@ -186,6 +186,9 @@ pub(crate) fn of_registry(error: &RegistryError) -> Failure {
         },
         RegistryError::Missing(_) | RegistryError::Foreign(_) | RegistryError::Damaged(_) => ANEW,
         RegistryError::TooNew { .. } => "use the program that wrote it, or a newer one",
+        RegistryError::OtherVersion(_) => {
+            "use the program that wrote it; with this one, make everything anew (init)"
+        }
         RegistryError::Sql(_) => "check the file system of state_dir: room, permissions, health",
     };
     Failure::new(code::OTHER, error, hint)
