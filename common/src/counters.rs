@@ -6,7 +6,7 @@
 /// Input of a peer or a stranger is counted here and never an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Datagrams that are no WireGuard message by type and length.
+    /// Datagrams that are no WireGuard message by type and length, or cannot be answered.
     pub malformed: u64,
     /// Handshake messages whose first MAC is wrong: not meant for our key.
     pub bad_mac: u64,
@@ -14,6 +14,8 @@ pub struct Counters {
     pub under_load: u64,
     /// Handshake messages beyond their source's share while too many came.
     pub source_limit: u64,
+    /// Initiations that found too many others waiting for their turn.
+    pub initiation_limit: u64,
     /// Initiations beyond what is answered of one peer's.
     pub identity_limit: u64,
     /// Initiations that do not decrypt.
@@ -42,6 +44,8 @@ pub struct Counters {
     pub no_owner: u64,
     /// Packets and datagrams to a peer whose endpoint is not known.
     pub no_endpoint: u64,
+    /// Packets to silent peers beyond what may make tunnels.
+    pub wake_limit: u64,
     /// Packets that could not wait for a session because too many peers' packets do.
     pub no_queue: u64,
     /// Datagrams and packets given to the worker that owns their peer.

@@ -32,6 +32,7 @@ use ipnet::IpNet;
 
 use crate::admission::{Admission, Turned};
 use crate::allowed_ips::AllowedIps;
+use crate::bucket::Bucket;
 use crate::clock::Now;
 pub use crate::counters::Counters;
 use crate::greeting::Greetings;
@@ -98,6 +99,15 @@ pub enum AddPeerError {
     },
 }
 
+/// An initiation that has passed admission and waits for its turn.
+struct Waiting {
+    since: Now,
+    from: Path,
+    /// Whose key it shows, if another worker has looked.
+    peer: Option<PublicKey>,
+    datagram: Box<[u8]>,
+}
+
 /// Peers, their sessions, and what goes in and out.
 pub struct Device {
     public_key: PublicKey,
@@ -108,6 +118,7 @@ pub struct Device {
     shared: Shared,
     timers: Timers,
     greetings: Greetings,
+    initiations: VecDeque<Waiting>,
     /// The peer at work, to blame if there is a panic.
     engaged: Option<PeerId>,
     panics: VecDeque<Now>,
@@ -133,10 +144,12 @@ impl Device {
                 indexes: Indexes::new(worker),
                 allowed_ips: AllowedIps::default(),
                 waiting: 0,
+                wakes: Bucket::FULL,
                 out: Outbox::default(),
             },
             timers: Timers::default(),
             greetings: Greetings::new(now),
+            initiations: VecDeque::new(),
             engaged: None,
             panics: VecDeque::new(),
         }
@@ -298,6 +311,8 @@ impl Device {
     /// Takes one run of datagrams from one source: `stride` bytes each, of which only
     /// the last may have fewer. `local` is the address they came to, if the answers
     /// have to be sent from it.
+    ///
+    /// Initiations wait for [`Device::handle_timeout`], which is then due at once.
     pub fn handle_datagrams(
         &mut self,
         now: Now,
@@ -311,6 +326,10 @@ impl Device {
             source: local,
         };
         let mut datagrams = run.chunks(stride.max(1)).peekable();
+        if source.port() == 0 {
+            self.shared.out.counters.malformed += datagrams.len() as u64;
+            return;
+        }
         while !self.protect(now, |device| {
             while let Some(datagram) = datagrams.next() {
                 device.handle_datagram(now, from, datagram, &mut datagrams);
@@ -346,12 +365,12 @@ impl Device {
                     endpoint: source,
                     source: local,
                 };
-                // It may have been removed meanwhile.
-                if let Some(id) = self.peers.find(peer.as_bytes()) {
-                    self.engage(now, id, |peer, shared| {
-                        peer.handle_initiation(now, from, &datagram, shared);
-                    });
-                }
+                self.enqueue(Waiting {
+                    since: now,
+                    from,
+                    peer: Some(peer),
+                    datagram: datagram.into(),
+                });
             }
             Handover::Datagrams {
                 source,
@@ -368,19 +387,22 @@ impl Device {
         }
     }
 
-    /// A send to `endpoint` failed as it does when the source address is gone: forgets
-    /// that address.
-    pub fn handle_send_error(&mut self, endpoint: SocketAddr) {
-        for peer in self.peers.iter_mut() {
-            if peer.roaming.path().is_some_and(|p| p.endpoint == endpoint) {
-                peer.roaming.forget_source();
-            }
+    /// The source address of the train polled last is gone: forgets that address.
+    pub fn handle_source_lost(&mut self) {
+        let id = self.shared.out.trains.last_peer();
+        if let Some(peer) = id.and_then(|id| self.peers.peer_mut(id)) {
+            peer.roaming.forget_source();
         }
     }
 
-    /// Does what is due.
+    /// Does what is due, or the first part of it if it is much: then
+    /// [`Device::poll_timeout`] gives a time that has passed.
     pub fn handle_timeout(&mut self, now: Now) {
-        while let Some((at, id)) = self.timers.pop(now) {
+        self.answer_initiations(now);
+        for _ in 0..guard::TICKS_AT_ONCE {
+            let Some((at, id)) = self.timers.pop(now) else {
+                break;
+            };
             if let Some(peer) = self.peers.peer_mut(id)
                 && peer.due.take_if(|due| *due == at).is_some()
             {
@@ -393,7 +415,8 @@ impl Device {
     /// When [`Device::handle_timeout`] wants to be called; `None` if never. It may have
     /// nothing to do by then.
     pub fn poll_timeout(&self) -> Option<Now> {
-        let times = [self.timers.next(), self.greetings.due()];
+        let initiation = self.initiations.front().map(|waiting| waiting.since);
+        let times = [initiation, self.timers.next(), self.greetings.due()];
         times.into_iter().flatten().min()
     }
 
@@ -500,7 +523,47 @@ impl Device {
         if !self.admit(now, from, datagram) {
             return;
         }
-        let Some(key) = Admission::initiator(&self.shared.own, datagram) else {
+        self.enqueue(Waiting {
+            since: now,
+            from,
+            peer: None,
+            datagram: datagram.into(),
+        });
+    }
+
+    fn enqueue(&mut self, waiting: Waiting) {
+        if self.initiations.len() < guard::MAX_WAITING_INITIATIONS {
+            self.initiations.push_back(waiting);
+        } else {
+            self.shared.out.counters.initiation_limit += 1;
+        }
+    }
+
+    /// Works off a few of the initiations that wait.
+    fn answer_initiations(&mut self, now: Now) {
+        for _ in 0..guard::INITIATIONS_AT_ONCE {
+            let Some(waiting) = self.initiations.pop_front() else {
+                return;
+            };
+            self.protect(now, |device| {
+                device.answer_initiation(now, waiting.from, waiting.peer, &waiting.datagram);
+            });
+        }
+    }
+
+    /// Answers an initiation that has passed admission, or gives it to its peer's owner.
+    fn answer_initiation(
+        &mut self,
+        now: Now,
+        from: Path,
+        peer: Option<PublicKey>,
+        datagram: &[u8],
+    ) {
+        let key = match peer {
+            Some(key) => Some(*key.as_bytes()),
+            None => Admission::initiator(&self.shared.own, datagram),
+        };
+        let Some(key) = key else {
             self.shared.out.counters.bad_initiation += 1;
             return;
         };
@@ -535,7 +598,7 @@ impl Device {
             Err(Turned::SourceLimit) => out.counters.source_limit += 1,
             Err(Turned::UnderLoad(cookie)) => {
                 out.counters.under_load += 1;
-                out.trains.send(from, cookie);
+                out.trains.answer(from, cookie);
             }
         }
         false

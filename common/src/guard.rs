@@ -85,6 +85,23 @@ pub const IDENTITY_RATE: Rate = Rate {
     burst: 5,
 };
 
+/// Initiations worked off in one call: what else has come must not wait for key
+/// exchanges, which take up to 400 µs each.
+pub const INITIATIONS_AT_ONCE: usize = 2;
+
+/// Initiations that may wait for their turn: less than a second's work.
+pub const MAX_WAITING_INITIATIONS: usize = 1_024;
+
+/// Peers whose timers are looked at in one call.
+pub const TICKS_AT_ONCE: usize = 64;
+
+/// Silent peers to which packets from the inside may make a tunnel: 100 a second.
+/// Whoever knocks at every inner address must not keep the processor busy.
+pub const WAKE_RATE: Rate = Rate {
+    every: Duration::from_millis(10),
+    burst: 64,
+};
+
 /// How many peers may have packets waiting for a session; boringtun keeps up to 256
 /// packets, some 360 kB, for each.
 pub const MAX_WAITING_PEERS: usize = 64;

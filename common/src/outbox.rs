@@ -7,6 +7,7 @@ use crate::counters::Counters;
 use crate::guard::{DATA_OVERHEAD, MAX_DATAGRAM};
 use crate::key::PublicKey;
 use crate::packet::Packets;
+use crate::peers::PeerId;
 use crate::roaming::Path;
 use crate::virtio::VirtioHeader;
 
@@ -109,6 +110,8 @@ pub(crate) struct Outbox {
 
 struct Train {
     path: Path,
+    /// Who is believed to be there, unless it is a stranger or somebody not proven yet.
+    peer: Option<PeerId>,
     segment_size: usize,
     start: usize,
     end: usize,
@@ -139,19 +142,25 @@ impl Trains {
         &mut self.buffer[self.filled..]
     }
 
-    /// Sends the first `len` bytes of [`Trains::room`] by themselves.
-    pub(crate) fn send(&mut self, path: Path, len: usize) {
-        self.start(path, len, false);
+    /// Sends the first `len` bytes of [`Trains::room`] by themselves to whoever is there.
+    pub(crate) fn answer(&mut self, path: Path, len: usize) {
+        self.start(path, None, len, false);
     }
 
-    /// Sends the first `len` bytes of [`Trains::room`] with others like them.
-    pub(crate) fn send_in_train(&mut self, path: Path, len: usize) {
+    /// Sends the first `len` bytes of [`Trains::room`] by themselves to a peer.
+    pub(crate) fn send(&mut self, path: Path, peer: PeerId, len: usize) {
+        self.start(path, Some(peer), len, false);
+    }
+
+    /// Sends the first `len` bytes of [`Trains::room`] with others like them to a peer.
+    pub(crate) fn send_in_train(&mut self, path: Path, peer: PeerId, len: usize) {
         let waiting = self.trains.len() > self.polled;
         match self.trains.last_mut() {
             Some(train)
                 if waiting
                     && train.open
                     && train.path == path
+                    && train.peer == Some(peer)
                     && len <= train.segment_size
                     && train.end + len - train.start <= MAX_TRAIN =>
             {
@@ -160,20 +169,26 @@ impl Trains {
                 let segments = (train.end - train.start).div_ceil(train.segment_size);
                 train.open = len == train.segment_size && segments < MAX_SEGMENTS;
             }
-            _ => self.start(path, len, true),
+            _ => self.start(path, Some(peer), len, true),
         }
     }
 
-    fn start(&mut self, path: Path, len: usize, open: bool) {
+    fn start(&mut self, path: Path, peer: Option<PeerId>, len: usize, open: bool) {
         let start = self.filled;
         self.filled += len;
         self.trains.push(Train {
             path,
+            peer,
             segment_size: len,
             start,
             end: self.filled,
             open,
         });
+    }
+
+    /// Whom the train polled last goes to.
+    pub(crate) fn last_peer(&self) -> Option<PeerId> {
+        self.trains.get(self.polled.checked_sub(1)?)?.peer
     }
 
     pub(crate) fn poll(&mut self) -> Option<Transmit<'_>> {
@@ -239,7 +254,7 @@ mod tests {
 
     fn fill(trains: &mut Trains, port: u16, len: usize) {
         trains.room()[..len].fill(len as u8);
-        trains.send_in_train(to(port), len);
+        trains.send_in_train(to(port), PeerId(0), len);
     }
 
     #[test]
@@ -274,7 +289,7 @@ mod tests {
         let mut trains = Trains::default();
         fill(&mut trains, 1, 148);
         trains.room();
-        trains.send(to(1), 148);
+        trains.send(to(1), PeerId(0), 148);
         fill(&mut trains, 1, 148);
         assert_eq!(drain(&mut trains), [(1, 148, 148); 3]);
     }

@@ -331,7 +331,7 @@ impl Peer {
             }
         };
         match self.roaming.path() {
-            Some(path) => out.trains.send(path, len),
+            Some(path) => out.trains.send(path, self.id, len),
             None => out.counters.no_endpoint += 1,
         }
     }
@@ -358,6 +358,13 @@ impl Peer {
         }
         self.catch_up(now, shared);
         self.greetings = None;
+        if self.tunnel.is_none()
+            && !self.config.keep_session
+            && !shared.wakes.take(now, guard::WAKE_RATE)
+        {
+            shared.out.counters.wake_limit += 1;
+            return;
+        }
         if !self.tunnel(now, shared).is_ready() && !self.waiting {
             if shared.waiting == guard::MAX_WAITING_PEERS {
                 shared.out.counters.no_queue += 1;
@@ -370,7 +377,7 @@ impl Peer {
         let tunnel = self.tunnel(now, shared);
         match tunnel.seal(now, padded, shared.out.trains.room()) {
             Some(Written::Data(sealed)) => {
-                shared.out.trains.send_in_train(path, sealed);
+                shared.out.trains.send_in_train(path, self.id, sealed);
                 self.tx_bytes += len as u64;
                 self.owes_since = None;
                 self.unheard_since.get_or_insert(now);
@@ -434,7 +441,7 @@ impl Peer {
 
     /// Sends the answer to an initiation, and remembers to do so once only.
     fn answer(&mut self, now: Now, to: Path, ephemeral: &[u8], len: usize, out: &mut Outbox) {
-        out.trains.send(to, len);
+        out.trains.answer(to, len);
         self.allowance.take(now, guard::IDENTITY_RATE);
         let seen = self
             .seen
@@ -525,7 +532,7 @@ impl Peer {
         };
         match tunnel.accept_response(now, datagram, shared.out.trains.room()) {
             Ok(keepalive) => {
-                shared.out.trains.send(from, keepalive);
+                shared.out.trains.send(from, self.id, keepalive);
                 self.heard(now, from, &mut shared.out);
                 self.begin_session(now, &mut shared.out);
                 self.send_waiting(shared);
@@ -641,7 +648,7 @@ impl Peer {
             return;
         };
         while let Some(Written::Data(len)) = tunnel.seal_waiting(shared.out.trains.room()) {
-            shared.out.trains.send_in_train(path, len);
+            shared.out.trains.send_in_train(path, self.id, len);
             self.tx_bytes += (len - guard::DATA_OVERHEAD) as u64;
             self.owes_since = None;
         }

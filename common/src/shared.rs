@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rand_core::{OsRng, RngCore};
 
 use crate::allowed_ips::AllowedIps;
+use crate::bucket::Bucket;
 use crate::device::Worker;
 use crate::outbox::Outbox;
 use crate::peers::PeerId;
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) allowed_ips: AllowedIps,
     /// How many peers have packets waiting for a session.
     pub(crate) waiting: usize,
+    /// What is left of the tunnels that packets from the inside may make.
+    pub(crate) wakes: Bucket,
     pub(crate) out: Outbox,
 }
 

@@ -71,6 +71,7 @@ fn deliver(from: &mut Device, source: SocketAddr, to: &mut Device) {
             train.contents,
             train.segment_size,
         );
+        to.handle_timeout(clock::now());
     }
 }
 
@@ -370,6 +371,7 @@ fn handshake(c: &mut Criterion) {
             |(now, initiation): (Now, Vec<u8>)| {
                 let gateway = &mut *gateway.borrow_mut();
                 gateway.handle_datagrams(now, CLIENT, None, &initiation, initiation.len());
+                gateway.handle_timeout(now);
                 let answer = gateway.poll_transmit().expect("a response");
                 let mut response = response.borrow_mut();
                 response.clear();

@@ -59,9 +59,8 @@ impl Edges {
             if !self.pin_source {
                 transmit.source = None;
             }
-            let endpoint = transmit.endpoint;
             if self.udp.send(&transmit) == Sent::SourceLost {
-                device.handle_send_error(endpoint);
+                device.handle_source_lost();
             }
         }
     }
@@ -95,6 +94,8 @@ pub struct Datapath {
     /// What the timer is set to, until it has fired.
     armed: Option<Now>,
     ready: Ready,
+    /// The last reading of the clock.
+    now: Now,
     batch: Batch,
 }
 
@@ -133,6 +134,7 @@ impl Datapath {
             timer,
             armed: None,
             ready: Ready::default(),
+            now: clock::now(),
             batch: Batch::new(),
         })
     }
@@ -177,12 +179,18 @@ impl Datapath {
         self.wait(foreign)?;
         self.receive(Family::V4)?;
         self.receive(Family::V6)?;
-        let now = clock::now();
-        if self.device.poll_timeout().is_some_and(|due| due <= now) {
-            self.device.handle_timeout(now);
+        self.now = clock::now();
+        if self.is_due() {
+            self.device.handle_timeout(self.now);
             self.flush();
         }
         self.read_tun()
+    }
+
+    /// Whether the device wants to be called at once.
+    fn is_due(&self) -> bool {
+        let due = self.device.poll_timeout();
+        due.is_some_and(|due| due <= self.now)
     }
 
     /// Writes and sends everything the device has to hand out.
@@ -237,7 +245,7 @@ impl Datapath {
     }
 
     fn wait(&mut self, foreign: &mut Vec<Token>) -> io::Result<()> {
-        let busy = self.ready.v4 || self.ready.v6 || self.ready.tun;
+        let busy = self.ready.v4 || self.ready.v6 || self.ready.tun || self.is_due();
         if !busy {
             self.arm_timer()?;
         }

@@ -357,10 +357,12 @@ impl UdpPair {
         let mut outcome = Sent::Tried;
         let mut result = socket.try_send(&train);
         if train.src_ip.is_some() && result.as_ref().is_err_and(is_source_lost) {
-            self.counters.lost_sources += 1;
-            outcome = Sent::SourceLost;
             train.src_ip = None;
             result = socket.try_send(&train);
+            if result.is_ok() {
+                self.counters.lost_sources += 1;
+                outcome = Sent::SourceLost;
+            }
         }
         let Err(error) = result else { return outcome };
         if datagrams(transmit) > 1 && is_train_refused(&error) {

@@ -162,7 +162,10 @@ fn an_initiation_that_only_shows_a_known_key_leaves_no_trace() {
     forgery::sign(&mut forged, &scene.gateway);
     let now = scene.net.now;
     let device = &mut scene.net.nodes[GATEWAY_NODE].device;
-    let mut send = || device.handle_datagrams(now, stranger(), None, &forged, 148);
+    let mut send = || {
+        device.handle_datagrams(now, stranger(), None, &forged, 148);
+        device.handle_timeout(now);
+    };
     send();
     let (grown, ()) = allocations::growth(|| (0..10).for_each(|_| send()));
     assert!(grown < 1_000, "{grown} bytes");
@@ -317,6 +320,7 @@ fn few_peers_may_have_packets_waiting() {
     }
     for _ in 0..2 {
         for i in 0..80 {
+            net.advance(guard::WAKE_RATE.every);
             net.send(node, &[packet(INNER, &format!("10.77.0.{i}"), 100)]);
         }
     }
@@ -330,6 +334,78 @@ fn few_peers_may_have_packets_waiting() {
         net.send(node, &[packet(INNER, &format!("10.77.0.{i}"), 100)]);
     }
     assert_eq!(net.nodes[node].device.counters().no_queue, refused);
+}
+
+#[test]
+fn who_knocks_at_every_inner_address_makes_few_tunnels() {
+    let mut net = Net::new();
+    let own = PrivateKey::generate();
+    let node = net.add(&own, "198.51.100.1:1", Default::default());
+    for i in 0..200u8 {
+        let key = PrivateKey::generate().public();
+        let mut known = peer(&key, &[&format!("10.77.0.{i}/32")]);
+        known.endpoint = Some(([192, 0, 2, i], 1).into());
+        net.nodes[node].device.add_peer(net.now, known).unwrap();
+    }
+    let knock = |net: &mut Net| {
+        for i in 0..200 {
+            net.send(node, &[packet(INNER, &format!("10.77.0.{i}"), 100)]);
+        }
+        net.sent_by(node, 1).len()
+    };
+    let burst = guard::WAKE_RATE.burst as usize;
+    assert_eq!(knock(&mut net), burst);
+    let refused = net.nodes[node].device.counters().wake_limit;
+    assert_eq!(refused, 200 - burst as u64);
+    // Then so many a second, and who is connected has nothing to do with it.
+    net.advance(Duration::from_millis(100));
+    assert_eq!(knock(&mut net), burst + 10);
+}
+
+#[test]
+fn initiations_do_not_stand_in_front_of_data() {
+    let mut scene = Scene::connected();
+    let mut unknown = bare_tunnel(&PrivateKey::generate(), &scene.gateway);
+    let stranger_asks = initiation(&mut unknown);
+    let up = packet(CLIENT, INNER, 100);
+    scene.net.nodes[GATEWAY_NODE].online = false;
+    scene.net.send(CLIENT_NODE, std::slice::from_ref(&up));
+    let data = scene.net.sent_by(CLIENT_NODE, 4).pop().unwrap().bytes;
+    let now = scene.net.now;
+    let device = &mut scene.net.nodes[GATEWAY_NODE].device;
+    let many = guard::MAX_WAITING_INITIATIONS + 10;
+    // Not so many in a second that cookies are asked for.
+    let pace = Duration::from_millis(2);
+    for now in (0..many).map(|i| now + pace * i as u32) {
+        device.handle_datagrams(now, stranger(), None, &stranger_asks, 148);
+    }
+    let now = now + pace * many as u32;
+    device.handle_datagrams(now, stranger(), None, &data, data.len());
+    let arrived = device.poll_packets().map(|packets| packets.len());
+    assert_eq!(arrived, Some(1), "at once");
+    assert_eq!(device.counters().unknown_key, 0);
+    assert_eq!(device.counters().initiation_limit, 10);
+    // A few at a time, and time for other things in between.
+    let mut calls = 0;
+    while device.poll_timeout().is_some_and(|at| at <= now) {
+        device.handle_timeout(now);
+        calls += 1;
+    }
+    let most = guard::MAX_WAITING_INITIATIONS;
+    assert_eq!(device.counters().unknown_key, most as u64);
+    assert!(calls >= most / guard::INITIATIONS_AT_ONCE, "{calls}");
+}
+
+#[test]
+fn what_could_not_be_answered_is_not_looked_at() {
+    let mut scene = Scene::new();
+    let mut known = bare_tunnel(&scene.client_key, &scene.gateway);
+    let datagram = initiation(&mut known);
+    let nowhere = SocketAddr::new(stranger().ip(), 0);
+    scene.net.deliver(GATEWAY_NODE, nowhere, &datagram, 148);
+    assert!(scene.net.log.is_empty());
+    let counters = scene.net.nodes[GATEWAY_NODE].device.counters();
+    assert_eq!(counters.malformed, 1);
 }
 
 /// boringtun panics when the clock goes back, as after a restored snapshot.

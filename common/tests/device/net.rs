@@ -174,6 +174,9 @@ impl Net {
         let local = node.pins.then(|| node.address.ip());
         let device = &mut node.device;
         device.handle_datagrams(self.now, source, local, run, stride);
+        if run.chunks(stride.max(1)).any(|datagram| datagram[0] == 1) {
+            work_off(device, self.now);
+        }
         self.collect(to);
     }
 
@@ -233,6 +236,13 @@ impl Net {
     pub(crate) fn stats(&self, node: usize, peer: &PublicKey) -> PeerStats {
         let mut peers = self.nodes[node].device.peers();
         peers.find(|stats| stats.public_key == *peer).unwrap()
+    }
+}
+
+/// Initiations wait for what is done when something is due.
+pub(crate) fn work_off(device: &mut Device, now: Now) {
+    while device.poll_timeout().is_some_and(|at| at <= now) {
+        device.handle_timeout(now);
     }
 }
 

@@ -234,13 +234,11 @@ fn answers_leave_from_the_address_that_was_written_to() {
     assert_eq!(from_gateway(&scene), [(2, own), (4, own)]);
     assert!(scene.net.sent_by(CLIENT_NODE, 4)[0].source.is_none());
 
-    let client = scene.net.nodes[CLIENT_NODE].address;
     let now = scene.net.now;
     for forget in [
         &(|scene: &mut Scene| {
-            scene.net.nodes[GATEWAY_NODE]
-                .device
-                .handle_send_error(client);
+            // The train polled last was the answer to the ping before.
+            scene.net.nodes[GATEWAY_NODE].device.handle_source_lost();
         }) as &dyn Fn(&mut Scene),
         &|scene: &mut Scene| {
             scene.net.nodes[GATEWAY_NODE]

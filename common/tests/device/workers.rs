@@ -58,7 +58,9 @@ impl Crew {
             for (worker, handover) in handovers {
                 assert_eq!(worker, 1);
                 let now = self.net.now;
-                self.net.nodes[1].device.handle_handover(now, handover);
+                let device = &mut self.net.nodes[1].device;
+                device.handle_handover(now, handover);
+                work_off(device, now);
                 self.collect_second();
             }
         }
@@ -238,7 +240,9 @@ fn hand_over(net: &mut Net, owner: usize) {
                 assert_eq!(usize::from(worker), owner);
                 any = true;
                 let now = net.now;
-                net.nodes[owner].device.handle_handover(now, handover);
+                let device = &mut net.nodes[owner].device;
+                device.handle_handover(now, handover);
+                work_off(device, now);
                 net.collect(owner);
             }
         }

@@ -119,6 +119,7 @@ fn step(pair: &mut Pair, input: &mut Input<'_>, seen: &[Datagram]) {
 /// What the devices have to say to each other reaches its end once, and is remembered.
 fn exchange(pair: &mut Pair, seen: &mut Vec<Datagram>) {
     for _ in 0..4 {
+        pair.gateway.handle_timeout(pair.now);
         let (mut inside, mut outside) = (Vec::new(), Vec::new());
         let mut sent = pair::take(&mut pair.gateway, pair::gateway_address(), &mut inside);
         for packet in &inside {

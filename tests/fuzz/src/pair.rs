@@ -148,6 +148,7 @@ impl Pair {
         };
         let bytes = &datagram.bytes;
         device.handle_datagrams(now, datagram.from, None, bytes, bytes.len());
+        device.handle_timeout(now);
     }
 
     /// Lets time pass.
