@@ -4,6 +4,7 @@ use std::hash::Hasher as _;
 use std::time::Duration;
 
 use tokenvpn_common::clock::Now;
+use tokenvpn_common::guard::Message;
 
 use crate::forgery::with_other_index;
 use crate::world::{CLIENTS, Datagram, EAVESDROPPER, FINE, GATEWAY, Weather, World};
@@ -14,10 +15,10 @@ const EVENTS: usize = 60;
 /// How soon packets flow once the network has healed.
 const HEALING: Duration = Duration::from_secs(6);
 
-/// The same if the gateway does not know where the client is. It may also have lost the
-/// client's session, in a restart or with a candidate that nothing proved: it cannot say
-/// so, and must not answer what it cannot read. The client notices after 15 s of silence,
-/// and a handshake follows (WireGuard paper §6.5).
+/// The same if one end has a session that the other has not: that one was restarted, or
+/// its half of a handshake was lost. It cannot say so, and must not answer what it cannot
+/// read. The other notices after 15 s in which nothing authentic came, and a handshake
+/// follows (WireGuard paper §6.5).
 const AFTER_LOSS: Duration = Duration::from_secs(15 + 6);
 
 /// The same if a client comes with a clock that is behind the one it had: not while the
@@ -38,11 +39,11 @@ impl Fate {
         self.since = now + Duration::from_nanos(1);
     }
 
-    fn limit(self, world: &World, client: usize) -> Duration {
-        let it = &world.hosts[client];
-        if it.fast < self.fastest {
+    /// How soon packets have to flow, `start` being when all works again, a moment ago.
+    fn limit(self, world: &World, client: usize, start: Now) -> Duration {
+        if world.hosts[client].fast < self.fastest {
             AFTER_CLOCK
-        } else if world.believed(GATEWAY, client) != Some(it.address) {
+        } else if is_one_sided(world, client, start) {
             AFTER_LOSS
         } else {
             HEALING
@@ -87,6 +88,14 @@ pub(crate) fn play(seed: u64) -> Story {
 fn flows(world: &World, client: usize, since: Now) -> bool {
     let fresh = |pair| world.fresh.get(&pair).is_some_and(|at| *at >= since);
     fresh((client, GATEWAY)) && fresh((GATEWAY, client))
+}
+
+/// Whether one end sent data, as it does in a session, and nothing came of it.
+fn is_one_sided(world: &World, client: usize, start: Now) -> bool {
+    [(client, GATEWAY), (GATEWAY, client)].iter().any(|pair| {
+        let arrived = world.fresh.get(pair).is_some_and(|at| *at >= start);
+        world.last_kind.get(pair) == Some(&Message::Data) && !arrived
+    })
 }
 
 fn some_client(world: &mut World) -> usize {
@@ -218,9 +227,7 @@ fn heal(world: &mut World, fates: &[Fate]) -> Duration {
         }
     }
     let start = world.now;
-    let limits: Vec<Duration> = CLIENTS
-        .map(|client| fates[client].limit(world, client))
-        .collect();
+    let mut limits = Vec::new();
     let mut slowest = Duration::ZERO;
     let mut waiting: Vec<usize> = CLIENTS.collect();
     while !waiting.is_empty() {
@@ -229,11 +236,20 @@ fn heal(world: &mut World, fates: &[Fate]) -> Duration {
             world.send(GATEWAY, client);
         }
         world.advance(Duration::from_millis(200));
+        if limits.is_empty() {
+            let limit = |client: usize| fates[client].limit(world, client, start);
+            limits.extend(CLIENTS.map(limit));
+        }
         replay(world);
-        let took = world.now.since(start);
         waiting.retain(|client| {
             let flowing = flows(world, *client, start);
             let limit = limits[client - CLIENTS.start()];
+            // Whoever answered what was kept back until now has heard something authentic.
+            let answered = world
+                .answered
+                .get(client)
+                .map_or(start, |at| start.max(*at));
+            let took = world.now.since(answered);
             if flowing && limit == HEALING {
                 slowest = took.max(slowest);
             }
