@@ -20,6 +20,7 @@ use rig::{
 };
 use tokenvpn_common::{
     clock::UnixTime,
+    guard::Message,
     io::clock::unix_time,
     key::{PrivateKey, PublicKey},
 };
@@ -210,4 +211,22 @@ fn access_ends_by_the_gateway_s_clock_and_no_clock_brings_it_back() {
         start();
         is_out();
     }
+
+    // The administrator knows that the clock was wrong, and says so when it is right.
+    let reinstate = gateway.command(&["reinstate", "traveller"]);
+    clock.set_fast(DAY + 2);
+    reinstate
+        .finish()
+        .expect_error(1, &["over", "invite traveller"]);
+    clock.set_fast(0);
+    let recorded = speaker.sent[0].clone();
+    gateway.command(&["reinstate", "--all"]).ok();
+    // Who is back is who it was: what it said before is not answered again.
+    let fresh = speaker.initiation();
+    speaker.send(&recorded);
+    speaker.send(&fresh);
+    assert!(speaker.hears(Message::Response, SOON));
+    let response = speaker.heard.last().expect("it was heard");
+    assert_eq!(response[8..12], fresh[4..8], "an old one was answered");
+    assert!(speaker.pings(GATEWAY));
 }

@@ -1,6 +1,7 @@
 //! Which initiations of a peer were answered already.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use blake2::Blake2sMac;
 use blake2::digest::consts::U8;
@@ -29,6 +30,13 @@ pub struct SeenInitiations {
     key: [u8; KEY_LEN],
     /// Oldest first.
     hashes: VecDeque<u64>,
+}
+
+/// How many, not which.
+impl fmt::Debug for SeenInitiations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} initiations", self.hashes.len())
+    }
 }
 
 impl SeenInitiations {

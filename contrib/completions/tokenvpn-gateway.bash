@@ -37,6 +37,9 @@ _tokenvpn__gateway() {
             tokenvpn__gateway,invite)
                 cmd="tokenvpn__gateway__subcmd__invite"
                 ;;
+            tokenvpn__gateway,reinstate)
+                cmd="tokenvpn__gateway__subcmd__reinstate"
+                ;;
             tokenvpn__gateway,reload)
                 cmd="tokenvpn__gateway__subcmd__reload"
                 ;;
@@ -70,6 +73,9 @@ _tokenvpn__gateway() {
             tokenvpn__gateway__subcmd__help,invite)
                 cmd="tokenvpn__gateway__subcmd__help__subcmd__invite"
                 ;;
+            tokenvpn__gateway__subcmd__help,reinstate)
+                cmd="tokenvpn__gateway__subcmd__help__subcmd__reinstate"
+                ;;
             tokenvpn__gateway__subcmd__help,reload)
                 cmd="tokenvpn__gateway__subcmd__help__subcmd__reload"
                 ;;
@@ -89,7 +95,7 @@ _tokenvpn__gateway() {
 
     case "${cmd}" in
         tokenvpn__gateway)
-            opts="-h -V --config --help --version init run reload invite enrol add revoke identities status audit help"
+            opts="-h -V --config --help --version init run reload invite enrol add revoke reinstate identities status audit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -181,7 +187,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__help)
-            opts="init run reload invite enrol add revoke identities status audit help"
+            opts="init run reload invite enrol add revoke reinstate identities status audit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -279,6 +285,20 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__help__subcmd__invite)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tokenvpn__subcmd__gateway__subcmd__help__subcmd__reinstate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -431,6 +451,24 @@ _tokenvpn__gateway() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tokenvpn__subcmd__gateway__subcmd__reinstate)
+            opts="-h --all --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -50,6 +50,11 @@ pub(crate) enum Command {
     Add(Add),
     #[command(about = help::REVOKE)]
     Revoke(Revoke),
+    #[command(
+        about = help::REINSTATE,
+        long_about = help::with_more(help::REINSTATE, help::REINSTATE_MORE)
+    )]
+    Reinstate(Reinstate),
     #[command(about = help::IDENTITIES)]
     Identities(Output),
     #[command(about = help::STATUS)]
@@ -131,6 +136,18 @@ pub(crate) struct Revoke {
     pub(crate) name: Name,
     #[arg(long, value_name = "KEY", help = help::revoke::KEY)]
     pub(crate) key: Option<PublicKey>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reinstate {
+    #[arg(
+        required_unless_present = "all",
+        conflicts_with = "all",
+        help = help::reinstate::NAME
+    )]
+    pub(crate) name: Option<Name>,
+    #[arg(long, help = help::reinstate::ALL)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ pub(crate) mod enrol;
 pub(crate) mod identities;
 pub(crate) mod init;
 pub(crate) mod invite;
+pub(crate) mod reinstate;
 pub(crate) mod reload;
 pub(crate) mod revoke;
 pub(crate) mod run;

@@ -57,6 +57,8 @@ pub(crate) enum Request {
         name: Name,
         key: Option<PublicKey>,
     },
+    /// This name, or everyone.
+    Reinstate(Option<Name>),
     Identities,
     /// What happened in this second or later; everything, if none is named.
     Audit(Option<UnixTime>),
@@ -111,6 +113,10 @@ pub(crate) enum Answer {
     },
     /// So many keys may no longer.
     Revoked {
+        keys: usize,
+    },
+    /// So many keys may again.
+    Reinstated {
         keys: usize,
     },
     Identities(Listing),

@@ -305,13 +305,17 @@ impl Gateway {
     }
 
     /// Makes a change count in every worker.
-    fn take_up(&mut self, change: Change) -> Result<(), Failure> {
+    fn take_up(&mut self, mut change: Change) -> Result<(), Failure> {
         if change.removed.is_empty() && change.added.is_empty() {
             return Ok(());
         }
         let workers = self.workers.count();
-        let added = change.added.iter();
-        let added = added.map(|identity| to_peer(identity, workers)).collect();
+        let mut added = Vec::with_capacity(change.added.len());
+        for identity in &change.added {
+            let mut peer = to_peer(identity, workers);
+            peer.initiations = change.seen.remove(&identity.public_key);
+            added.push(peer);
+        }
         for key in &change.removed {
             self.roster.remove(key);
         }
@@ -341,7 +345,7 @@ impl Gateway {
         }
         let change = Change {
             removed,
-            added: Vec::new(),
+            ..Change::default()
         };
         if self.take_up(change).is_err() {
             tracing::error!("an expired session may still be up");

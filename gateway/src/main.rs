@@ -60,6 +60,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Enrol => commands::enrol::run(path),
         Command::Add(asked) => commands::add::run(path, asked),
         Command::Revoke(asked) => commands::revoke::run(path, asked),
+        Command::Reinstate(asked) => commands::reinstate::run(path, asked),
         Command::Identities(output) => commands::identities::run(path, &output),
         Command::Status(asked) => commands::status::run(path, &asked),
         Command::Audit(asked) => commands::audit::run(path, &asked),

@@ -103,6 +103,8 @@ pub(crate) struct Change {
     pub(crate) removed: Vec<PublicKey>,
     /// Keys to let in, then.
     pub(crate) added: Vec<Identity>,
+    /// Which of their initiations were answered before.
+    pub(crate) seen: HashMap<PublicKey, SeenInitiations>,
 }
 
 /// Who acts, and when: for the audit.
@@ -311,6 +313,7 @@ impl Registry {
             ended: false,
         };
         insert_identity(&transaction, &identity, own_key)?;
+        let seen = seen_of(&transaction, std::slice::from_ref(&identity))?;
         rows::end_invitation(&transaction, &enrolment.id)?;
         let key = Some(&identity.public_key);
         rows::insert_audit(&transaction, act, "enrol", &identity.name, key)?;
@@ -318,6 +321,7 @@ impl Registry {
         Ok(Change {
             removed,
             added: vec![identity],
+            seen,
         })
     }
 
@@ -344,8 +348,8 @@ impl Registry {
         rows::insert_audit(&transaction, act, "add", &identity.name, key)?;
         transaction.commit()?;
         Ok(Change {
-            removed: Vec::new(),
             added: vec![identity],
+            ..Change::default()
         })
     }
 
@@ -385,21 +389,50 @@ impl Registry {
         transaction.commit()?;
         Ok(Change {
             removed,
-            added: Vec::new(),
+            ..Change::default()
         })
     }
 
-    /// Notes whose access has ended. Only a renewal lets them in again, whatever a clock
-    /// shows that was set back.
+    /// Notes whose access has ended. Only somebody who says so lets them in again, whatever a
+    /// clock shows that was set back.
     pub(crate) fn end_expired(&mut self, act: &Act) -> Result<(), RegistryError> {
         let transaction = self.begin()?;
-        for identity in rows::newly_ended(&transaction, act.now)? {
-            rows::end_identity(&transaction, &identity)?;
+        for mut identity in rows::newly_ended(&transaction, act.now)? {
+            identity.ended = true;
+            rows::set_ended(&transaction, &identity)?;
             let key = Some(&identity.public_key);
             rows::insert_audit(&transaction, act, "expire", &identity.name, key)?;
         }
         transaction.commit()?;
         Ok(())
+    }
+
+    /// Lets in again whose access was ended by a clock that was wrong: there is time left by
+    /// the one that is right now. Everyone of whom that is so, if no name is given.
+    pub(crate) fn reinstate(
+        &mut self,
+        act: &Act,
+        name: Option<&Name>,
+    ) -> Result<Change, RegistryError> {
+        let transaction = self.begin()?;
+        let mut added = rows::ended_early(&transaction, act.now)?;
+        added.retain(|identity| name.is_none_or(|name| identity.name == *name));
+        if let Some(name) = name.filter(|_| added.is_empty()) {
+            return Err(not_to_be_reinstated(&transaction, name, act.now)?.into());
+        }
+        for identity in &mut added {
+            identity.ended = false;
+            rows::set_ended(&transaction, identity)?;
+            let key = Some(&identity.public_key);
+            rows::insert_audit(&transaction, act, "reinstate", &identity.name, key)?;
+        }
+        let seen = seen_of(&transaction, &added)?;
+        transaction.commit()?;
+        Ok(Change {
+            removed: added.iter().map(|identity| identity.public_key).collect(),
+            added,
+            seen,
+        })
     }
 
     /// Notes what was seen of identities. What is not an identity's key is left out.
@@ -465,6 +498,36 @@ fn prepare(
         preshared_key: PresharedKey::generate(),
         not_after: wish.not_after,
         valid_until: wish.valid_until,
+    })
+}
+
+/// What is kept of the initiations of these.
+fn seen_of(
+    transaction: &Transaction<'_>,
+    identities: &[Identity],
+) -> Result<HashMap<PublicKey, SeenInitiations>, RegistryError> {
+    let mut all = HashMap::new();
+    for identity in identities {
+        let key = identity.public_key;
+        let seen = rows::seen_initiations_of(transaction, &key)?;
+        all.extend(seen.map(|seen| (key, seen)));
+    }
+    Ok(all)
+}
+
+/// Why none of the keys of `name` is let in again.
+fn not_to_be_reinstated(
+    transaction: &Transaction<'_>,
+    name: &Name,
+    now: UnixTime,
+) -> Result<Refusal, RegistryError> {
+    let name = name.clone();
+    let holders = rows::identities_of(transaction, &name)?;
+    let over = holders.iter().find(|holder| holder.is_expired(now));
+    Ok(match over.and_then(|holder| holder.not_after) {
+        Some(not_after) => Refusal::Over { name, not_after },
+        None if holders.is_empty() => Refusal::UnknownName { name },
+        None => Refusal::NotEnded { name },
     })
 }
 

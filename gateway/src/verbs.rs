@@ -53,6 +53,11 @@ pub(crate) fn execute(
             let keys = change.removed.len();
             Ok((Answer::Revoked { keys }, change))
         }
+        Request::Reinstate(name) => {
+            let change = registry.reinstate(act, name.as_ref())?;
+            let keys = change.added.len();
+            Ok((Answer::Reinstated { keys }, change))
+        }
         Request::Identities => {
             let listing = Listing::new(
                 registry.identities()?,

@@ -359,7 +359,8 @@ impl Loop {
         let (device, key) = (self.datapath.device(), &peer.config.public_key);
         if let Some(known) = device.peer(key) {
             peer.config.endpoint = known.endpoint;
-            peer.initiations = device.seen_initiations(key).cloned();
+            let seen = device.seen_initiations(key).cloned();
+            peer.initiations = seen.or(peer.initiations.take());
         }
     }
 

@@ -49,6 +49,13 @@ pub(crate) enum Refusal {
     Ended {
         not_after: UnixTime,
     },
+    NotEnded {
+        name: Name,
+    },
+    Over {
+        name: Name,
+        not_after: UnixTime,
+    },
 }
 
 /// Why the registry did not do what it was asked.

@@ -194,14 +194,17 @@ pub(super) fn newly_ended(connection: &Connection, now: UnixTime) -> Fallible<Ve
     all(connection, &sql, [seconds(now)], to_identity)
 }
 
-pub(super) fn end_identity(connection: &Connection, identity: &Identity) -> Fallible<()> {
-    let ended = Identity {
-        ended: true,
-        ..identity.clone()
-    };
-    let sql = "UPDATE identity SET ended = 1, seal = ?2 WHERE public_key = ?1";
-    let seal = seal::of_identity(&ended);
-    connection.execute(sql, params![identity.public_key.as_bytes(), seal])?;
+/// Those whose access was noted to be over while there is time left at `now`.
+pub(super) fn ended_early(connection: &Connection, now: UnixTime) -> Fallible<Vec<Identity>> {
+    let sql = format!("{IDENTITY} WHERE not_after >= ?1 AND ended = 1");
+    all(connection, &sql, [seconds(now)], to_identity)
+}
+
+/// Notes whether the access of an identity is over.
+pub(super) fn set_ended(connection: &Connection, identity: &Identity) -> Fallible<()> {
+    let sql = "UPDATE identity SET ended = ?2, seal = ?3 WHERE public_key = ?1";
+    let (key, seal) = (identity.public_key.as_bytes(), seal::of_identity(identity));
+    connection.execute(sql, params![key, identity.ended, seal])?;
     Ok(())
 }
 
@@ -388,6 +391,19 @@ pub(super) fn seen_initiations(
         Ok((key(row, "public_key")?, sound("initiations", seen)?))
     })?;
     Ok(seen.into_iter().collect())
+}
+
+/// The same of one identity; `None` also if it cannot be read: it may be lost.
+pub(super) fn seen_initiations_of(
+    connection: &Connection,
+    key: &PublicKey,
+) -> Fallible<Option<SeenInitiations>> {
+    let sql = "SELECT initiations FROM seen_initiations WHERE public_key = ?1";
+    let seen = all(connection, sql, [key.as_bytes()], |row| {
+        let bytes: Vec<u8> = row.get("initiations")?;
+        Ok(SeenInitiations::from_bytes(&bytes))
+    })?;
+    Ok(seen.into_iter().next().flatten())
 }
 
 pub(super) fn insert_seen_initiations(

@@ -410,6 +410,59 @@ fn what_has_ended_stays_so_when_the_clock_is_set_back_until_it_is_renewed() {
 }
 
 #[test]
+fn what_a_wrong_clock_has_ended_can_be_given_back_until_its_date() {
+    let (_directory, mut registry) = registry();
+    for (holder, not_after) in [("early", NOW.0), ("late", NOW.0 + 500), ("never", 0)] {
+        let mut client = client(holder, &[]);
+        client.not_after = Some(UnixTime(not_after)).filter(|at| at.0 > 0);
+        add(&mut registry, client).unwrap();
+    }
+    let key = |registry: &Registry, holder: &str| {
+        let all = registry.identities().unwrap();
+        all.into_iter().find(|i| i.name == name(holder)).unwrap()
+    };
+    let late = key(&registry, "late").public_key;
+    registry.record_last_seen(&observed(late), NOW).unwrap();
+    // A clock that is fast by far, and then a right one, after the first date.
+    registry.end_expired(&at(LATER)).unwrap();
+    let right = at(UnixTime(NOW.0 + 10));
+    let refused = |registry: &mut Registry, holder: &str| {
+        let refused = registry.reinstate(&right, Some(&name(holder)));
+        match refused.unwrap_err() {
+            RegistryError::Refused(refusal) => refusal,
+            other => panic!("{other}"),
+        }
+    };
+    let not_after = NOW;
+    let early = name("early");
+    assert_eq!(
+        refused(&mut registry, "early"),
+        Refusal::Over {
+            name: early,
+            not_after
+        }
+    );
+    let never = name("never");
+    assert_eq!(
+        refused(&mut registry, "never"),
+        Refusal::NotEnded { name: never }
+    );
+    let nobody = name("nobody");
+    assert_eq!(
+        refused(&mut registry, "nobody"),
+        Refusal::UnknownName { name: nobody }
+    );
+    let change = registry.reinstate(&right, None).unwrap();
+    let added: Vec<_> = change.added.iter().map(|i| i.public_key).collect();
+    assert_eq!(added, [late]);
+    assert!(change.seen.contains_key(&late), "what it said is known");
+    assert!(!key(&registry, "late").is_expired(right.now));
+    assert!(key(&registry, "early").is_expired(right.now));
+    assert_eq!(rows::audited(&registry.connection, "reinstate"), 1);
+    assert!(registry.reinstate(&right, None).unwrap().added.is_empty());
+}
+
+#[test]
 fn the_registry_is_private_and_survives_its_process() {
     let (directory, mut registry) = registry();
     let path = directory.path().join("registry.db");

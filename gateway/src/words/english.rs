@@ -207,6 +207,15 @@ pub(crate) fn admitted(answer: &Answer) -> Result<String, Failure> {
 }
 
 /// Somebody may not come in any more.
+pub(crate) fn reinstated(keys: usize) -> String {
+    match keys {
+        0 => "Nobody's access has ended before its date.".into(),
+        1 => "1 key may come in again.".into(),
+        keys => format!("{keys} keys may come in again."),
+    }
+}
+
+/// Somebody may not come in any more.
 pub(crate) fn revoked(name: &Name, keys: usize) -> String {
     match keys {
         0 => format!("The invitation of {name} is withdrawn."),

@@ -32,6 +32,10 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
             format!("this invitation is for {invited}, not for {name}")
         }
         Refusal::Ended { not_after } => format!("the access would have ended on {not_after}"),
+        Refusal::NotEnded { name } => format!("the access of {name} has not ended"),
+        Refusal::Over { name, not_after } => {
+            format!("the access of {name} was given until {not_after}, which is over")
+        }
     }
 }
 

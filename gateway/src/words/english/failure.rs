@@ -225,6 +225,12 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> Failure {
         Refusal::OtherName { .. } => {
             "hand over the enrolment as the token's computer printed it".into()
         }
+        Refusal::NotEnded { .. } => {
+            "nothing was changed; tokenvpn-gateway identities shows who may come in".into()
+        }
+        Refusal::Over { name, .. } => {
+            format!("renew it with tokenvpn-gateway invite {name}; check this machine's clock")
+        }
         Refusal::Ended { .. } => "choose a date to come; check this machine's clock".into(),
     };
     Failure::new(code::OTHER, refusal, hint)

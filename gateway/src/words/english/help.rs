@@ -21,6 +21,10 @@ pub(crate) const INVITE_MORE: &str = "A name that exists is invited to renew: it
 pub(crate) const ENROL: &str = "Read a token's enrolment (TOML) from standard input and let it in";
 pub(crate) const ADD: &str = "Let in a WireGuard client that made its own key";
 pub(crate) const REVOKE: &str = "End a name's access, live sessions included";
+pub(crate) const REINSTATE: &str = "Let in again whose access was ended by a clock that was wrong";
+pub(crate) const REINSTATE_MORE: &str = "Access that has ended stays ended when the clock is set back: a clock that somebody sets back \
+     must let nobody in. Where the clock was wrong when it ended, this lets in again whose date is \
+     still to come; a date that is over takes a renewal (invite).";
 pub(crate) const IDENTITIES: &str = "List who may come in";
 pub(crate) const STATUS: &str = "Show the running gateway and its peers";
 pub(crate) const AUDIT: &str =
@@ -60,6 +64,11 @@ pub(crate) mod add {
 pub(crate) mod revoke {
     pub(crate) const NAME: &str = "Whose access ends";
     pub(crate) const KEY: &str = "End this key's access only";
+}
+
+pub(crate) mod reinstate {
+    pub(crate) const NAME: &str = "Whose access is given back";
+    pub(crate) const ALL: &str = "Give back the access of everyone whose date is still to come";
 }
 
 pub(crate) mod status {
