@@ -246,8 +246,11 @@ impl Stage {
                 one.tokenvpn(&["down"]).finish();
             }
             Event::PanicSupervisor => {
-                assert_eq!(supervisor.exit_code(SOON), 101);
-                assert!(run.pty.screen().all().contains("panicked at puppet"));
+                assert_eq!(supervisor.exit_code(SOON), 70);
+                let screen = run.pty.screen().all();
+                assert!(screen.contains("error: the program failed: "), "{screen}");
+                assert!(screen.contains("(puppet:1:1)"), "{screen}");
+                assert!(screen.contains("hint: this should not happen"), "{screen}");
             }
             Event::Terminate => assert_eq!(supervisor.exit_code(SOON), 0),
             _ => {

@@ -972,3 +972,30 @@ fn a_machine_that_does_not_forward_is_told_so() {
     let again = place.gateway.command(&["run"]).finish();
     again.expect_error(1, &["runs already"]);
 }
+
+/// Its main thread; a worker's panics are caught, one session each.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_panic_ends_it_with_two_lines_and_a_code_of_its_own() {
+    let place = Place::new();
+    let before = place.gateway.host().network_state();
+    let process = place.gateway.start();
+    let serve = "tokenvpn_gateway::gateway::Gateway::serve";
+    let puppet = rig::Puppet::at(process.pid(), serve, || {
+        drop(place.gateway.command(&["status"]).spawn());
+    });
+    puppet.panic();
+    assert_eq!(process.exit_code(SOON), 70, "{}", process.report());
+    let said = process.stderr().all();
+    let errors: Vec<&str> = said
+        .lines()
+        .skip_while(|l| !l.starts_with("error: "))
+        .collect();
+    assert_eq!(errors.len(), 2, "{said}");
+    assert!(errors[0].contains("the program failed: "), "{said}");
+    assert!(errors[0].contains("(puppet:1:1)"), "{said}");
+    assert!(errors[1].starts_with("hint: "), "{said}");
+    assert_eq!(place.gateway.host().network_state(), before);
+    // All that it needs is there for the next one.
+    place.gateway.start();
+}

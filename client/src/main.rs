@@ -31,12 +31,12 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use tokenvpn_common::io::logging;
+use tokenvpn_common::io::{fault, logging};
 use tracing::level_filters::LevelFilter;
 use zeroizing_alloc::ZeroAlloc;
 
 use crate::cli::{Cli, Command};
-use crate::words::Failure;
+use crate::words::{Failure, code};
 
 /// Wipes all memory that is given back: the second layer, for copies that no type of ours
 /// wipes. Packets cost nothing, as nothing is allocated for them.
@@ -45,16 +45,21 @@ static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     let _log = logging::init(LevelFilter::WARN);
+    fault::tell_with(|what| {
+        let what = what.to_owned();
+        complain(&words::Fault::Panicked { what }.into());
+    });
     if std::env::args_os()
         .nth(1)
         .is_some_and(|first| first == worker::ARGUMENT)
     {
-        return worker::run();
+        return fault::caught(worker::run).unwrap_or(ExitCode::from(code::INTERNAL));
     }
     match Cli::try_parse() {
-        Ok(cli) => match run(cli) {
-            Ok(code) => ExitCode::from(code),
-            Err(failure) => complain(&failure),
+        Ok(cli) => match fault::caught(|| run(cli)) {
+            Some(Ok(code)) => ExitCode::from(code),
+            Some(Err(failure)) => complain(&failure),
+            None => ExitCode::from(code::INTERNAL),
         },
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp

@@ -25,10 +25,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use tokenvpn_common::io::fault;
 use zeroizing_alloc::ZeroAlloc;
 
 use self::cli::{Cli, Command};
-use self::words::Failure;
+use self::words::{Failure, code};
 
 /// Wipes all memory that is given back: the second layer, for copies that no type of ours
 /// wipes. Packets cost nothing, as nothing is allocated for them.
@@ -36,10 +37,12 @@ use self::words::Failure;
 static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
+    fault::tell_with(|what| eprintln!("{}", words::fault(what)));
     match Cli::try_parse() {
-        Ok(cli) => match run(cli) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => complain(&failure),
+        Ok(cli) => match fault::caught(|| run(cli)) {
+            Some(Ok(())) => ExitCode::SUCCESS,
+            Some(Err(failure)) => complain(&failure),
+            None => ExitCode::from(code::INTERNAL),
         },
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp

@@ -188,11 +188,11 @@ impl Puppet {
     #[track_caller]
     pub fn panic(mut self) {
         let target = base(self.pid.as_raw(), &self.program) + offset(&self.program, PANIC);
-        // What `core::panic::Location` is made of: the name of the file, which ends with a zero
-        // that counts, line and column.
+        // What `core::panic::Location` is made of: the name of the file, which a zero follows
+        // that does not count, line and column.
         let file = b"puppet\0";
         let file_at = self.put(file);
-        let place = [file_at, file.len() as u64, 1 << 32 | 1];
+        let place = [file_at, file.len() as u64 - 1, 1 << 32 | 1];
         let place: Vec<u8> = place.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let place = self.put(&place);
         self.registers.rdi = place;

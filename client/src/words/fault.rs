@@ -31,6 +31,10 @@ pub(crate) enum Fault {
         doing: Doing,
         cause: String,
     },
+    /// A thread of ours panicked: why and where.
+    Panicked {
+        what: String,
+    },
     /// A state that is none of an error was to be one.
     NoError {
         state: String,

@@ -4,6 +4,7 @@ pub mod card;
 pub mod clock;
 pub mod confinement;
 pub mod datapath;
+pub mod fault;
 pub mod hardening;
 pub mod holder;
 pub mod logging;

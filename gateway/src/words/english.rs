@@ -69,6 +69,11 @@ pub(crate) fn not_taken_up() -> Failure {
     )
 }
 
+/// A mistake in this program, and where it showed.
+pub(crate) fn fault(what: &str) -> Failure {
+    internal(format!("the program failed: {what}"))
+}
+
 /// A worker that ended by itself ends the gateway: who would serve its peers?
 pub(crate) fn worker_ended(end: &End) -> Failure {
     match end {

@@ -26,6 +26,7 @@ pub(crate) fn fault(fault: &Fault) -> String {
         Fault::Answer => "the supervisor's answer cannot be read",
         Fault::Protocol => "the tunnel's protocol failed again and again",
         Fault::Refused { doing, cause } => return format!("{}: {cause}", failed(*doing)),
+        Fault::Panicked { what } => return format!("the program failed: {what}"),
         Fault::NoError { state } => return format!("{state} is no error"),
     };
     text.into()
