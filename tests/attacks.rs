@@ -5,6 +5,7 @@
 mod forgery;
 
 use std::{
+    fs,
     io::ErrorKind,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     time::Duration,
@@ -23,10 +24,12 @@ use tokenvpn_common::{
 /// The gateway's machine, with its tunnel; a traveller and an attacker on networks of their own.
 ///
 /// ```text
-///  traveller ─── gateway ─── attacker
-///  192.0.2.10    .1     .1   198.51.100.66 and .67
+///  traveller ───────── gateway ───────── attacker
+///  192.0.2.10          .1     .1         198.51.100.66 and .67
+///  2001:db8:1::10     ::1     ::1        2001:db8:2::66 and ::67
 /// ```
 struct Place {
+    setting: &'static Setting,
     gateway: Gateway,
     key: PublicKey,
     traveller: Host,
@@ -35,8 +38,43 @@ struct Place {
     _world: World,
 }
 
-const FROM_HOME: &str = "192.0.2.1:51820";
-const FROM_ATTACKER: &str = "198.51.100.1:51820";
+/// On which networks it is, and how the gateway is set up.
+struct Setting {
+    workers: u8,
+    /// With prefix length: the traveller's, and the gateway's on that side.
+    home: [&'static str; 2],
+    /// The attacker's two, and the gateway's.
+    internet: [&'static str; 3],
+    /// The gateway's endpoint as the traveller and as the attacker know it.
+    from_home: &'static str,
+    from_attacker: &'static str,
+    /// The attacker's addresses without a port.
+    attacker: [&'static str; 2],
+    /// Any address and port.
+    any: &'static str,
+}
+
+static USUAL: Setting = Setting {
+    workers: 1,
+    home: ["192.0.2.10/24", "192.0.2.1/24"],
+    internet: ["198.51.100.66/24", "198.51.100.67/24", "198.51.100.1/24"],
+    from_home: "192.0.2.1:51820",
+    from_attacker: "198.51.100.1:51820",
+    attacker: ["198.51.100.66", "198.51.100.67"],
+    any: "0.0.0.0:0",
+};
+
+/// Datagrams arrive at a worker that does not own their peer, too.
+static IPV6_AND_TWO_WORKERS: Setting = Setting {
+    workers: 2,
+    home: ["2001:db8:1::10/64", "2001:db8:1::1/64"],
+    internet: ["2001:db8:2::66/64", "2001:db8:2::67/64", "2001:db8:2::1/64"],
+    from_home: "[2001:db8:1::1]:51820",
+    from_attacker: "[2001:db8:2::1]:51820",
+    attacker: ["[2001:db8:2::66]", "[2001:db8:2::67]"],
+    any: "[::]:0",
+};
+
 /// The gateway's own address in the tunnel.
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const TRAVELLER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 10);
@@ -50,23 +88,31 @@ fn address(text: &str) -> SocketAddr {
 }
 
 impl Place {
-    fn new() -> Place {
+    fn new(setting: &'static Setting) -> Place {
         let world = World::new();
         let [traveller, machine, attacker] =
             ["traveller", "gateway", "attacker"].map(|name| world.host(name));
         world.wire(
-            (&traveller, "eth0", "192.0.2.10/24"),
-            (&machine, "home", "192.0.2.1/24"),
+            (&traveller, "eth0", setting.home[0]),
+            (&machine, "home", setting.home[1]),
         );
         world.wire(
-            (&attacker, "eth0", "198.51.100.66/24"),
-            (&machine, "internet", "198.51.100.1/24"),
+            (&attacker, "eth0", setting.internet[0]),
+            (&machine, "internet", setting.internet[2]),
         );
-        attacker.ip("address add 198.51.100.67/24 dev eth0");
-        let gateway = Gateway::init(&machine, FROM_HOME, "10.77.0.0/24");
+        let second = setting.internet[1];
+        let nodad = if second.contains(':') { "nodad" } else { "" };
+        attacker.ip(&format!("address add {second} dev eth0 {nodad}"));
+        let gateway = Gateway::init(&machine, setting.from_home, "10.77.0.0/24");
+        let config = machine.path("/etc/tokenvpn/gateway.toml");
+        let text = fs::read_to_string(&config).unwrap();
+        assert!(text.contains("\nworkers = 1\n"), "{text}");
+        let workers = format!("\nworkers = {}\n", setting.workers);
+        fs::write(&config, text.replace("\nworkers = 1\n", &workers)).unwrap();
         gateway.start();
         let key = gateway.status().public_key.expect("it has a key");
         Place {
+            setting,
             gateway,
             key,
             traveller,
@@ -90,7 +136,12 @@ impl Place {
 
     /// A traveller with a session.
     fn traveller(&self) -> Speaker {
-        let mut traveller = self.enrol("traveller", &self.traveller, FROM_HOME, TRAVELLER);
+        let mut traveller = self.enrol(
+            "traveller",
+            &self.traveller,
+            self.setting.from_home,
+            TRAVELLER,
+        );
         traveller.connect();
         assert!(traveller.pings(GATEWAY));
         traveller
@@ -99,15 +150,16 @@ impl Place {
     /// Somebody at the attacker's who is let in: by an answer it is known that the gateway has
     /// looked at everything that was sent before.
     fn probe(&self) -> Speaker {
-        let mut probe = self.enrol("probe", &self.attacker, FROM_ATTACKER, PROBE);
+        let mut probe = self.enrol("probe", &self.attacker, self.setting.from_attacker, PROBE);
         probe.connect();
         probe
     }
 
-    /// A socket of the attacker's.
-    fn socket(&self, at: &str) -> UdpSocket {
-        let socket = self.attacker.within(|| UdpSocket::bind(at).unwrap());
-        socket.connect(FROM_ATTACKER).unwrap();
+    /// A socket of the attacker's, at its first or second address.
+    fn socket(&self, which: usize) -> UdpSocket {
+        let at = format!("{}:{}", self.setting.attacker[which], 6666 + which);
+        let socket = self.attacker.within(|| UdpSocket::bind(&at).unwrap());
+        socket.connect(self.setting.from_attacker).unwrap();
         socket.set_nonblocking(true).unwrap();
         socket
     }
@@ -226,11 +278,21 @@ fn deliver(socket: &UdpSocket, groups: &[Vec<Vec<u8>>], probe: &mut Speaker) {
 
 #[test]
 fn nothing_unworthy_is_answered() {
-    let place = Place::new();
+    expect_silence(&USUAL);
+}
+
+#[test]
+fn nothing_unworthy_is_answered_over_ipv6_by_two_workers() {
+    expect_silence(&IPV6_AND_TWO_WORKERS);
+}
+
+#[track_caller]
+fn expect_silence(setting: &'static Setting) {
+    let place = Place::new(setting);
     let mut traveller = place.traveller();
     let mut probe = place.probe();
     let (home, handshakes) = (place.stored(), traveller.handshakes());
-    let socket = place.socket("198.51.100.66:6666");
+    let socket = place.socket(0);
     let groups = unworthy(&place, &mut traveller);
     deliver(&socket, &groups, &mut probe);
     assert_eq!(answers(&socket), Vec::<Vec<u8>>::new());
@@ -247,7 +309,7 @@ fn nothing_unworthy_is_answered() {
 
 #[test]
 fn under_load_a_stranger_gets_cookies_and_nothing_else() {
-    let place = Place::new();
+    let place = Place::new(&USUAL);
     let mut traveller = place.traveller();
     let mut probe = place.probe();
     let groups = unworthy(&place, &mut traveller);
@@ -257,8 +319,8 @@ fn under_load_a_stranger_gets_cookies_and_nothing_else() {
     });
     let flood = Flood::start(
         &place.attacker,
-        &[address("198.51.100.67:0")],
-        address(FROM_ATTACKER),
+        &[address(&format!("{}:0", place.setting.attacker[1]))],
+        address(place.setting.from_attacker),
         3 * HANDSHAKES_PER_SECOND,
         strangers.collect(),
     );
@@ -269,7 +331,7 @@ fn under_load_a_stranger_gets_cookies_and_nothing_else() {
         probe.hears(Message::CookieReply, Duration::from_millis(100))
     });
 
-    let socket = place.socket("198.51.100.66:6666");
+    let socket = place.socket(0);
     deliver(&socket, &groups, &mut probe);
     let signed = groups.iter().flatten().filter(|d| {
         let mut again = (*d).clone();
@@ -294,7 +356,7 @@ fn under_load_a_stranger_gets_cookies_and_nothing_else() {
     assert_ne!(with_cookie[132..], [0; 16], "it shows the cookie");
     let mut forged = with_cookie.clone();
     forged[140] ^= 1;
-    let elsewhere = place.socket("198.51.100.67:6667");
+    let elsewhere = place.socket(1);
     for (socket, datagram) in [(&elsewhere, &with_cookie), (&socket, &forged)] {
         socket.send(datagram).unwrap();
         let answer = wait::until("an answer", SOON, || answers(socket).pop());
@@ -360,7 +422,7 @@ fn record(traveller: &mut Speaker) -> Recording {
 
 /// Sends the recording from the attacker's place, as it was and changed; gives the answers.
 fn replay(place: &Place, recording: &Recording, probe: &mut Speaker) -> Vec<Vec<u8>> {
-    let socket = place.socket("198.51.100.66:6666");
+    let socket = place.socket(0);
     let altered = recording
         .initiations
         .iter()
@@ -378,14 +440,24 @@ fn replay(place: &Place, recording: &Recording, probe: &mut Speaker) -> Vec<Vec<
 
 #[test]
 fn a_recording_means_nothing_to_an_idle_session() {
-    let place = Place::new();
+    // At once, and when the gateway has not heard of the traveller for so long that it could come
+    // with another clock.
+    replay_to_idle_session(&USUAL, &[Duration::ZERO, Duration::from_secs(31)]);
+}
+
+#[test]
+fn a_recording_means_nothing_to_an_idle_session_over_ipv6_and_two_workers() {
+    replay_to_idle_session(&IPV6_AND_TWO_WORKERS, &[Duration::ZERO]);
+}
+
+#[track_caller]
+fn replay_to_idle_session(setting: &'static Setting, silences: &[Duration]) {
+    let place = Place::new(setting);
     let mut probe = place.probe();
     let mut traveller = place.traveller();
     let recording = record(&mut traveller);
     let home = place.stored();
-    // At once, and when the gateway has not heard of the traveller for so long that it could come
-    // with another clock.
-    for silence in [Duration::ZERO, Duration::from_secs(31)] {
+    for &silence in silences {
         std::thread::sleep(silence);
         // In full length its last session is over by now.
         probe.connect();
@@ -404,7 +476,7 @@ fn a_recording_means_nothing_to_an_idle_session() {
 
 #[test]
 fn a_recording_means_nothing_to_a_gateway_that_started_again() {
-    let place = Place::new();
+    let place = Place::new(&USUAL);
     let mut traveller = place.traveller();
     let recording = record(&mut traveller);
     let home = place.stored();
@@ -425,7 +497,7 @@ fn a_recording_means_nothing_to_a_gateway_that_started_again() {
         let mut probe = place.enrol(
             &name,
             &place.attacker,
-            FROM_ATTACKER,
+            place.setting.from_attacker,
             match crash {
                 false => PROBE,
                 true => Ipv4Addr::new(10, 77, 0, 12),
@@ -447,14 +519,30 @@ fn a_recording_means_nothing_to_a_gateway_that_started_again() {
 
 #[test]
 fn a_forged_cookie_moves_nothing() {
-    let place = Place::new();
+    expect_no_use_of_cookies(&USUAL);
+}
+
+#[test]
+fn a_forged_cookie_moves_nothing_over_ipv6_and_two_workers() {
+    expect_no_use_of_cookies(&IPV6_AND_TWO_WORKERS);
+}
+
+#[track_caller]
+fn expect_no_use_of_cookies(setting: &'static Setting) {
+    let place = Place::new(setting);
     let key = PrivateKey::generate();
     place.add("traveller", &key, TRAVELLER);
-    let socket = place.traveller.within(|| UdpSocket::bind("0.0.0.0:0"));
+    let socket = place.traveller.within(|| UdpSocket::bind(setting.any));
     let socket = socket.expect("a socket");
     let speaker = |socket: &UdpSocket| {
         let socket = socket.try_clone().expect("a descriptor");
-        Speaker::on(socket, &key, TRAVELLER, address(FROM_HOME), &place.key)
+        Speaker::on(
+            socket,
+            &key,
+            TRAVELLER,
+            address(setting.from_home),
+            &place.key,
+        )
     };
     speaker(&socket).connect();
     let home = wait::until("it was heard", SOON, || place.stored());
@@ -470,7 +558,7 @@ fn a_forged_cookie_moves_nothing() {
         }
     };
     let initiation = &initiation[..len];
-    let of_gateway = address(FROM_HOME).ip();
+    let of_gateway = address(setting.from_home).ip();
     let limiter = RateLimiter::new(&(*key.public().as_bytes()).into(), 0);
     let mut room = [0; 64];
     let Err(TunnResult::WriteToNetwork(cookie)) =
@@ -480,7 +568,7 @@ fn a_forged_cookie_moves_nothing() {
     };
     let mut bent = cookie.to_vec();
     bent[40] ^= 1;
-    let attacker = place.socket("198.51.100.66:6666");
+    let attacker = place.socket(0);
     for forged in [&bent, &cookie.to_vec()] {
         attacker.send(forged).unwrap();
     }

@@ -74,7 +74,11 @@ impl Speaker {
         gateway: SocketAddr,
         gateway_key: &PublicKey,
     ) -> Speaker {
-        let socket = host.within(|| UdpSocket::bind("0.0.0.0:0").expect("a socket"));
+        let any = match gateway {
+            SocketAddr::V4(_) => "0.0.0.0:0",
+            SocketAddr::V6(_) => "[::]:0",
+        };
+        let socket = host.within(|| UdpSocket::bind(any).expect("a socket"));
         Speaker::on(socket, key, inner, gateway, gateway_key)
     }
 
