@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
     path::Path,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -17,8 +18,8 @@ use crate::{
     wait,
 };
 
-/// Where a gateway keeps its key unless it is told otherwise.
-const PRIVATE_KEY_FILE: &str = "/var/lib/tokenvpn/private-key";
+/// No file that holds a key and nothing else is longer.
+const KEY_FILE: u64 = 256;
 
 /// The file in a card's directory in which the virtual card notes what came along.
 const NOTED_BY_CARD: &str = "state/secrets";
@@ -54,7 +55,7 @@ impl Secrets {
         }
     }
 
-    /// Adds what the cards in `dir` have noted, and the keys of the gateways at these hosts.
+    /// Adds what the cards in `dir` have noted, and all keys in files of these hosts.
     pub(crate) fn collect(&self, dir: &Path, hosts: &[Host]) {
         for card in fs::read_dir(dir).into_iter().flatten().flatten() {
             let noted = fs::read_to_string(card.path().join(NOTED_BY_CARD));
@@ -70,9 +71,29 @@ impl Secrets {
             }
         }
         for host in hosts {
-            let text = fs::read_to_string(host.path(PRIVATE_KEY_FILE)).unwrap_or_default();
-            if let Ok(key) = text.parse::<PrivateKey>() {
-                self.add(Quarry::key("private key", key.expose()));
+            // What is written below `/etc` and `/var/lib` is there too.
+            for directory in [host.dir(), Path::new("/run")] {
+                self.add_key_files(&host.path(directory));
+            }
+        }
+    }
+
+    /// Adds the keys in files that nobody but their owner may read: of gateways, wherever they have
+    /// them, and those that an administrator gave to them.
+    fn add_key_files(&self, directory: &Path) {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            let is_private = metadata.mode() & 0o077 == 0;
+            if metadata.is_dir() {
+                self.add_key_files(&entry.path());
+            } else if metadata.is_file() && is_private && metadata.len() <= KEY_FILE {
+                let text = fs::read_to_string(entry.path()).unwrap_or_default();
+                if let Ok(key) = text.parse::<PrivateKey>() {
+                    let name = format!("key in {}", entry.file_name().display());
+                    self.add(Quarry::key(&name, key.expose()));
+                }
             }
         }
     }
@@ -148,7 +169,10 @@ fn unhex(hex: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::{
+        os::unix::fs::PermissionsExt as _,
+        panic::{AssertUnwindSafe, catch_unwind},
+    };
 
     use tokenvpn_common::key::PresharedKey;
 
@@ -179,5 +203,39 @@ mod tests {
             let text = panic.downcast_ref::<String>().expect("a text");
             assert!(text.contains(&format!("key, base64, on {place}")), "{text}");
         }
+    }
+
+    /// What ends a world in which this key, which lies in this file, was said.
+    fn end_of_a_world_with(file: &str, mode: u32) -> Option<String> {
+        let world = World::new();
+        let host = world.host("a");
+        let key = PresharedKey::generate();
+        let path = match file.strip_prefix('/') {
+            Some(_) => host.path(file),
+            None => host.dir().join(file),
+        };
+        fs::create_dir_all(path.parent().expect("it is in a directory")).expect("a directory");
+        fs::write(&path, format!("{}\n", *key.expose_text())).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("our own file");
+        let say = host.run("sh").args(["-c", "cat \"$0\"", file]);
+        assert!(say.ok().contains(&*key.expose_text()));
+        let panic = catch_unwind(AssertUnwindSafe(|| drop(world))).err()?;
+        panic.downcast_ref::<String>().cloned()
+    }
+
+    #[test]
+    fn a_key_in_a_file_is_a_secret_wherever_the_file_is() {
+        for file in [
+            "psk",
+            "/etc/gateway/psk",
+            "/var/lib/tokenvpn/private-key",
+            "/var/lib/elsewhere/key",
+            "/run/credentials/private-key",
+        ] {
+            let said = end_of_a_world_with(file, 0o600).expect(file);
+            assert!(said.contains("base64, on stdout of `sh"), "{said}");
+        }
+        // Others may read it, so it is a public one.
+        assert_eq!(end_of_a_world_with("public-key", 0o644), None);
     }
 }

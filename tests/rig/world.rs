@@ -115,8 +115,8 @@ impl World {
         }
     }
 
-    /// What no program here may ever say. What came to a card, the keys of gateways at their usual
-    /// place and those of invitations are added by themselves.
+    /// What no program here may ever say. What came to a card, keys in private files, as a
+    /// gateway's, and those of invitations are added by themselves.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
