@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::io::clock;
 use crate::io::holder::{Holder, likely_holders};
+use crate::io::watcher::listed;
 use crate::profile::wire::MAX_OBJECT;
 use crate::token::{Content, Ident, Label};
 pub use pin::{AdminPin, Pin, PinTextError, ResetCode, Secret};
@@ -215,10 +216,7 @@ pub fn readers() -> Result<Vec<String>, CardError> {
 }
 
 fn readers_of(context: &Context) -> Result<Vec<CString>, CardError> {
-    match context.list_readers_owned() {
-        Err(pcsc::Error::NoReadersAvailable) => Ok(Vec::new()),
-        readers => Ok(readers?),
-    }
+    Ok(listed(|| context.list_readers_owned())?)
 }
 
 /// The way to a card.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use pcsc::{Context, Scope};
 
+pub(crate) use self::readers::listed;
 use self::readers::{Readers, Service, Source as _};
 use crate::io::card::CardError;
 use crate::io::confinement::{self, ConfinementError, Kept};

@@ -8,6 +8,9 @@ use pcsc::{Context, PNP_NOTIFICATION, ReaderState, State};
 
 use super::Presence;
 
+/// How often a list of readers is made again that others came to meanwhile.
+const SECOND_LOOKS: u32 = 3;
+
 /// Who knows the readers: the smart-card service, or a test.
 pub(super) trait Source {
     /// The readers that there are.
@@ -61,7 +64,16 @@ impl Readers {
         if !news.is_empty() {
             return Ok(news);
         }
-        for (name, new) in source.changes(&names)? {
+        let changes = match source.changes(&names) {
+            // A reader went away since it was listed, and may be back under its name with
+            // its count begun anew: nobody knows which of these cards was out.
+            Err(pcsc::Error::UnknownReader | pcsc::Error::ReaderUnavailable) => {
+                let listed = self.slots.drain().filter(|(_, slot)| slot.holds_card);
+                return Ok(listed.map(|(name, _)| removed(&name)).collect());
+            }
+            changes => changes?,
+        };
+        for (name, new) in changes {
             let old = self.slots.insert(name.clone(), new);
             let (was_removed, was_inserted) = old.unwrap_or_default().changes(new);
             if was_removed {
@@ -87,6 +99,23 @@ fn removed(reader: &CStr) -> Presence {
     }
 }
 
+/// The names of all readers, from who lists them: again if the list grew while it was made.
+///
+/// # Errors
+/// What the service says.
+pub(crate) fn listed(
+    mut list: impl FnMut() -> Result<Vec<CString>, pcsc::Error>,
+) -> Result<Vec<CString>, pcsc::Error> {
+    let mut looks = 0..SECOND_LOOKS;
+    loop {
+        match list() {
+            Err(pcsc::Error::NoReadersAvailable) => return Ok(Vec::new()),
+            Err(pcsc::Error::InsufficientBuffer) if looks.next().is_some() => {}
+            names => return names,
+        }
+    }
+}
+
 /// The smart-card service.
 pub(super) struct Service {
     context: Context,
@@ -108,10 +137,7 @@ impl Service {
 
 impl Source for Service {
     fn readers(&mut self) -> Result<Vec<CString>, pcsc::Error> {
-        match self.context.list_readers_owned() {
-            Err(pcsc::Error::NoReadersAvailable) => Ok(Vec::new()),
-            names => names,
-        }
+        listed(|| self.context.list_readers_owned())
     }
 
     fn changes(&mut self, readers: &[CString]) -> Result<Vec<(CString, Slot)>, pcsc::Error> {
@@ -125,11 +151,13 @@ impl Source for Service {
             }
         }
         match self.context.get_status_change(self.round, &mut self.states) {
-            // A reader went away since it was listed: the next list tells.
-            Err(
-                pcsc::Error::Timeout | pcsc::Error::UnknownReader | pcsc::Error::ReaderUnavailable,
-            ) => return Ok(Vec::new()),
-            changed => changed?,
+            Err(pcsc::Error::Timeout) => return Ok(Vec::new()),
+            Err(error) => {
+                // What is there after this is new to us.
+                self.states.truncate(1);
+                return Err(error);
+            }
+            Ok(()) => {}
         }
         let mut slots = Vec::new();
         for state in &mut self.states {
@@ -175,6 +203,8 @@ mod tests {
         readers: Vec<(CString, Slot)>,
         /// Who vanishes after the list was made and before it is asked.
         vanishing: Option<CString>,
+        /// Whether it comes back under its name at once.
+        returning: bool,
         fails: bool,
     }
 
@@ -198,8 +228,10 @@ mod tests {
 
         fn changes(&mut self, _: &[CString]) -> Result<Vec<(CString, Slot)>, pcsc::Error> {
             if let Some(name) = self.vanishing.take() {
-                self.pull(&name);
-                return Ok(Vec::new());
+                if !self.returning {
+                    self.pull(&name);
+                }
+                return Err(pcsc::Error::UnknownReader);
             }
             Ok(self.readers.clone())
         }
@@ -232,13 +264,37 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_vanishes_while_it_is_asked_is_missed_in_the_next_round() {
+    fn a_reader_that_vanishes_while_it_is_asked_took_its_card_along() {
         let (mut plugs, mut readers) = (Plugs::default(), Readers::default());
         plugs.plug(ONE);
         readers.news(&mut plugs).unwrap();
         plugs.vanishing = Some(ONE.to_owned());
-        assert_eq!(readers.news(&mut plugs), Ok(vec![]));
         assert_eq!(readers.news(&mut plugs), Ok(vec![removed(ONE)]));
+        assert_eq!(readers.news(&mut plugs), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_reader_that_comes_back_at_once_with_the_same_count_was_gone() {
+        let (mut plugs, mut readers) = (Plugs::default(), Readers::default());
+        plugs.plug(ONE);
+        readers.news(&mut plugs).unwrap();
+        plugs.vanishing = Some(ONE.to_owned());
+        plugs.returning = true;
+        assert_eq!(readers.news(&mut plugs), Ok(vec![removed(ONE)]));
+        assert_eq!(readers.news(&mut plugs), Ok(vec![inserted(ONE)]));
+    }
+
+    #[test]
+    fn a_list_that_grows_while_it_is_made_is_made_again() {
+        let mut answers = vec![
+            Ok(vec![ONE.to_owned()]),
+            Err(pcsc::Error::InsufficientBuffer),
+        ];
+        let names = listed(|| answers.pop().unwrap());
+        assert_eq!(names, Ok(vec![ONE.to_owned()]));
+        let never = listed(|| Err(pcsc::Error::InsufficientBuffer));
+        assert_eq!(never, Err(pcsc::Error::InsufficientBuffer));
+        assert_eq!(listed(|| Err(pcsc::Error::NoReadersAvailable)), Ok(vec![]));
     }
 
     #[test]
