@@ -13,6 +13,7 @@ mod survey;
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ const REPORTS: usize = 32;
 
 /// What `up` works with.
 pub(crate) struct Supervisor {
-    voice: Voice,
+    voice: Arc<Voice>,
     runtime: Runtime,
     lifecycle: Lifecycle,
     /// For how many seconds a worker may wait for its token.
@@ -97,7 +98,7 @@ impl Supervisor {
     pub(crate) fn new(
         mut options: Options,
         runtime: Runtime,
-        voice: Voice,
+        voice: Arc<Voice>,
         pin: Option<OwnedFd>,
         fence: Fence,
     ) -> io::Result<Supervisor> {
@@ -377,7 +378,8 @@ impl Supervisor {
                 tracing::debug!(reason = %error, "the watch of the readers broke off");
                 Input::WatchLost
             }
-            News::Surveyed(found) => Input::Surveyed(found),
+            News::Surveyed { survey, .. } if self.messenger.is_stale(survey) => return,
+            News::Surveyed { found, .. } => Input::Surveyed(found),
             News::Resolved { worker, .. } if worker != self.workers => return,
             News::Resolved {
                 candidates,

@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use tokenvpn_common::io::hardening;
 
@@ -26,9 +27,9 @@ const TUN_DEVICE: &str = "/dev/net/tun";
 /// # Errors
 /// What kept it from starting.
 pub(crate) fn run(options: Up) -> Result<u8, Failure> {
-    let voice = Voice { json: options.json };
-    match start(options, voice) {
-        Err(failure) if voice.json => {
+    let voice = Arc::new(Voice::new(options.json));
+    match start(options, Arc::clone(&voice)) {
+        Err(failure) if voice.is_json() => {
             let code = failure.code;
             voice.say(&State::Failed(failure));
             Ok(code)
@@ -37,7 +38,7 @@ pub(crate) fn run(options: Up) -> Result<u8, Failure> {
     }
 }
 
-fn start(options: Up, voice: Voice) -> Result<u8, Failure> {
+fn start(options: Up, voice: Arc<Voice>) -> Result<u8, Failure> {
     terminal::ignore_job_control();
     // It has no secrets, but whose tunnel it was and where it led is nobody's business either.
     hardening::forbid_core_files().map_err(|e| Doing::ForbidCoreFiles.failed(e))?;

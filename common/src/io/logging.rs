@@ -4,15 +4,17 @@
 //! keys. Their targets are capped here, whatever RUST_LOG says. The `log` crate,
 //! which the card's crates use, is not connected at all.
 //!
-//! No place in the program writes more than a few lines a second; what is left out is
-//! counted, and the counts are told.
+//! No place in the program writes more than a few lines a second, and none waits for a reader
+//! that does not read; what is left out is counted, and the counts are told.
 
 mod budget;
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, FilterFn, filter_fn};
@@ -41,7 +43,7 @@ const SILENCED: [&str; 5] = [
 /// Does nothing if this process logs already. RUST_LOG's malformed parts are ignored.
 pub fn init(default: LevelFilter) -> Log {
     let asked = std::env::var("RUST_LOG").unwrap_or_default();
-    let sparing = Sparing::default();
+    let sparing = Sparing::new(is_stderr_read);
     let log = Log {
         sparing: sparing.clone(),
     };
@@ -60,6 +62,9 @@ pub struct Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
+        if !(self.sparing.is_read)() {
+            return;
+        }
         let mut text = String::new();
         let told = tell(&mut Writer::new(&mut text), self.sparing.budget().rest());
         if told.is_ok() {
@@ -88,14 +93,32 @@ where
     Registry::default().with(lines)
 }
 
+/// Whether a line for stderr would be taken at once. Nobody may read the pipe, or a Ctrl-S
+/// may have stopped the terminal: whoever waited for them would see no token go.
+fn is_stderr_read() -> bool {
+    let stderr = io::stderr();
+    let mut stderr = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    // One that is closed takes everything.
+    !matches!(poll(&mut stderr, PollTimeout::ZERO), Ok(0))
+}
+
 /// The usual format of a line, or none.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Sparing {
     budget: Arc<Mutex<Budget>>,
     format: Format,
+    is_read: fn() -> bool,
 }
 
 impl Sparing {
+    fn new(is_read: fn() -> bool) -> Sparing {
+        Sparing {
+            budget: Arc::default(),
+            format: Format::default(),
+            is_read,
+        }
+    }
+
     fn budget(&self) -> MutexGuard<'_, Budget> {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,8 +136,13 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let now = clock::now();
+        let place = Place::of(event.metadata());
         let mut budget = self.budget();
-        let taken = budget.take(now, Place::of(event.metadata()));
+        if !(self.is_read)() {
+            budget.leave_out(place);
+            return Ok(());
+        }
+        let taken = budget.take(now, place);
         let left_out = budget.report(now);
         drop(budget);
         tell(&mut writer, left_out)?;
@@ -147,8 +175,8 @@ fn harmless() -> FilterFn {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
+    use std::io::Write;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -168,7 +196,7 @@ mod tests {
     fn logged(asked: &str) -> String {
         let page = Page::default();
         let writer = page.clone();
-        let sparing = Sparing::default();
+        let sparing = Sparing::new(|| true);
         let subscriber = subscriber(asked, LevelFilter::WARN, sparing, move || writer.clone());
         tracing::subscriber::with_default(subscriber, || {
             tracing::error!(target: "openpgp_card::ocard", "leak: the PIN");
@@ -201,7 +229,7 @@ mod tests {
     fn a_flood_of_lines_is_cut_and_the_rest_is_counted() {
         let page = Page::default();
         let writer = page.clone();
-        let sparing = Sparing::default();
+        let sparing = Sparing::new(|| true);
         let rest = sparing.clone();
         let subscriber = subscriber("", LevelFilter::WARN, sparing, move || writer.clone());
         tracing::subscriber::with_default(subscriber, || {
@@ -222,6 +250,28 @@ mod tests {
         assert!((50..500).contains(&written), "{page}");
         assert_eq!(written + told, 10_000, "{page}");
         assert!(page.contains("something else"), "{page}");
+    }
+
+    #[test]
+    fn what_nobody_reads_is_left_out_and_counted() {
+        static READ: AtomicBool = AtomicBool::new(false);
+        let page = Page::default();
+        let writer = page.clone();
+        let sparing = Sparing::new(|| READ.load(Ordering::SeqCst));
+        let subscriber = subscriber("", LevelFilter::WARN, sparing, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in 0..7 {
+                tracing::warn!("unread");
+            }
+            READ.store(true, Ordering::SeqCst);
+            tracing::warn!("read again");
+        });
+        let page = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        assert!(
+            !page.contains("unread") && page.contains("read again"),
+            "{page}"
+        );
+        assert!(page.contains("count=7"), "{page}");
     }
 
     #[test]

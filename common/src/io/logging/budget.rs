@@ -54,16 +54,24 @@ struct Account {
 impl Budget {
     /// Whether this place may write one more line now. If not, the line is counted.
     pub(super) fn take(&mut self, now: Now, place: Place) -> bool {
-        let account = self.places.entry(place).or_insert(Account {
-            bucket: Bucket::FULL,
-            left_out: 0,
-        });
-        let taken = account.bucket.take(now, LINES);
+        let taken = self.account(place).bucket.take(now, LINES);
         if !taken {
-            account.left_out += 1;
-            self.owes = true;
+            self.leave_out(place);
         }
         taken
+    }
+
+    /// Counts a line of this place that cannot be written.
+    pub(super) fn leave_out(&mut self, place: Place) {
+        self.account(place).left_out += 1;
+        self.owes = true;
+    }
+
+    fn account(&mut self, place: Place) -> &mut Account {
+        self.places.entry(place).or_insert(Account {
+            bucket: Bucket::FULL,
+            left_out: 0,
+        })
     }
 
     /// The places whose lines were left out, and how many of each; empty until it is time
