@@ -3,14 +3,18 @@
 //! Whoever holds the lock may work on the others. The kernel lets go of it when its
 //! holder dies.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::libc;
 use nix::net::if_::if_nametoindex;
+use nix::unistd::geteuid;
 use tokenvpn_common::io::request_socket::remove_stale;
 
 use crate::net::fence::Fence;
@@ -23,6 +27,10 @@ pub(crate) const DIRECTORY: &str = "/run/tokenvpn";
 
 /// Where wg(8) looks for the sockets of userspace tunnels.
 pub(crate) const UAPI_DIRECTORY: &str = "/var/run/wireguard";
+
+/// How often, and after which time, to see whether a lock is still held.
+const SECOND_LOOKS: u32 = 2;
+const SECOND_LOOK: Duration = Duration::from_millis(2);
 
 /// The files of one interface.
 #[derive(Clone, Debug)]
@@ -56,6 +64,12 @@ pub(crate) enum LockError {
     Held {
         /// The interface.
         interface: String,
+    },
+    /// Somebody else has a say in what is in the directory.
+    #[error("{}", words::foreign(directory))]
+    Foreign {
+        /// Which one.
+        directory: PathBuf,
     },
     /// The directory or file cannot be made.
     #[error("{}", words::cannot_open(path))]
@@ -101,24 +115,36 @@ impl Runtime {
     /// Takes the lock, making the directory where there is none.
     ///
     /// # Errors
-    /// [`LockError`]; never waits.
+    /// [`LockError`]; waits for a few milliseconds at most.
     pub(crate) fn lock(&self) -> Result<Lock, LockError> {
         let path = self.directory.join(format!("{}.lock", self.interface));
         let failed = |source| LockError::Open {
             path: path.clone(),
             source,
         };
+        let mut looks = 0;
         loop {
             DirBuilder::new()
                 .recursive(true)
                 .mode(0o755)
                 .create(&self.directory)
                 .map_err(failed)?;
+            match fs::symlink_metadata(&self.directory) {
+                Ok(found) if is_ours_alone(&found) => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                found => {
+                    found.map_err(failed)?;
+                    return Err(LockError::Foreign {
+                        directory: self.directory.clone(),
+                    });
+                }
+            }
             let opened = OpenOptions::new()
                 .write(true)
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
+                .custom_flags(libc::O_NOFOLLOW)
                 .open(&path);
             let file = match opened {
                 // Its last user has just removed the directory.
@@ -134,6 +160,11 @@ impl Runtime {
                     // Its last user removed it in between: this one locks nobody out.
                     _ => {}
                 },
+                // Perhaps only somebody who wanted to know whether it is held.
+                Err((_, Errno::EWOULDBLOCK)) if looks < SECOND_LOOKS => {
+                    looks += 1;
+                    thread::sleep(SECOND_LOOK);
+                }
                 Err((_, Errno::EWOULDBLOCK)) => {
                     return Err(LockError::Held {
                         interface: self.interface.clone(),
@@ -178,11 +209,19 @@ impl Runtime {
     }
 }
 
+/// Whether this is a directory in which nobody but us (and root) can put anything: what a
+/// journal there says is done.
+fn is_ours_alone(found: &Metadata) -> bool {
+    const WRITABLE_BY_OTHERS: u32 = 0o022;
+    found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & WRITABLE_BY_OTHERS == 0
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::os::unix::net::UnixListener;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::thread;
 
     use super::*;
 
@@ -222,6 +261,36 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_others_write_to_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = runtime(directory.path(), "a");
+        let is_refused = || matches!(runtime.lock(), Err(LockError::Foreign { .. }));
+        fs::create_dir(runtime.directory()).unwrap();
+        for mode in [0o775, 0o757, 0o1777] {
+            fs::set_permissions(runtime.directory(), Permissions::from_mode(mode)).unwrap();
+            assert!(is_refused(), "{mode:o}");
+        }
+        fs::remove_dir(runtime.directory()).unwrap();
+        let elsewhere = directory.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        symlink(&elsewhere, runtime.directory()).unwrap();
+        assert!(is_refused());
+        fs::remove_file(runtime.directory()).unwrap();
+        assert!(runtime.lock().is_ok());
+    }
+
+    #[test]
+    fn a_lock_is_not_followed_elsewhere() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = runtime(directory.path(), "a");
+        let target = directory.path().join("target");
+        fs::create_dir(runtime.directory()).unwrap();
+        symlink(&target, runtime.directory().join("a.lock")).unwrap();
+        assert!(matches!(runtime.lock(), Err(LockError::Open { .. })));
+        assert!(!target.exists());
+    }
+
+    #[test]
     fn a_lock_leaves_nothing_behind() {
         let directory = tempfile::tempdir().unwrap();
         let runtime = |interface| runtime(directory.path(), interface);
@@ -241,7 +310,7 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    for _ in 0..2000 {
+                    for _ in 0..500 {
                         if let Ok(_lock) = runtime(directory.path(), "a").lock() {
                             assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                             taken.fetch_add(1, Ordering::SeqCst);

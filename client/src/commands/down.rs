@@ -37,6 +37,7 @@ pub(crate) fn run(options: Interface) -> Result<(), Failure> {
             }
             (wait_for(&runtime)?, true)
         }
+        Err(error @ LockError::Foreign { .. }) => return Err(words::locked(&error)),
         Err(LockError::Open { source, .. }) => return Err(words::may_not_end(&source)),
     };
     let unreadable = |error| words::unreadable_journal(&error);

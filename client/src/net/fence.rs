@@ -12,7 +12,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use tokenvpn_common::io::netlink::{Family, MAIN_TABLE, Netlink, NetlinkError, Rule};
 
 use crate::net::journal::{Journal, JournalError, Step};
-use crate::net::route::{ANY_OF_OURS, OURS, family_of};
+use crate::net::route::{ANY_OF_OURS, OURS, family_of, suppressed};
 use crate::words::{self, State};
 
 /// The first place after all that a tunnel's rules can have ([`Plan`](super::route::Plan)):
@@ -146,7 +146,7 @@ fn pair(network: IpNet, pass: Rule) -> [Rule; 2] {
         destination: (length > 0).then_some(network),
         // Any mark: it only says whose rule this is.
         mark_mask: Some(0),
-        suppress_prefix_length: Some(length),
+        suppress_prefix_length: Some(suppressed(pass.family, network.prefix_len())),
         ..pass
     };
     let nowhere = Rule {
@@ -192,7 +192,7 @@ mod tests {
                 "10.20.0.0/16: nowhere",
                 "10.0.0.0/8: main without /8",
                 "10.0.0.0/8: nowhere",
-                "all: main without /0",
+                "all: main without /7",
                 "all: nowhere",
             ]
         );
@@ -220,6 +220,50 @@ mod tests {
             assert_eq!(first.mark.unwrap() & first.mark_mask.unwrap(), OURS);
             assert_eq!((first.destination, first.table), (None, Some(MAIN_TABLE)));
         }
+    }
+
+    fn ip(words: &str) -> bool {
+        let output = std::process::Command::new("ip")
+            .args(words.split(' '))
+            .output();
+        output.unwrap().status.success()
+    }
+
+    #[test]
+    fn wide_routes_that_somebody_pushes_lead_nowhere_and_the_own_link_stays() {
+        if world::is_outside("wide_routes_that_somebody_pushes_lead_nowhere_and_the_own_link_stays")
+        {
+            return;
+        }
+        let made = [
+            "link add eth0 type veth peer name eth1",
+            "link set eth1 up",
+            "link set eth0 up",
+            "address add 192.168.1.2/24 dev eth0",
+            "address add 2001:db8::2/64 dev eth0 nodad",
+            "route add default via 192.168.1.1",
+            "route add 0.0.0.0/1 via 192.168.1.1",
+            "route add 128.0.0.0/1 via 192.168.1.1",
+            "route add 96.0.0.0/7 via 192.168.1.1",
+            "-6 route add 2000::/3 via 2001:db8::1",
+        ];
+        for words in made {
+            assert!(ip(words), "{words}");
+        }
+        let away = ["198.51.100.1", "10.1.2.3", "96.1.2.3", "2001:4860::1"];
+        let near = ["192.168.1.7", "2001:db8::7"];
+        let leads = |address: &str| ip(&format!("route get {address}"));
+        assert!(away.into_iter().chain(near).all(leads));
+
+        let directory = tempfile::tempdir().unwrap();
+        let mut fence = Fence::open(directory.path(), "a").unwrap();
+        fence.enclose(&everything()).unwrap();
+        for address in away {
+            assert!(!leads(address), "{address}");
+        }
+        assert!(near.into_iter().all(leads));
+        fence.lift();
+        assert!(away.into_iter().all(leads));
     }
 
     fn listed() -> String {

@@ -5,16 +5,18 @@
 //! are not in it: they vanish with the last process that holds the device.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::libc;
 use serde::{Deserialize, Serialize};
 use tokenvpn_common::io::netlink::{Netlink, NetlinkError, Rule};
 
-use crate::net::dns;
+use crate::net::route::REVERSE_PATH_FILTER;
+use crate::net::{dns, route};
 use crate::words;
 
 /// The version of the file.
@@ -42,6 +44,30 @@ pub(crate) enum Step {
         /// The file it hides.
         target: PathBuf,
     },
+}
+
+impl Step {
+    /// Whether the tunnel whose journal lies at `path` does such a thing: whoever wrote the
+    /// file has no more power over this computer than that.
+    fn is_ours(&self, path: &Path) -> bool {
+        match self {
+            Step::Rule(rule) => rule.mark.or(rule.not_mark).is_some_and(route::is_ours),
+            Step::Parameter {
+                path,
+                before,
+                after,
+            } => {
+                let is_number = |text: &str| text.parse::<u8>().is_ok();
+                path == Path::new(REVERSE_PATH_FILTER) && is_number(before) && is_number(after)
+            }
+            Step::Mount { file, target } => {
+                let stem = path.file_name().and_then(|name| name.to_str());
+                let stem = stem.and_then(|name| name.strip_suffix(".journal"));
+                let own = stem.map(|stem| path.with_file_name(format!("{stem}.resolv.conf")));
+                target == Path::new(dns::RESOLV_CONF) && own.as_ref() == Some(file)
+            }
+        }
+    }
 }
 
 /// Why the journal cannot be kept.
@@ -88,12 +114,32 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Reads what a predecessor left at `path`; empty if it left nothing.
+    /// Reads what a predecessor left at `path`; empty if it left nothing. Only who holds the
+    /// interface's lock may do so.
     ///
     /// # Errors
-    /// [`JournalError`]
+    /// [`JournalError`]; [`JournalError::Malformed`] also for steps that nobody here does.
     pub(crate) fn open(path: &Path) -> Result<Journal, JournalError> {
-        let steps = match fs::read(path) {
+        let journal = Journal::read(path)?;
+        if !journal.steps.iter().all(|step| step.is_ours(path)) {
+            return Err(JournalError::Malformed {
+                path: path.to_owned(),
+                reason: words::STRANGE_STEP.into(),
+            });
+        }
+        // Of a predecessor that was killed while it wrote.
+        let _ = fs::remove_file(new(path));
+        Ok(journal)
+    }
+
+    fn read(path: &Path) -> Result<Journal, JournalError> {
+        let opened = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(path);
+        let mut bytes = Vec::new();
+        let read = opened.and_then(|mut file| file.read_to_end(&mut bytes));
+        let steps = match read.map(|_| bytes) {
             Ok(bytes) => parse(&bytes).map_err(|reason| JournalError::Malformed {
                 path: path.to_owned(),
                 reason,
@@ -162,7 +208,7 @@ impl Journal {
         entries
             .map(|entry| entry.path())
             .filter(|path| *path != self.path && path.extension().is_some_and(|e| e == "journal"))
-            .filter_map(|path| Journal::open(&path).ok())
+            .filter_map(|path| Journal::read(&path).ok())
     }
 
     /// Whether another tunnel that is up needs the parameter as it is. That tunnel's
@@ -233,14 +279,13 @@ impl Journal {
             steps: self.steps.clone(),
         };
         let bytes = serde_json::to_vec(&content).map_err(|e| failed(e.into()))?;
-        let mut new = self.path.clone().into_os_string();
-        new.push(".new");
-        let new = PathBuf::from(new);
+        let new = new(&self.path);
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
             .open(&new)
             .map_err(failed)?;
         file.write_all(&bytes).map_err(failed)?;
@@ -248,12 +293,23 @@ impl Journal {
     }
 }
 
-/// Whether the process that works on an interface, and so holds its lock, lives.
+/// Where a journal is written before it takes the place of the old one.
+fn new(path: &Path) -> PathBuf {
+    let mut new = path.to_owned().into_os_string();
+    new.push(".new");
+    new.into()
+}
+
+/// Whether the process that works on an interface, and so holds its lock, lives; also if
+/// only root can tell.
 pub(crate) fn is_held(lock: &Path) -> bool {
-    File::open(lock).is_ok_and(|file| {
-        let outcome = Flock::lock(file, FlockArg::LockSharedNonblock);
-        matches!(outcome, Err((_, Errno::EWOULDBLOCK)))
-    })
+    match File::open(lock) {
+        Ok(file) => {
+            let outcome = Flock::lock(file, FlockArg::LockSharedNonblock);
+            matches!(outcome, Err((_, Errno::EWOULDBLOCK)))
+        }
+        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    }
 }
 
 fn remove(path: &Path) -> Result<(), JournalError> {
@@ -317,13 +373,13 @@ mod tests {
             directory.path().join("rp_filter"),
         );
         fs::write(&value, "1").unwrap();
-        let mut journal = Journal::open(&path).unwrap();
+        let mut journal = Journal::read(&path).unwrap();
         assert!(journal.is_empty());
         journal.add(parameter(&value)).unwrap();
         fs::write(&value, "2\n").unwrap();
         drop(journal);
 
-        let mut journal = Journal::open(&path).unwrap();
+        let mut journal = Journal::read(&path).unwrap();
         assert!(!journal.is_empty());
         journal.undo();
         assert_eq!(fs::read_to_string(&value).unwrap(), "1");
@@ -355,7 +411,7 @@ mod tests {
             let lock = File::create(path.with_extension("lock")).unwrap();
             let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).unwrap();
             (
-                Journal::open(&path.with_extension("journal")).unwrap(),
+                Journal::read(&path.with_extension("journal")).unwrap(),
                 lock,
             )
         };
@@ -383,10 +439,10 @@ mod tests {
         for interface in ["a", "b"] {
             let path = directory.path().join(interface);
             File::create(path.with_extension("lock")).unwrap();
-            let mut journal = Journal::open(&path.with_extension("journal")).unwrap();
+            let mut journal = Journal::read(&path.with_extension("journal")).unwrap();
             journal.add(parameter(&value)).unwrap();
         }
-        let mut journal = Journal::open(&directory.path().join("a.journal")).unwrap();
+        let mut journal = Journal::read(&directory.path().join("a.journal")).unwrap();
         journal.undo();
         assert_eq!(fs::read_to_string(&value).unwrap(), "1");
     }
@@ -397,11 +453,65 @@ mod tests {
         let path = directory.path().join("t.journal");
         // A directory: there is something, but it cannot be read.
         let unreadable = directory.path();
-        let mut journal = Journal::open(&path).unwrap();
+        let mut journal = Journal::read(&path).unwrap();
         journal.add(parameter(unreadable)).unwrap();
         journal.undo();
-        let left = Journal::open(&path).unwrap().steps;
+        let left = Journal::read(&path).unwrap().steps;
         assert_eq!(left, [parameter(unreadable)]);
+    }
+
+    #[test]
+    fn a_journal_has_no_power_over_anything_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.b.journal");
+        let mount = |file: &Path, target: &str| Step::Mount {
+            file: file.to_owned(),
+            target: target.into(),
+        };
+        let own = directory.path().join("a.b.resolv.conf");
+        let filter = |before: &str| Step::Parameter {
+            path: REVERSE_PATH_FILTER.into(),
+            before: before.into(),
+            after: "2".into(),
+        };
+        let plan = route::Plan::new(&["0.0.0.0/0".parse().unwrap()], &[], route::mark(7), false);
+        let rule = plan.rules[0];
+        let unmarked = Rule {
+            not_mark: None,
+            ..rule
+        };
+        let opens = |step: Step| {
+            let mut journal = Journal::read(&path).unwrap();
+            journal.steps = vec![step];
+            journal.write().unwrap();
+            let opened = Journal::open(&path);
+            fs::remove_file(&path).unwrap();
+            opened.is_ok()
+        };
+        assert!(opens(filter("1")) && opens(mount(&own, dns::RESOLV_CONF)));
+        assert!(opens(Step::Rule(rule)) && !opens(Step::Rule(unmarked)));
+        assert!(!opens(filter("|/tmp/program")));
+        assert!(!opens(parameter(Path::new(
+            "/proc/sys/kernel/core_pattern"
+        ))));
+        assert!(!opens(mount(&own, "/etc/shadow")));
+        assert!(!opens(mount(Path::new("/etc/shadow"), dns::RESOLV_CONF)));
+        let link = directory.path().join("link");
+        fs::write(&link, "{}").unwrap();
+        std::os::unix::fs::symlink(&link, &path).unwrap();
+        assert!(matches!(
+            Journal::open(&path),
+            Err(JournalError::Read { .. })
+        ));
+    }
+
+    #[test]
+    fn what_was_half_written_when_its_writer_was_killed_goes_with_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.journal");
+        fs::write(new(&path), "{").unwrap();
+        assert!(Journal::open(&path).unwrap().is_empty());
+        assert!(!new(&path).exists());
     }
 
     #[test]

@@ -10,6 +10,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use tokenvpn_common::io::netlink::{Family, MAIN_TABLE, Rule};
 
+/// The kernel parameter that drops what comes in where the routes do not lead out
+/// (ip-sysctl of the kernel's documentation, `rp_filter`).
+pub(crate) const REVERSE_PATH_FILTER: &str = "/proc/sys/net/ipv4/conf/all/rp_filter";
+
 /// Our rules come before the main table's (32766, ip-rule(8)) and after those of
 /// programs that know nothing of us, which use the low numbers.
 const FIRST_PRIORITY: u32 = 29_800;
@@ -28,6 +32,18 @@ pub(crate) fn mark(interface_index: u32) -> u32 {
 /// Whether a mark or table is a tunnel's of ours.
 pub(crate) fn is_ours(mark_or_table: u32) -> bool {
     mark_or_table & 0xff00_0000 == OURS
+}
+
+/// What in the main table counts as more specific than a network of this length, as the
+/// longest prefix that does not. Nobody's own link is as wide as these, but whoever hands
+/// out this computer's address can push routes as wide, which would go past the tunnel for
+/// everything (CVE-2024-3661).
+pub(super) fn suppressed(family: Family, length: u8) -> u32 {
+    let widest = match family {
+        Family::V4 => 7,
+        Family::V6 => 31,
+    };
+    u32::from(length).max(widest)
 }
 
 /// The routes and rules for one tunnel.
@@ -83,7 +99,7 @@ impl Plan {
                 mark: None,
                 not_mark: Some(mark),
                 mark_mask: Some(ANY_OF_OURS),
-                suppress_prefix_length: Some(length.into()),
+                suppress_prefix_length: Some(suppressed(family, length)),
             });
             self.rules.push(Rule {
                 family,
@@ -164,9 +180,9 @@ mod tests {
         assert_eq!(
             rules(&plan),
             [
-                "V4 main without /0",
+                "V4 main without /7",
                 "V4 own 0",
-                "V6 main without /0",
+                "V6 main without /31",
                 "V6 own 0"
             ]
         );
@@ -199,7 +215,7 @@ mod tests {
             [
                 "V4 main without /24",
                 "V4 own 0",
-                "V4 main without /0",
+                "V4 main without /7",
                 "V4 own 1"
             ]
         );

@@ -18,7 +18,7 @@ use crate::message::Summary;
 use crate::net::dns::{self, DnsError, Resolver};
 use crate::net::fence;
 use crate::net::journal::{Journal, JournalError, Step};
-use crate::net::route::{self, Plan};
+use crate::net::route::{self, Plan, REVERSE_PATH_FILTER};
 use crate::words::{self, State};
 
 /// Why the tunnel was not made. Everything done so far was undone.
@@ -39,6 +39,9 @@ pub(crate) enum TunnelError {
     /// The list of what to undo.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// It is on elsewhere, but cannot be turned on for the device.
+    #[error("{}", words::NO_IPV6)]
+    Ipv6(#[source] io::Error),
     /// Anything else.
     #[error("{}", words::NO_DESCRIPTORS)]
     Descriptor(#[from] io::Error),
@@ -145,7 +148,7 @@ impl Tunnel {
 
         let mut netlink = Netlink::open()?;
         netlink.link_up(interface, summary.mtu)?;
-        let has_ipv6 = has_ipv6(interface);
+        let has_ipv6 = let_ipv6_in(Path::new(IPV6), interface).map_err(TunnelError::Ipv6)?;
         let usable = |network: &&IpNet| has_ipv6 || matches!(network, IpNet::V4(_));
         for address in summary.addresses.iter().filter(usable) {
             // Only what the profile allows is routed: the address brings no network along.
@@ -222,11 +225,31 @@ fn add_rule(journal: &mut Journal, netlink: &mut Netlink, rule: &Rule) -> Result
     Ok(added?)
 }
 
-/// Whether the interface takes IPv6 addresses; it can be off for all of them or not be
-/// in the kernel (ip-sysctl of the kernel's documentation, `disable_ipv6`).
-fn has_ipv6(interface: &str) -> bool {
-    let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
-    fs::read_to_string(path).is_ok_and(|value| value.trim() == "0")
+/// The settings of IPv6, a directory for each interface (ip-sysctl of the kernel's
+/// documentation, `conf/interface/*`).
+const IPV6: &str = "/proc/sys/net/ipv6/conf";
+
+/// Whether the interface takes IPv6 addresses. It may be off for new ones only: where another
+/// has it, what the profile leads into the tunnel would leave there in the clear, so it is
+/// turned on for this one. It may also be off for all of them, or not be in the kernel.
+///
+/// # Errors
+/// It cannot be turned on.
+fn let_ipv6_in(settings: &Path, interface: &str) -> io::Result<bool> {
+    let switch = |name: &str| settings.join(name).join("disable_ipv6");
+    let is_on =
+        |name: &str| fs::read_to_string(switch(name)).is_ok_and(|disabled| disabled.trim() == "0");
+    if is_on(interface) {
+        return Ok(true);
+    }
+    let names = fs::read_dir(settings).into_iter().flatten().flatten();
+    let mut names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_other = |name: &str| !["all", "default", "lo", interface].contains(&name);
+    if !names.any(|name| is_other(&name) && is_on(&name)) {
+        return Ok(false);
+    }
+    fs::write(switch(interface), "0")?;
+    Ok(true)
 }
 
 /// Lets answers of the gateway pass where the reverse path filter is strict.
@@ -238,7 +261,7 @@ fn loosen_reverse_path(journal: &mut Journal) -> Result<(), TunnelError> {
     const LOOSE: &str = "2";
     const STRICT: &str = "1";
     let directory = Path::new("/proc/sys/net/ipv4/conf");
-    let path = directory.join("all").join("rp_filter");
+    let path = PathBuf::from(REVERSE_PATH_FILTER);
     let value = |interface: &Path| {
         let text = fs::read_to_string(interface.join("rp_filter")).unwrap_or_default();
         text.trim().to_owned()
@@ -333,6 +356,29 @@ mod tests {
         ));
         journal.undo();
         netlink.del_rule(&rule).expect("it is still there");
+    }
+
+    #[test]
+    fn ipv6_is_on_for_the_tunnel_wherever_it_is_on_for_another_device() {
+        let settings = tempfile::tempdir().unwrap();
+        let set = |name: &str, disabled: &str| {
+            fs::create_dir_all(settings.path().join(name)).unwrap();
+            fs::write(settings.path().join(name).join("disable_ipv6"), disabled).unwrap();
+        };
+        let own = || fs::read_to_string(settings.path().join("tun/disable_ipv6")).unwrap();
+        let let_in = || let_ipv6_in(settings.path(), "tun");
+        assert!(!let_in().unwrap(), "not in the kernel");
+        set("all", "0\n");
+        set("default", "1\n");
+        set("lo", "0\n");
+        set("tun", "1\n");
+        set("eth0", "1\n");
+        assert!(!let_in().unwrap() && own() == "1\n");
+        set("wlan0", "0\n");
+        assert!(let_in().unwrap() && own() == "0");
+        assert!(let_in().unwrap());
+        fs::remove_dir_all(settings.path().join("tun")).unwrap();
+        assert!(let_in().is_err(), "nothing is left to leave in the clear");
     }
 
     #[test]

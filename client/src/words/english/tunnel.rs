@@ -28,6 +28,11 @@ pub(crate) fn locked(error: &LockError) -> Failure {
                 "end it with: tokenvpn down --interface {interface}, or choose another --interface"
             ),
         ),
+        LockError::Foreign { .. } => Failure::new(
+            code::OTHER,
+            error.to_string(),
+            "remove it; a gateway on this computer needs another runtime_dir (gateway.toml)",
+        ),
         LockError::Open { .. } => Failure::new(code::OTHER, with_causes(error), AS_ROOT),
     }
 }
@@ -35,6 +40,14 @@ pub(crate) fn locked(error: &LockError) -> Failure {
 /// Who holds an interface.
 pub(crate) fn held(interface: &str) -> String {
     format!("another tokenvpn holds the interface {interface}")
+}
+
+/// A directory in which others than this user can make files.
+pub(crate) fn foreign(directory: &Path) -> String {
+    format!(
+        "{} is no directory that only this user writes to",
+        directory.display()
+    )
 }
 
 /// It was told to end, and still holds its interface.
@@ -99,6 +112,7 @@ pub(crate) fn no_tunnel(error: &TunnelError) -> Failure {
 }
 
 pub(crate) const NO_DESCRIPTORS: &str = "the tunnel's descriptors cannot be kept";
+pub(crate) const NO_IPV6: &str = "IPv6 cannot be turned on for the tunnel, and is on beside it";
 pub(crate) const NOT_RESOLVED: &str = "resolvectl does not take the name servers";
 
 /// Why the way around the tunnel stays open.
@@ -136,6 +150,9 @@ pub(crate) fn cannot_mount(path: &Path) -> String {
 pub(crate) fn no_journal(path: &Path, reason: &dyn Display) -> String {
     format!("{} is no journal of this version: {reason}", path.display())
 }
+
+/// What is wrong with a journal that nobody here has written.
+pub(crate) const STRANGE_STEP: &str = "it holds a step that no tunnel takes";
 
 /// The worker's memory could be swapped out or looked at.
 pub(crate) fn unprotected(error: &HardeningError) -> Failure {
