@@ -15,16 +15,21 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Child;
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, socketpair,
 };
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::unistd::Pid;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde::{Deserialize, Serialize};
 use tokenvpn_common::io::card::{Pin, PinTextError, Secret};
+use tokenvpn_common::io::clock;
 use zeroize::Zeroizing;
 
 use crate::terminal::Terminal;
@@ -211,12 +216,23 @@ fn is_program(name: &str) -> bool {
     })
 }
 
+/// How long a program that asks may take to end, and how often to see whether it has.
+const ASKER_PATIENCE: Duration = Duration::from_millis(300);
+const ASKER_PACE: Duration = Duration::from_millis(10);
+
 /// A program that asks; it has nothing to ask any more when this is dropped.
 struct Asker(Child);
 
 impl Drop for Asker {
     fn drop(&mut self) {
-        // Errors mean that it is gone already.
+        // Errors mean that it is gone already. What grabs the keyboard or has turned the
+        // echo off puts that back, if it is asked to end.
+        let pid = Pid::from_raw(self.0.id().cast_signed());
+        let _ = kill(pid, Signal::SIGTERM);
+        let until = clock::now() + ASKER_PATIENCE;
+        while matches!(self.0.try_wait(), Ok(None)) && clock::now() < until {
+            thread::sleep(ASKER_PACE);
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -361,6 +377,31 @@ mod tests {
         writer.write_all(bytes).unwrap();
         drop(writer);
         read_line(reader.as_fd(), None).map(|line| line.to_vec())
+    }
+
+    #[test]
+    fn a_program_that_asks_may_tidy_up_and_ends_whether_it_wants_to_or_not() {
+        let ends = |script: &str| {
+            let directory = tempfile::tempdir().unwrap();
+            let mut child = std::process::Command::new("sh")
+                .args(["-c", script])
+                .current_dir(directory.path())
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut ready = [0; 6];
+            io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
+            let pid = Pid::from_raw(child.id().cast_signed());
+            drop(Asker(child));
+            assert_eq!(kill(pid, None), Err(Errno::ESRCH));
+            directory.path().join("tidy").exists()
+        };
+        assert!(ends(
+            "trap 'echo > tidy; exit' TERM; echo ready; while :; do sleep 0.01; done"
+        ));
+        assert!(!ends(
+            "trap '' TERM; echo ready; while :; do sleep 0.01; done"
+        ));
     }
 
     #[test]

@@ -144,7 +144,14 @@ impl Named {
             idents.retain(|(_, facts)| facts.ident == token);
         }
         match &idents[..] {
-            [(reader, _)] => Token::open(reader).map_err(failure),
+            [(reader, facts)] => {
+                let token = Token::open(reader).map_err(failure)?;
+                match token.ident() == facts.ident {
+                    true => Ok(token),
+                    // Another was put in its place meanwhile.
+                    false => Err(failure(CardError::Removed)),
+                }
+            }
             [] => Err(match (refusals.into_iter().next(), self.token) {
                 (Some(refusal), _) => failure(refusal),
                 (None, Some(token)) => words::not_plugged_in(token),
