@@ -170,8 +170,9 @@ enum Phase {
     Parked { retry: Option<Now> },
     /// The watch broke off.
     Blind { retry: Now },
-    /// The worker asks for the PIN and reads the profile.
-    Unlocking(Held),
+    /// The worker asks for the PIN and reads the profile, while what else happens is kept
+    /// in mind.
+    Unlocking(Held, Meanwhile),
     /// The gateways' names are being looked up, or will be.
     Resolving(Held, Box<Summary>, Option<Now>),
     /// The tunnel is being made.
@@ -201,12 +202,19 @@ struct Held {
 /// What follows when worker and tunnel are gone.
 #[derive(Debug)]
 enum After {
-    Removal { since: Now, tunnel: bool },
+    /// `seen`: our own watch saw the card go, or sees nothing any more.
+    Removal {
+        since: Now,
+        tunnel: bool,
+        seen: bool,
+    },
     Problem(State),
-    End { tunnel: bool },
+    End {
+        tunnel: bool,
+    },
 }
 
-/// What happened while worker and tunnel were being ended.
+/// What happened while a worker was busy with one token, or was being ended.
 #[derive(Debug, Default)]
 struct Meanwhile {
     /// A card came.
@@ -316,10 +324,13 @@ impl Lifecycle {
             Input::Inserted { reader } => match &mut self.phase {
                 Phase::Surveying { inserted, .. } => inserted.push(reader),
                 Phase::Clearing(_, meanwhile) => meanwhile.inserted = true,
+                // Perhaps the one that should have been plugged in.
+                Phase::Unlocking(held, meanwhile) => meanwhile.inserted |= held.reader != reader,
                 Phase::Carrying(..) => self.look_who_came(),
                 _ => self.look_again(),
             },
             Input::Removed { reader } => {
+                self.doubt_what_is_looked_at();
                 if self.held().is_some_and(|held| held.reader == reader) {
                     return self.removed(now);
                 }
@@ -329,18 +340,16 @@ impl Lifecycle {
                     _ => self.look_again(),
                 }
             }
-            Input::WatchLost => {
-                self.watch_until = Some(now + WATCH_PATIENCE);
-                if self.held().is_some() {
-                    self.gone(now);
+            Input::WatchLost => self.watch_lost(now),
+            Input::WatchFailed(state) => {
+                match self.phase {
+                    Phase::Ended | Phase::Clearing(..) => {}
+                    _ if self.held().is_some() => self.clear(After::Problem(state)),
+                    _ => self.unserved(now, state),
                 }
+                // Whatever is wrong: without a watch nothing would tell that it is over.
                 self.go_blind(now);
             }
-            Input::WatchFailed(state) => match self.phase {
-                Phase::Ended | Phase::Clearing(..) => self.go_blind(now),
-                _ if self.held().is_some() => self.clear(After::Problem(state)),
-                _ => self.unserved(now, state),
-            },
             Input::Surveyed(found) => self.surveyed(now, found),
             Input::Report(report) => self.reported(now, wall, report),
             // It counts the time of a grace too.
@@ -380,7 +389,7 @@ impl Lifecycle {
     /// The token that a worker is busy with.
     fn held(&self) -> Option<&Held> {
         match &self.phase {
-            Phase::Unlocking(held)
+            Phase::Unlocking(held, _)
             | Phase::Resolving(held, ..)
             | Phase::Building(held, ..)
             | Phase::Carrying(held, ..) => Some(held),
@@ -404,16 +413,17 @@ impl Lifecycle {
         self.actions.push_back(Action::Say(state));
     }
 
+    /// Ends because something is wrong. What was closed stays so: only the user opens it.
     fn exit(&mut self, code: u8) {
         if self.options.fenced() != Fenced::Nothing {
-            // Only who has closed it opens it.
-            self.actions.push_back(match code {
-                0 => Action::Unfence,
-                _ => Action::Say(State::StaysClosed {
-                    interface: self.interface.clone(),
-                }),
-            });
+            self.actions.push_back(Action::Say(State::StaysClosed {
+                interface: self.interface.clone(),
+            }));
         }
+        self.finish(code);
+    }
+
+    fn finish(&mut self, code: u8) {
         self.phase = Phase::Ended;
         self.wait_until = None;
         self.ready_until = None;
@@ -424,12 +434,19 @@ impl Lifecycle {
 
     fn end(&mut self, tunnel: bool) {
         self.say(State::Down { tunnel });
-        self.exit(0);
+        if self.options.fenced() != Fenced::Nothing {
+            self.actions.push_back(Action::Unfence);
+        }
+        self.finish(0);
     }
 
     fn clear(&mut self, after: After) {
         self.frozen = None;
-        self.phase = Phase::Clearing(after, Meanwhile::default());
+        let meanwhile = match &mut self.phase {
+            Phase::Unlocking(_, meanwhile) => std::mem::take(meanwhile),
+            _ => Meanwhile::default(),
+        };
+        self.phase = Phase::Clearing(after, meanwhile);
         self.ready_until = None;
         self.expiry_check = None;
         self.resolve_at = None;
@@ -439,6 +456,14 @@ impl Lifecycle {
     /// Our own mistake, or a worker that was killed.
     fn abort(&mut self, fault: Fault) {
         self.clear(After::Problem(Failure::from(fault).into()));
+    }
+
+    fn watch_lost(&mut self, now: Now) {
+        self.watch_until = Some(now + WATCH_PATIENCE);
+        if self.held().is_some() {
+            self.gone(now);
+        }
+        self.go_blind(now);
     }
 
     fn go_blind(&mut self, now: Now) {
@@ -501,11 +526,13 @@ impl Lifecycle {
             return;
         }
         match (&self.phase, report) {
-            (_, Report::TokenGone) => self.gone(now),
+            (_, Report::TokenGone) => self.said_to_be_gone(now),
+            // Our own watch hears of it too, but perhaps later.
+            (_, Report::Failed(State::NoService)) => self.watch_lost(now),
             (_, Report::Failed(state)) => self.clear(After::Problem(state)),
             (_, Report::Peers(_)) => {}
             (
-                Phase::Unlocking(held),
+                Phase::Unlocking(held, _),
                 Report::PinNeeded {
                     tries_left,
                     refused,
@@ -515,7 +542,7 @@ impl Lifecycle {
                 let token = held.token;
                 self.pin_needed(token, tries_left, refused, pinpad);
             }
-            (Phase::Unlocking(held), Report::Unlocked(summary)) => {
+            (Phase::Unlocking(held, _), Report::Unlocked(summary)) => {
                 let held = held.clone();
                 self.unlocked(now, wall, held, summary);
             }
@@ -673,7 +700,7 @@ impl Lifecycle {
         &mut self,
         now: Now,
         wall: UnixTime,
-        candidates: Vec<Candidate>,
+        mut candidates: Vec<Candidate>,
         unresolved: Vec<String>,
     ) {
         let Phase::Resolving(held, summary, None) = &self.phase else {
@@ -691,6 +718,7 @@ impl Lifecycle {
             }
             return;
         }
+        candidates.truncate(MAX_CANDIDATES);
         if let Some(networks) = self.networks_to_fence(&summary) {
             self.actions.push_back(Action::Fence(networks));
         }
@@ -731,7 +759,11 @@ impl Lifecycle {
                     self.survey();
                 }
             }
-            After::Removal { since, tunnel } => {
+            After::Removal {
+                since,
+                tunnel,
+                seen,
+            } => {
                 self.say(State::TokenRemoved {
                     seconds: now.since(since).as_secs_f64(),
                     tunnel,
@@ -747,6 +779,11 @@ impl Lifecycle {
                     // Another token in another reader is not taken for this one's
                     // successor: only an insertion is.
                     self.wait();
+                    if !seen && !meanwhile.removed {
+                        // A card that is still there will not be announced.
+                        let retry = Some(now + BUSY_RETRY);
+                        self.phase = Phase::Parked { retry };
+                    }
                 }
             }
         }

@@ -370,7 +370,10 @@ fn check(report: &Report) -> Result<(), MessageError> {
             }
             Ok(())
         }
-        Report::Failed(state) if state.exit_code().is_none() => impossible("failure"),
+        // Nothing that fails ends as what the user has ended.
+        Report::Failed(state) if matches!(state.exit_code(), None | Some(0)) => {
+            impossible("failure")
+        }
         _ => Ok(()),
     }
 }
@@ -572,6 +575,12 @@ mod tests {
         ));
         assert!(matches!(
             broken(Report::Failed(State::Roamed), &[]),
+            MessageError::Impossible { what: "failure" }
+        ));
+        let mut harmless = crate::words::Failure::from(Fault::Answer);
+        harmless.code = 0;
+        assert!(matches!(
+            broken(Report::Failed(State::Failed(harmless)), &[]),
             MessageError::Impossible { what: "failure" }
         ));
         let absurd = |change: fn(&mut Summary)| {

@@ -195,9 +195,8 @@ fn watch(reader: &str, channel: &Arc<Channel>, grace: Option<Arc<Grace>>) -> Res
     let watcher = match grace {
         None => Watcher::watch_one(reader, move |_| end()),
         Some(grace) => Watcher::watch_on(reader, move |presence| match presence {
-            Presence::Removed { reader } if !grace.is_in(&reader) => {}
-            Presence::Removed { .. } if grace.alert() => {}
-            Presence::Inserted { .. } => {}
+            Presence::Removed { reader } if grace.removed(&reader) => {}
+            Presence::Inserted { reader } => grace.inserted(&reader),
             Presence::Removed { .. } | Presence::Lost(_) => end(),
         }),
     };

@@ -2,7 +2,7 @@
 
 use tokenvpn_common::clock::Now;
 
-use super::{Action, Found, Held, Lifecycle, Phase};
+use super::{Action, Found, Held, Lifecycle, Meanwhile, Phase};
 use crate::words::{Choice, State};
 
 impl Lifecycle {
@@ -65,7 +65,7 @@ impl Lifecycle {
                 reader: reader.clone(),
                 token,
             });
-            self.phase = Phase::Unlocking(Held { reader, token });
+            self.phase = Phase::Unlocking(Held { reader, token }, Meanwhile::default());
         } else if let Some(state) = problems.into_iter().next() {
             self.problem(now, state);
         } else {

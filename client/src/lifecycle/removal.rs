@@ -100,14 +100,34 @@ impl Lifecycle {
 
     /// The token in use is gone for good, or cannot be seen.
     pub(super) fn gone(&mut self, now: Now) {
+        self.gone_as(now, true);
+    }
+
+    /// The same, but by the worker's word alone.
+    pub(super) fn said_to_be_gone(&mut self, now: Now) {
+        let seen = self.frozen.is_some();
+        self.gone_as(now, seen);
+    }
+
+    fn gone_as(&mut self, now: Now, seen: bool) {
         let tunnel = self.has_tunnel();
-        self.clear(After::Removal { since: now, tunnel });
+        self.clear(After::Removal {
+            since: now,
+            tunnel,
+            seen,
+        });
+    }
+
+    /// A card was pulled out of some reader, perhaps after it was looked at there.
+    pub(super) fn doubt_what_is_looked_at(&mut self) {
+        if let Some(frozen) = &mut self.frozen {
+            frozen.changed |= frozen.looking;
+        }
     }
 
     fn freeze(&mut self, now: Now, time: Duration) {
-        if let Some(frozen) = &mut self.frozen {
+        if self.frozen.is_some() {
             // Back and out again. That gives it no more time.
-            frozen.changed |= frozen.looking;
             return;
         }
         let seconds = time.as_secs();

@@ -376,6 +376,92 @@ fn a_lost_watch_is_a_removal_and_is_begun_again() {
 }
 
 #[test]
+fn a_service_that_breaks_off_while_the_token_is_read_is_waited_for() {
+    let mut scene = Scene::attended();
+    scene.start();
+    let broken_off = Report::Failed(State::NoService);
+    assert_eq!(scene.report(broken_off), [Action::Clear]);
+    let said = scene.cleared();
+    assert!(matches!(
+        said[..],
+        [Action::Say(State::TokenRemoved { .. })]
+    ));
+    assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
+    let unserved = Input::Surveyed(Err(State::NoService));
+    assert_eq!(scene.feed(unserved), []);
+    assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
+    scene.start();
+}
+
+#[test]
+fn a_watch_that_cannot_be_begun_is_tried_again_whatever_is_wrong() {
+    let state = || State::CardFailed {
+        what: "the card system is upset".into(),
+    };
+    let mut scene = Scene::attended();
+    scene.feed(Input::Surveyed(Ok(vec![])));
+    assert_eq!(scene.feed(Input::WatchFailed(state())), [say(state())]);
+    assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
+    assert_eq!(scene.feed(Input::WatchFailed(state())), []);
+
+    let mut scene = Scene::attended();
+    scene.start();
+    assert_eq!(scene.feed(Input::WatchFailed(state())), [Action::Clear]);
+    assert_eq!(scene.cleared(), [say(state())]);
+    assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
+}
+
+#[test]
+fn a_token_that_only_the_worker_took_for_gone_is_looked_at_again() {
+    let mut scene = Scene::attended();
+    scene.start();
+    assert_eq!(scene.report(Report::TokenGone), [Action::Clear]);
+    scene.cleared();
+    assert_eq!(scene.after(BUSY_RETRY), [Action::Survey]);
+    scene.start();
+    // One that our own watch saw go will be announced.
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    scene.cleared();
+    assert_eq!(scene.after(10 * BUSY_RETRY), []);
+}
+
+#[test]
+fn a_token_that_came_while_another_s_pin_was_asked_for_is_used_when_that_goes() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.report(pin_needed(3, false));
+    // The first watch tells of the card that is in use, too.
+    assert_eq!(scene.feed(inserted()), []);
+    let reader = "Reader 1".to_owned();
+    assert_eq!(scene.feed(Input::Inserted { reader }), []);
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    assert_eq!(scene.cleared()[1..], [Action::Survey]);
+
+    let mut scene = Scene::attended();
+    scene.start();
+    assert_eq!(scene.feed(inserted()), []);
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    assert_eq!(scene.cleared()[1..], [waiting()]);
+}
+
+#[test]
+fn no_more_gateways_are_tried_than_there_is_room_for() {
+    let mut scene = Scene::attended();
+    scene.start();
+    let summary = summary();
+    let found = vec![candidates(&summary).remove(0); MAX_CANDIDATES + 1];
+    scene.report(Report::Unlocked(Box::new(summary)));
+    let actions = scene.feed(Input::Resolved {
+        candidates: found,
+        unresolved: Vec::new(),
+    });
+    let [Action::Build { candidates, .. }] = &actions[..] else {
+        panic!("{actions:?}");
+    };
+    assert_eq!(candidates.len(), MAX_CANDIDATES);
+}
+
+#[test]
 fn on_a_terminal_a_wrong_pin_is_asked_again_and_the_last_try_warned_of() {
     let mut scene = Scene::attended();
     scene.start();

@@ -22,7 +22,12 @@ pub(super) enum News {
     /// A card came or went.
     Presence(Presence),
     /// Which tokens there are.
-    Surveyed(Result<Vec<Found>, State>),
+    Surveyed {
+        /// Which look at them it was.
+        survey: u64,
+        /// What it found.
+        found: Result<Vec<Found>, State>,
+    },
     /// Where the gateways are.
     Resolved {
         /// For which worker's profile it was looked up.
@@ -39,6 +44,8 @@ pub(super) enum News {
 pub(super) struct Messenger {
     sender: Sender<News>,
     waker: Arc<Waker>,
+    /// Counts the looks at the tokens.
+    surveys: u64,
 }
 
 impl Messenger {
@@ -46,7 +53,12 @@ impl Messenger {
     pub(super) fn new(waker: Waker) -> (Messenger, Receiver<News>) {
         let (sender, news) = channel();
         let waker = Arc::new(waker);
-        (Messenger { sender, waker }, news)
+        let messenger = Messenger {
+            sender,
+            waker,
+            surveys: 0,
+        };
+        (messenger, news)
     }
 
     /// Watches the readers until the watcher that comes back is dropped. A service that
@@ -61,14 +73,28 @@ impl Messenger {
         });
     }
 
-    /// Looks at the tokens.
-    pub(super) fn survey(&self) {
+    /// Looks at the tokens. What an earlier look has still to tell is [stale](Self::is_stale).
+    pub(super) fn survey(&mut self) {
+        self.look(survey::tokens);
+    }
+
+    fn look(
+        &mut self,
+        tokens: impl FnOnce() -> Result<Vec<Found>, State> + Send + UnwindSafe + 'static,
+    ) {
+        self.surveys += 1;
         let messenger = self.clone();
         thread::spawn(move || {
             let failed = |what| Err(State::CardFailed { what });
-            let found = caught(survey::tokens).unwrap_or_else(failed);
-            messenger.send(News::Surveyed(found));
+            let found = caught(tokens).unwrap_or_else(failed);
+            let survey = messenger.surveys;
+            messenger.send(News::Surveyed { survey, found });
         });
+    }
+
+    /// Whether a later look was begun since: whoever waits, waits for that one.
+    pub(super) fn is_stale(&self, survey: u64) -> bool {
+        survey != self.surveys
     }
 
     /// Looks up the names among the endpoints of a worker's profile.
@@ -101,6 +127,27 @@ fn caught<T>(question: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_last_look_at_the_tokens_counts() {
+        let poll = mio::Poll::new().unwrap();
+        let waker = Waker::new(poll.registry(), mio::Token(0)).unwrap();
+        let (mut messenger, news) = Messenger::new(waker);
+        let (resume, resumed) = channel::<()>();
+        let resumed = std::panic::AssertUnwindSafe(resumed);
+        messenger.look(move || {
+            let _ = resumed.recv();
+            Ok(Vec::new())
+        });
+        messenger.look(|| Ok(Vec::new()));
+        let is_next_stale = || match news.recv().unwrap() {
+            News::Surveyed { survey, .. } => messenger.is_stale(survey),
+            _ => panic!("nothing else was asked"),
+        };
+        assert!(!is_next_stale());
+        resume.send(()).unwrap();
+        assert!(is_next_stale());
+    }
 
     #[test]
     fn a_question_that_panics_has_an_answer() {

@@ -276,12 +276,12 @@ impl From<CardError> for State {
             },
             CardError::PinBlocked => State::PinBlocked,
             CardError::PinCancelled => State::PinCancelled,
+            CardError::PinTooLong { .. } => english::pin_too_long(&error).into(),
             CardError::Unsupported { .. } => State::UnsupportedCard,
             CardError::AdminPinWrong { .. }
             | CardError::AdminPinBlocked
             | CardError::ResetCodeWrong { .. }
             | CardError::ResetCodeBlocked
-            | CardError::PinTooLong { .. }
             | CardError::TooLong { .. }
             | CardError::NotKept { .. }
             | CardError::Card(_) => State::CardFailed {
@@ -370,6 +370,14 @@ mod tests {
         };
         assert_eq!(again.text(), "Wrong PIN. 2 tries left.");
         assert_eq!(again.exit_code(), None);
+    }
+
+    #[test]
+    fn a_pin_that_is_too_long_for_the_card_is_no_trouble_of_the_card() {
+        let state = State::from(CardError::PinTooLong { max: 8 });
+        assert_eq!(state.exit_code(), Some(code::PIN));
+        let text = state.text();
+        assert!(text.contains("at most 8"), "{text}");
     }
 
     #[test]

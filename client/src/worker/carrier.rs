@@ -65,6 +65,8 @@ pub(super) struct Carrier {
     grace: Option<Arc<Grace>>,
     /// Until when, while it is out: nothing is sent and nothing is taken.
     frozen_until: Option<Now>,
+    /// Whether it is said to be back, while the watch here does not see it yet.
+    is_back: bool,
     /// Whether the network changed meanwhile.
     is_elsewhere: bool,
 }
@@ -178,6 +180,7 @@ impl Carrier {
             roam: None,
             grace,
             frozen_until: None,
+            is_back: false,
             is_elsewhere: false,
         };
         carrier.add_peers(now)?;
@@ -205,7 +208,7 @@ impl Carrier {
             if ready.contains(&ALARM) {
                 self.alarm.rang();
             }
-            if ready.contains(&REMOVAL) {
+            if ready.contains(&REMOVAL) && self.grace.as_ref().is_some_and(|g| g.take_pulled()) {
                 self.freeze();
             }
             if ready.contains(&CHANNEL) {
@@ -220,9 +223,9 @@ impl Carrier {
     /// The token is out: by what the watch here saw, or the supervisor's.
     fn freeze(&mut self) {
         if let Some(grace) = &self.grace {
-            grace.heard();
             let until = clock::now() + grace.time;
             self.frozen_until.get_or_insert(until);
+            self.is_back = false;
         }
     }
 
@@ -230,8 +233,18 @@ impl Carrier {
     /// than the token may be out.
     fn wait_for_token(&mut self) -> Result<(), End> {
         self.alarm.set(self.frozen_until).map_err(loop_failed)?;
-        let mut sources =
-            [self.channel.as_fd(), self.alarm.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let Some(grace) = self.grace.clone() else {
+            return Err(Fault::NothingToGoOnWith.into());
+        };
+        if grace.take_pulled() {
+            self.is_back = false;
+        }
+        if self.is_back && !grace.is_out() {
+            self.thaw();
+            return Ok(());
+        }
+        let sources = [self.channel.as_fd(), self.alarm.as_fd(), grace.as_fd()];
+        let mut sources = sources.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         match poll(&mut sources, PollTimeout::NONE) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(loop_failed(errno.into())),
@@ -246,17 +259,13 @@ impl Carrier {
         }
     }
 
-    fn thaw(&mut self, reader: String) -> Result<(), End> {
-        let Some(grace) = &self.grace else {
-            return Err(Fault::NothingToGoOnWith.into());
-        };
-        grace.moved_to(reader);
-        grace.heard();
+    /// The token is back: by what the supervisor saw and the watch here does not deny.
+    fn thaw(&mut self) {
+        self.is_back = false;
         self.frozen_until = None;
         if std::mem::take(&mut self.is_elsewhere) {
             self.network_changed(clock::now());
         }
-        Ok(())
     }
 
     fn handle_event(&mut self, event: Event) -> Result<(), End> {
@@ -364,7 +373,7 @@ impl Carrier {
                 }
                 Ok((Order::NetworkChanged, _)) => self.network_changed(now),
                 Ok((Order::Freeze, _)) => self.freeze(),
-                Ok((Order::Thaw { reader }, _)) => self.thaw(reader)?,
+                Ok((Order::Thaw { reader }, _)) => self.said_to_be_back(reader)?,
                 Ok((Order::AddCandidates(more), _)) => self.add_candidates(more)?,
                 Ok((Order::ReportPeers, _)) => {
                     let peers = self.peers(now, clock::unix_time());
@@ -377,6 +386,15 @@ impl Carrier {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    fn said_to_be_back(&mut self, reader: String) -> Result<(), End> {
+        let Some(grace) = &self.grace else {
+            return Err(Fault::NothingToGoOnWith.into());
+        };
+        grace.moved_to(reader);
+        self.is_back = true;
+        Ok(())
     }
 
     fn add_candidates(&mut self, more: Vec<Candidate>) -> Result<(), End> {

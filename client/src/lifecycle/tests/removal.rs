@@ -120,6 +120,22 @@ fn a_token_that_was_out_again_while_it_was_looked_at_is_looked_at_again() {
 }
 
 #[test]
+fn a_token_that_was_pulled_out_of_another_reader_while_it_was_looked_at_thaws_nothing() {
+    let mut scene = with("grace:10", false);
+    scene.start();
+    scene.connect();
+    scene.feed(removed());
+    let reader = || "Reader 7".to_owned();
+    let inserted = Input::Inserted { reader: reader() };
+    assert_eq!(scene.feed(inserted), [Action::Survey]);
+    assert_eq!(scene.feed(Input::Removed { reader: reader() }), []);
+    let stale = Input::Surveyed(Ok(vec![token("Reader 7", 1)]));
+    assert_eq!(scene.feed(stale), [Action::Survey]);
+    assert_eq!(scene.feed(Input::Surveyed(Ok(vec![]))), []);
+    assert_eq!(scene.lifecycle.shown().name(), "token_grace");
+}
+
+#[test]
 fn a_token_that_another_program_takes_at_once_is_looked_at_until_it_is_free() {
     let mut scene = with("grace:10", false);
     scene.start();
@@ -189,6 +205,18 @@ fn the_kill_switch_closes_everything_first_and_opens_it_only_for_who_ends_it() {
         actions,
         [no_service, closed, Action::Exit(code::NO_SERVICE)]
     );
+}
+
+#[test]
+fn a_worker_cannot_open_what_is_closed() {
+    let mut scene = with("immediate", true);
+    scene.start();
+    let mut failure = Failure::from(Fault::WorkerEnded);
+    failure.code = 0;
+    scene.report(Report::Failed(failure.into()));
+    let actions = scene.cleared();
+    assert!(!actions.contains(&Action::Unfence), "{actions:?}");
+    assert_eq!(actions.last(), Some(&Action::Exit(0)));
 }
 
 #[test]
