@@ -9,20 +9,18 @@ mod failure;
 mod fault;
 mod state;
 
+use tokenvpn_common::name;
+
 pub(crate) use english::*;
 pub(crate) use failure::{Failure, usage, with_causes};
 pub(crate) use fault::{Doing, Fault};
 pub(crate) use state::{Choice, Connection, Move, SOON_DAYS, State};
 
-/// `text` without anything that could move a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' => c,
-            c if c.is_control() => char::REPLACEMENT_CHARACTER,
-            c => c,
-        })
-        .collect()
+/// `text`, of one line or several, without anything that could deceive who reads it on a
+/// terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(name::printable).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -71,6 +71,12 @@ fn deceives(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}')
 }
 
+/// `text` without what could move a terminal's cursor, or show the text otherwise than it
+/// is: U+FFFD stands for each such character.
+pub fn printable(text: &str) -> String {
+    text.replace(deceives, "\u{fffd}")
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -100,6 +106,10 @@ mod tests {
         for text in ["a\u{1b}[2J", "a\nb", "a\u{202e}b", "a\u{200b}"] {
             assert_eq!(text.parse::<Name>(), Err(NameError::Control), "{text:?}");
         }
+        assert_eq!(
+            printable("a\u{1b}[2J\u{202e}b\n"),
+            "a\u{fffd}[2J\u{fffd}b\u{fffd}"
+        );
         assert_eq!("".parse::<Name>(), Err(NameError::Empty));
         assert_eq!(" a".parse::<Name>(), Err(NameError::Blank));
         assert_eq!(

@@ -7,4 +7,5 @@ mod english;
 mod failure;
 
 pub(crate) use self::english::*;
-pub(crate) use self::failure::{Failure, code, printable};
+pub(crate) use self::failure::{Failure, code};
+pub(crate) use tokenvpn_common::name::printable;

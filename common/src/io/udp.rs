@@ -24,9 +24,9 @@ const RUN_ROOM: usize = 65_536;
 const RUNS: usize = 8;
 
 /// Asked of the kernel for each socket and direction, in bytes: the default of 208 KiB
-/// loses a tenth of a full-speed stream, and what is longer than 10 ms at full speed only
-/// makes everything wait. The kernel doubles it for its own needs.
-const BUFFER_BYTES: usize = 2 << 20;
+/// loses a tenth of a full-speed stream, and what is longer than some milliseconds at full
+/// speed only makes everything wait. The kernel doubles it for its own needs.
+const BUFFER_BYTES: usize = 768 << 10;
 
 /// With port 0 both families need the same port; how often another one is tried.
 const PORT_TRIES: usize = 16;

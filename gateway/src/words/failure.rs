@@ -10,7 +10,7 @@ use tokenvpn_common::io::netlink::NetlinkError;
 use tokenvpn_common::io::tun::TunError;
 use tokenvpn_common::io::udp::BindError;
 
-use super::english;
+use super::{english, printable};
 use crate::config::{ConfigError, NetworkError};
 use crate::key_file::KeyFileError;
 use crate::registry::RegistryError;
@@ -47,11 +47,6 @@ impl fmt::Display for Failure {
         let (what, hint) = (printable(&self.what), printable(&self.hint));
         write!(f, "error: {what}\nhint: {hint}")
     }
-}
-
-/// `text` without anything that could move a terminal's cursor.
-pub(crate) fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// An error and what caused it, in one line.

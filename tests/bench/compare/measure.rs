@@ -38,7 +38,7 @@ pub(crate) fn tcp(bed: &Bed, streams: u32, seconds: u32) -> Figures {
 
 /// The median and the 99th percentile of round trips in an idle tunnel, in µs.
 pub(crate) fn ping(bed: &Bed) -> Figures {
-    round_trips(bed, 500, "0.002", "ping_idle")
+    round_trips(bed, 2_000, "0.002", "ping_idle")
 }
 
 /// The same while one TCP stream fills the tunnel.

@@ -48,7 +48,7 @@ fn line(seen: &Seen, now: UnixTime) -> String {
     match &seen.card {
         Ok(facts) => words::listed(facts, now) + "\n",
         Err(error) => {
-            let reader = seen.reader.escape_debug();
+            let reader = words::printable(&seen.reader);
             format!("{reader}  {}\n", failure(error.clone()).what)
         }
     }
