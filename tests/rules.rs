@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
 fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().expect("the workspace").to_owned()
@@ -90,4 +92,191 @@ fn what_may_be_replaced_is_named_in_few_files() {
     assert_eq!(of_programs(concat!("openpgp", "_card::")), names(&expected));
     let expected = ["common/src/io/tun.rs"];
     assert_eq!(of_programs(concat!("tun", "_rs::")), names(&expected));
+}
+
+/// Macros that speak to programmers alone, as `expect` does.
+const FOR_PROGRAMMERS: [&str; 12] = [
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "debug",
+    "debug_assert",
+    "debug_assert_eq",
+    "error",
+    "info",
+    "panic",
+    "trace",
+    "unreachable",
+    "warn",
+];
+
+/// A text of two words or more is something said; what stands in braces is put in later.
+fn is_said(literal: &str) -> bool {
+    let Some(text) = literal.strip_prefix(['"', 'r']) else {
+        return false;
+    };
+    let mut depth = 0;
+    let text: String = text
+        .replace("\\n", " ")
+        .chars()
+        .filter(|c| {
+            depth += i32::from(*c == '{');
+            let is_outside = depth == 0;
+            depth -= i32::from(*c == '}');
+            is_outside
+        })
+        .collect();
+    let is_word = |word: &&str| {
+        let word = word.trim_matches(|c: char| c.is_ascii_punctuation());
+        word.chars().count() > 1 && word.chars().all(|c| c.is_alphabetic() || "'-".contains(c))
+    };
+    let is_sql = text.split_whitespace().any(|word| SQL.contains(&word));
+    !is_sql && text.split_whitespace().filter(is_word).count() > 1
+}
+
+const SQL: [&str; 9] = [
+    "AND", "CREATE", "DELETE", "DROP", "INSERT", "PRAGMA", "SELECT", "UPDATE", "WHERE",
+];
+
+/// What programs look for: in a message of serde's, and in a file that an earlier run left.
+const FOR_PROGRAMS: [&str; 3] = [
+    "missing field `",
+    "# The name servers of a tokenvpn tunnel",
+    "# The tokenvpn tunnel that mounted this",
+];
+
+/// Whether tokens hold this word, in groups too.
+fn names_word(tokens: &TokenStream, word: &str) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == word,
+        TokenTree::Group(group) => names_word(&group.stream(), word),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
+/// The attributes that directly hold this word first: `doc` for a comment before an item.
+fn attributes(tokens: &[TokenTree], first: &str) -> usize {
+    let is_attribute = |pair: &[TokenTree]| match pair {
+        [TokenTree::Punct(hash), TokenTree::Group(group)] => {
+            let head = group.stream().into_iter().next();
+            hash.as_char() == '#' && matches!(head, Some(TokenTree::Ident(ident)) if ident == first)
+        }
+        _ => false,
+    };
+    tokens.windows(2).filter(|pair| is_attribute(pair)).count()
+}
+
+/// What these tokens say to people: texts, and comments that clap makes a help of.
+fn said(tokens: TokenStream, found: &mut Vec<String>) {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    // The attributes since the last item, and where they begin.
+    let (mut begin, mut is_test, mut is_clap, mut is_item) = (0, false, false, false);
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Punct(punct) if matches!(punct.as_char(), ';' | ',') => {
+                (begin, is_test, is_clap, is_item) = (at + 1, false, false, false);
+            }
+            TokenTree::Ident(ident) => is_item |= ident == "struct" || ident == "enum",
+            TokenTree::Literal(literal) => {
+                let literal = literal.to_string();
+                let is_for_programs = FOR_PROGRAMS
+                    .iter()
+                    .any(|text| literal[1..].starts_with(text));
+                if is_said(&literal) && !is_for_programs {
+                    found.push(literal);
+                }
+            }
+            TokenTree::Group(group) => {
+                let before = |back: usize| at.checked_sub(back).map(|at| tokens[at].to_string());
+                let is_macro = before(1).as_deref() == Some("!");
+                let word = before(if is_macro { 2 } else { 1 });
+                let is_attribute =
+                    group.delimiter() == Delimiter::Bracket && word.as_deref() == Some("#");
+                let content = group.stream();
+                if is_attribute {
+                    let word_of = |word| names_word(&content, word);
+                    is_test |= word_of("cfg") && word_of("test");
+                    is_clap |= word_of("derive")
+                        && ["Args", "Parser", "Subcommand"].into_iter().any(word_of);
+                    let head = content.clone().into_iter().next();
+                    let is_for_programmers = matches!(&head, Some(TokenTree::Ident(ident))
+                        if ident == "doc" || ident == "expect" || ident == "allow");
+                    if !is_for_programmers {
+                        said(content, found);
+                    }
+                    continue;
+                }
+                let is_block = group.delimiter() == Delimiter::Brace;
+                if is_block && is_item && is_clap {
+                    let inner: Vec<_> = content.clone().into_iter().collect();
+                    let comments =
+                        attributes(&tokens[begin..at], "doc") + attributes(&inner, "doc");
+                    if comments > 0 {
+                        found.push(format!("{comments} comments as help"));
+                    }
+                }
+                let is_quiet = word.is_some_and(|word| match is_macro {
+                    true => FOR_PROGRAMMERS.contains(&&*word),
+                    false => word == "expect",
+                });
+                let is_of_tests = is_block && is_test;
+                if !(is_quiet || is_of_tests) {
+                    said(content, found);
+                }
+                if is_block {
+                    (begin, is_test, is_clap, is_item) = (at + 1, false, false, false);
+                }
+            }
+            TokenTree::Punct(_) => {}
+        }
+    }
+}
+
+fn said_in(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    said(text.parse().expect("Rust"), &mut found);
+    found
+}
+
+#[test]
+fn a_text_for_people_is_found_wherever_it_stands() {
+    for text in [
+        r#"fn f() { Err("it is wrong".into()) }"#,
+        r#"fn f() { eprintln!("{x} is wrong\n") }"#,
+        r#"#[error("{path} is wrong")] struct E;"#,
+        r#"#[arg(help = "Print it")] struct E;"#,
+        r#"const X: &str = "it's wrong";"#,
+        "/// Options.\n#[derive(Debug, Args)] struct Options { x: u8 }",
+        "#[derive(Debug, Args)] struct Options { /// Print it.\nx: u8 }",
+        "#[derive(clap::Subcommand)] pub(crate) enum Command { /// Print it.\nPrint }",
+    ] {
+        assert_eq!(said_in(text).len(), 1, "{text}");
+    }
+    for text in [
+        r#"fn f() { x.expect("invariant: it is there") }"#,
+        r#"fn f() { tracing::warn!(%e, "it is odd") }"#,
+        r#"fn f() { let x = format!("{a} {b}: {}/{c}", "net.ipv4"); }"#,
+        r#"#[cfg(test)] mod tests { const X: &str = "it is wrong"; }"#,
+        r#"#[expect(dead_code, reason = "it is used")] const X: &str = "up";"#,
+        "/// It is a comment.\n#[derive(Debug)] struct Options { /// So is this.\nx: u8 }",
+    ] {
+        assert_eq!(said_in(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn what_people_read_is_said_by_the_words_alone() {
+    let mut said = Vec::new();
+    for (name, text) in sources() {
+        let is_program = name.starts_with("client/src/") || name.starts_with("gateway/src/");
+        let is_words = name.contains("/src/words/") || name.ends_with("/src/words.rs");
+        if is_program && !is_words && !name.contains("tests") {
+            said.extend(
+                said_in(&text)
+                    .into_iter()
+                    .map(|text| format!("{name}: {text}")),
+            );
+        }
+    }
+    assert!(said.is_empty(), "{said:#?}");
 }

@@ -351,16 +351,16 @@ fn check(report: &Report) -> Result<(), MessageError> {
                     .iter()
                     .any(|gateway| !(1..=MAX_ENDPOINTS).contains(&gateway.endpoints.len()))
             {
-                return impossible("number of gateways or endpoints");
+                return impossible(words::HOW_MANY_GATEWAYS);
             }
             if !entries.contains(&summary.addresses.len()) {
-                return impossible("number of addresses");
+                return impossible(words::HOW_MANY_ADDRESSES);
             }
             if !entries.contains(&summary.allowed_ips.len()) {
-                return impossible("number of allowed IPs");
+                return impossible(words::HOW_MANY_ROUTES);
             }
             if summary.dns.len() > MAX_ENTRIES {
-                return impossible("number of name servers");
+                return impossible(words::HOW_MANY_SERVERS);
             }
             if !MTU_RANGE.contains(&summary.mtu) {
                 return impossible("MTU");

@@ -25,6 +25,7 @@ use tokenvpn_common::name::Name;
 use self::addresses::AddressError;
 pub(crate) use self::error::{Refusal, RegistryError};
 use crate::config::Networks;
+use crate::words;
 
 /// How long an ended or lapsed invitation is remembered, in seconds: so long its late
 /// use is told from a made-up one.
@@ -171,10 +172,8 @@ impl Registry {
         for identity in &identities {
             for address in &identity.addresses {
                 if let Some(other) = owners.insert(address, &identity.name) {
-                    let both = format!("{other} and {}", identity.name);
-                    return Err(RegistryError::Damaged(format!(
-                        "{address} belongs to {both}"
-                    )));
+                    let what = words::belongs_to_both(&address, [other, &identity.name]);
+                    return Err(RegistryError::Damaged(what));
                 }
             }
         }

@@ -178,7 +178,7 @@ pub(crate) fn unmount(file: &Path, target: &Path) -> io::Result<()> {
     }
     if is_mounted(file, target)? {
         fs::write(file, ENDED)?;
-        let reason = "another mount lies over it";
+        let reason = words::MOUNTED_OVER;
         return Err(io::Error::new(io::ErrorKind::ResourceBusy, reason));
     }
     match fs::remove_file(file) {

@@ -149,10 +149,10 @@ impl Dialogue<'_> {
             match word {
                 b"OK" => return Ok(data),
                 b"D" => {
-                    let decoded = decoded(rest).ok_or_else(|| failed("it makes no sense"))?;
+                    let decoded = decoded(rest).ok_or_else(|| failed(words::NO_SENSE))?;
                     // Without growth, which would leave a copy behind.
                     if data.len() + decoded.len() > data.capacity() {
-                        return Err(failed("it says too much"));
+                        return Err(failed(words::TOO_MUCH));
                     }
                     data.extend_from_slice(&decoded);
                 }
@@ -160,7 +160,7 @@ impl Dialogue<'_> {
                 // Status and comments.
                 b"S" => {}
                 _ if word.starts_with(b"#") => {}
-                _ => return Err(failed("it makes no sense")),
+                _ => return Err(failed(words::NO_SENSE)),
             }
         }
     }
@@ -175,10 +175,10 @@ impl Dialogue<'_> {
             let mut piece = Zeroizing::new([0; 256]);
             let read = self.read(&mut piece[..])?;
             if read == 0 {
-                return Err(failed("it ended"));
+                return Err(failed(words::ENDED));
             }
             if self.unread.len() + read > self.unread.capacity() {
-                return Err(failed("it says too much"));
+                return Err(failed(words::TOO_MUCH));
             }
             self.unread.extend_from_slice(&piece[..read]);
         }
@@ -206,7 +206,7 @@ impl Dialogue<'_> {
 
 /// What an error means: its number, then its text.
 fn refusal(text: &str) -> PinError {
-    let (number, what) = text.split_once(' ').unwrap_or((text, "it fails"));
+    let (number, what) = text.split_once(' ').unwrap_or((text, words::FAILS));
     match number.parse().map(|number: u32| number & 0xffff) {
         Ok(CANCELED | FULLY_CANCELED | TIMEOUT) => PinError::Cancelled,
         _ => failed(what),

@@ -13,7 +13,7 @@ use tokenvpn_common::io::watcher::{Presence, Watcher};
 use super::survey;
 use crate::lifecycle::Found;
 use crate::message::Candidate;
-use crate::words::State;
+use crate::words::{self, State};
 
 /// What other threads found out.
 pub(super) enum News {
@@ -121,7 +121,7 @@ impl Messenger {
 
 /// What `question` finds out; a bug in it is an answer too, or somebody would wait for ever.
 fn caught<T>(question: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
-    catch_unwind(question).map_err(|_| "looking for it panicked".to_owned())
+    catch_unwind(question).map_err(|_| words::PANICKED.to_owned())
 }
 
 #[cfg(test)]

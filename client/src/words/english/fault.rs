@@ -64,3 +64,12 @@ pub(crate) fn bad_message(error: &MessageError) -> String {
     };
     text.into()
 }
+
+/// What can be impossible in a message.
+pub(crate) const HOW_MANY_GATEWAYS: &str = "number of gateways or endpoints";
+pub(crate) const HOW_MANY_ADDRESSES: &str = "number of addresses";
+pub(crate) const HOW_MANY_ROUTES: &str = "number of allowed IPs";
+pub(crate) const HOW_MANY_SERVERS: &str = "number of name servers";
+
+/// A question to the system was not answered, for a mistake of ours.
+pub(crate) const PANICKED: &str = "looking for it panicked";

@@ -144,3 +144,9 @@ pub(crate) fn nobody_to_type() -> Failure {
         "run it in a terminal: these secrets are only typed",
     )
 }
+
+/// What is wrong with a program that asks.
+pub(crate) const NO_SENSE: &str = "it makes no sense";
+pub(crate) const TOO_MUCH: &str = "it says too much";
+pub(crate) const ENDED: &str = "it ended";
+pub(crate) const FAILS: &str = "it fails";

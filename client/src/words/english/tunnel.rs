@@ -172,3 +172,6 @@ pub(crate) fn unconfined(error: &ConfinementError) -> Failure {
         "it does not run unguarded: check this kernel's settings (seccomp, prctl)",
     )
 }
+
+/// Why name servers cannot be taken back yet.
+pub(crate) const MOUNTED_OVER: &str = "another mount lies over it";

@@ -1,5 +1,9 @@
 //! What the errors of the gateway's own parts say.
 
+use std::fmt::Display;
+
+use tokenvpn_common::name::Name;
+
 use crate::key_file::KeyFileError;
 use crate::registry::addresses::AddressError;
 use crate::registry::{Refusal, RegistryError, schema};
@@ -107,3 +111,15 @@ pub(crate) fn key_file_error(error: &KeyFileError) -> String {
     };
     format!("the key file {} {what}", path.display())
 }
+
+/// What is damaged of a registry.
+pub(crate) fn was_changed(name: &dyn Display) -> String {
+    format!("what is kept of {name} was changed")
+}
+
+pub(crate) fn belongs_to_both(address: &dyn Display, [one, other]: [&Name; 2]) -> String {
+    format!("{address} belongs to {one} and {other}")
+}
+
+pub(crate) const OPEN_WITHOUT_KEY: &str = "an open invitation has one";
+pub(crate) const NO_SUCH_LENGTH: &str = "of no such length";
