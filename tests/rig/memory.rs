@@ -85,6 +85,8 @@ pub(crate) fn regions(pid: i32, mut look: impl FnMut(Place<'_>, &[u8])) {
     };
     let memory = match File::open(format!("/proc/{pid}/mem")) {
         Ok(memory) => memory,
+        // It is ending: its memory goes before it does.
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return,
         Err(_) if !crate::process::is_alive(pid) => return,
         Err(error) => panic!("cannot open the memory of process {pid}: {error}"),
     };
