@@ -19,12 +19,11 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tokenvpn_common::clock::{Now, UnixTime};
 use tokenvpn_common::device::{PeerConfig, PeerStats};
-use tokenvpn_common::io::clock;
 use tokenvpn_common::io::confinement::{self, Calls, Kept};
 use tokenvpn_common::io::netlink::{self, Changes, Netlink};
 use tokenvpn_common::io::request_socket::{Framing, Request as Asked, RequestSocket};
 use tokenvpn_common::io::tun::{self, TunOptions};
-use tokenvpn_common::io::udp;
+use tokenvpn_common::io::{clock, fault, udp};
 use tokenvpn_common::key::{PrivateKey, PublicKey};
 use tokenvpn_common::name::Name;
 use tokenvpn_common::status::{Peer, Status};
@@ -50,7 +49,7 @@ const UAPI_FRAMING: Framing = Framing {
 const SIGNAL: Token = Token(0);
 const EXPIRY: Token = Token(1);
 const NETWORK: Token = Token(2);
-/// A worker has ended, or the registry's thread has done a verb.
+/// A thread has ended, or the registry's has done a verb.
 const WAKE: Token = Token(3);
 const CONTROL: std::ops::Range<usize> = 0x100..0x1_0000;
 const UAPI: std::ops::Range<usize> = 0x1_0000..0x2_0000;
@@ -65,7 +64,8 @@ pub(crate) struct Gateway {
     control: RequestSocket,
     uapi: RequestSocket,
     workers: Workers,
-    ended: Receiver<End>,
+    /// Why a thread has ended that should not have; nothing if it panicked.
+    ended: Receiver<Option<End>>,
     writer: Writer,
     /// What the registry's thread has done.
     executed: Receiver<Executed>,
@@ -144,18 +144,20 @@ impl Gateway {
             files: &[&config.state_dir],
             removals: &[&config.runtime_dir, UAPI_DIRECTORY.as_ref()],
         })?;
-        let writer = Writer::spawn(registry).map_err(system)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(system)?);
         let wake = waker.clone();
         let (execution, executed) = mpsc::channel();
         let (report, ended) = mpsc::channel();
+        let tell_end = Arc::new(move |end| {
+            let _ = report.send(end);
+            let _ = wake.wake();
+        });
+        let tell_panic = tell_end.clone();
+        let writer = Writer::spawn(registry, move || tell_panic(None)).map_err(system)?;
         let surroundings = Surroundings {
             mtu: config.mtu,
             sightings: writer.sightings(),
-            ended: Arc::new(move |end| {
-                let _ = report.send(end);
-                let _ = wake.wake();
-            }),
+            ended: tell_end,
             private_key,
         };
         let public_key = surroundings.private_key.public();
@@ -196,6 +198,9 @@ impl Gateway {
     }
 
     /// Serves until a signal ends it or a worker fails.
+    ///
+    /// # Panics
+    /// If another thread did.
     pub(crate) fn run(&mut self) -> Result<(), Failure> {
         let mut events = Events::with_capacity(64);
         loop {
@@ -212,10 +217,12 @@ impl Gateway {
                     EXPIRY => self.end_expired(),
                     NETWORK => self.follow_network(),
                     WAKE => {
-                        if let Ok(end) = self.ended.try_recv() {
-                            return Err(words::worker_ended(&end));
+                        match self.ended.try_recv() {
+                            Ok(Some(end)) => return Err(words::worker_ended(&end)),
+                            // Nobody would serve its peers, or do any verb.
+                            Ok(None) => fault::pass_on(),
+                            Err(_) => self.finish(),
                         }
-                        self.finish();
                     }
                     token => self.serve(token),
                 }

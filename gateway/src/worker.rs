@@ -5,7 +5,6 @@ mod handovers;
 
 use std::collections::HashMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread::{self, JoinHandle};
@@ -15,10 +14,10 @@ use mio::{Token, Waker};
 use tokenvpn_common::device::{
     AddPeerError, Device, DeviceConfig, Event, PeerConfig, PeerStats, SeenInitiations, Worker,
 };
-use tokenvpn_common::io::clock;
 use tokenvpn_common::io::datapath::{Datapath, FIRST_FREE_TOKEN};
 use tokenvpn_common::io::tun::TunQueue;
 use tokenvpn_common::io::udp::UdpPair;
+use tokenvpn_common::io::{clock, fault};
 use tokenvpn_common::key::{PrivateKey, PublicKey};
 use tokenvpn_common::name::Name;
 
@@ -55,8 +54,6 @@ pub(crate) enum End {
     Stopped,
     /// One after the other of its sessions failed.
     TooManyPanics,
-    /// It failed itself.
-    Panicked,
     /// Its device or sockets are gone.
     Failed(io::Error),
 }
@@ -99,8 +96,8 @@ pub(crate) struct Surroundings {
     pub(crate) private_key: PrivateKey,
     pub(crate) mtu: u16,
     pub(crate) sightings: Sightings,
-    /// Called by a worker that ends.
-    pub(crate) ended: Arc<dyn Fn(End) + Send + Sync>,
+    /// Called by a worker that ends; with nothing if it panicked.
+    pub(crate) ended: Arc<dyn Fn(Option<End>) + Send + Sync>,
 }
 
 impl Workers {
@@ -152,8 +149,7 @@ impl Workers {
             let thread = thread::Builder::new()
                 .name(format!("worker {index}"))
                 .spawn(move || {
-                    let end = catch_unwind(AssertUnwindSafe(|| worker.run(peers)));
-                    ended(end.unwrap_or(End::Panicked));
+                    ended(fault::caught(|| worker.run(peers)));
                 })?;
             workers.workers.push(Handle {
                 orders,

@@ -2,8 +2,8 @@
 //! it make a system call that it would never make. The programs are as they are shipped; they have
 //! no switch for this.
 //!
-//! Everything happens at the entry of one of the program's own functions, called by its main thread:
-//! there the stack is as the compiler made it, so a panic unwinds as a real one does.
+//! Everything happens at the entry of one of the program's own functions, called by its main thread or
+//! one that is named: there the stack is as the compiler made it, so a panic unwinds as a real one does.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -34,7 +34,7 @@ const SYSTEM_CALL: [u8; 2] = [0x0F, 0x05];
 /// What a division by zero ends in. Its only argument is the place in the source.
 const PANIC: &str = "core::panicking::panic_const::panic_const_div_by_zero";
 
-/// A process whose main thread stands at the entry of a function.
+/// A process one thread of which stands at the entry of a function.
 ///
 /// It runs on when this is dropped.
 pub struct Puppet {
@@ -48,6 +48,15 @@ pub struct Puppet {
 }
 
 impl Puppet {
+    /// Like [`Puppet::at`], with the thread of this name; only that one may call the function.
+    ///
+    /// # Panics
+    /// As there, or if there is no such thread.
+    #[track_caller]
+    pub fn at_thread(pid: i32, thread: &str, function: &str, cause: impl FnOnce()) -> Puppet {
+        Puppet::at(thread_named(pid, thread), function, cause)
+    }
+
     /// Waits until the main thread of this process calls `function`, named as the source names
     /// it, and stops it there. `cause` should see to it that it does.
     ///
@@ -184,7 +193,7 @@ impl Puppet {
         address
     }
 
-    /// Lets the main thread panic instead of entering the function, and go on from there.
+    /// Lets the thread panic instead of entering the function, and go on from there.
     #[track_caller]
     pub fn panic(mut self) {
         let target = base(self.pid.as_raw(), &self.program) + offset(&self.program, PANIC);
@@ -232,6 +241,21 @@ fn read_at(memory: &File, address: u64, bytes: &mut [u8]) {
 fn write_at(memory: &File, address: u64, bytes: &[u8]) {
     let written: io::Result<()> = memory.write_all_at(bytes, address);
     written.expect("memory of a traced process can be written");
+}
+
+/// The number of the process's thread of this name.
+#[track_caller]
+fn thread_named(pid: i32, name: &str) -> i32 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
+    let mut threads = threads.flatten().map(|thread| thread.path());
+    let found = threads.find(|thread| {
+        fs::read_to_string(thread.join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+    });
+    let number = found.and_then(|thread| thread.file_name()?.to_str()?.parse().ok());
+    match number {
+        Some(number) => number,
+        None => panic!("the process has no thread {name}"),
+    }
 }
 
 /// Where the program begins in the memory of the process.

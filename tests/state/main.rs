@@ -6,6 +6,8 @@ mod files;
 mod kills;
 mod ledger;
 mod load;
+#[cfg(target_arch = "x86_64")]
+mod panics;
 
 use std::collections::BTreeMap;
 

@@ -15,6 +15,11 @@ pub fn caught<T>(body: impl FnOnce() -> T) -> Option<T> {
     panic::catch_unwind(AssertUnwindSafe(body)).ok()
 }
 
+/// Ends this thread as well, for another one that panicked: of that was told already.
+pub fn pass_on() -> ! {
+    panic::resume_unwind(Box::new(()))
+}
+
 fn describe(panic: &PanicHookInfo<'_>) -> String {
     let why = reason(panic.payload());
     match panic.location() {
@@ -53,7 +58,7 @@ mod tests {
         let copy = owned.clone();
         let ended: Option<()> = caught(move || {
             let _owned = copy;
-            panic::resume_unwind(Box::new(()));
+            pass_on();
         });
         assert_eq!(ended, None);
         assert_eq!(std::sync::Arc::strong_count(&owned), 1);

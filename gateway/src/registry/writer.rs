@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokenvpn_common::clock::Now;
 use tokenvpn_common::device::SeenInitiations;
-use tokenvpn_common::io::clock;
+use tokenvpn_common::io::{clock, fault};
 use tokenvpn_common::key::PublicKey;
 
 use super::{Observed, Registry, RegistryError};
@@ -50,8 +50,11 @@ pub(crate) struct Sightings {
 }
 
 impl Writer {
-    /// Gives the registry to a thread of its own.
-    pub(crate) fn spawn(registry: Registry) -> io::Result<Writer> {
+    /// Gives the registry to a thread of its own, which calls `panicked` if it ends so.
+    pub(crate) fn spawn(
+        registry: Registry,
+        panicked: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Writer> {
         let (jobs, received) = mpsc::channel();
         let noted = Noted::default();
         let ours = noted.clone();
@@ -60,7 +63,10 @@ impl Writer {
             .name("registry".into())
             .spawn(move || {
                 let _alive = alive;
-                run(registry, &received, &ours);
+                // What a verb had begun is undone with its transaction.
+                if fault::caught(move || run(registry, &received, &ours)).is_none() {
+                    panicked();
+                }
             })?;
         Ok(Writer {
             jobs,
@@ -162,6 +168,7 @@ fn write(registry: &mut Registry, noted: &Noted) -> Result<(), RegistryError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows;
     use super::super::tests::enrolled;
     use super::*;
 
@@ -169,7 +176,7 @@ mod tests {
     fn a_disk_that_does_not_answer_holds_up_nobody() {
         let directory = tempfile::tempdir().unwrap();
         let registry = Registry::create(&directory.path().join("registry.db")).unwrap();
-        let writer = Writer::spawn(registry).unwrap();
+        let writer = Writer::spawn(registry, || {}).unwrap();
         let (hang, hanging) = mpsc::channel::<()>();
         let (started, starts) = mpsc::channel();
         let stuck = move |_: &mut Registry| {
@@ -185,12 +192,35 @@ mod tests {
     }
 
     #[test]
+    fn a_verb_that_panics_is_told_and_leaves_nothing_half_done() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("registry.db");
+        let mut registry = Registry::create(&path).unwrap();
+        let key = enrolled(&mut registry, "traveller");
+        let (tell, told) = mpsc::channel();
+        let panicked = move || tell.send(()).unwrap();
+        let writer = Writer::spawn(registry, panicked).unwrap();
+        let half_done = move |registry: &mut Registry| {
+            let transaction = registry.begin().unwrap();
+            rows::delete_identity(&transaction, &key).unwrap();
+            fault::pass_on();
+        };
+        writer.order(half_done).unwrap();
+        told.recv_timeout(Duration::from_secs(5)).unwrap();
+        assert!(writer.order(|_| {}).is_none());
+        writer.sightings().note(key, "192.0.2.7:1".parse().unwrap());
+        drop(writer);
+        let registry = Registry::open(&path).unwrap();
+        assert_eq!(registry.identities().unwrap().len(), 1);
+    }
+
+    #[test]
     fn sightings_are_written_within_a_second_and_at_the_end() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("registry.db");
         let mut registry = Registry::create(&path).unwrap();
         let key = enrolled(&mut registry, "traveller");
-        let writer = Writer::spawn(registry).unwrap();
+        let writer = Writer::spawn(registry, || {}).unwrap();
         let seen = |writer: &Writer| {
             let (answer, answered) = mpsc::channel();
             let ordered = writer.order(move |registry| {

@@ -77,7 +77,7 @@ pub(crate) fn fault(what: &str) -> Failure {
 /// A worker that ended by itself ends the gateway: who would serve its peers?
 pub(crate) fn worker_ended(end: &End) -> Failure {
     match end {
-        End::Stopped | End::Panicked => internal("a worker has ended"),
+        End::Stopped => internal("a worker has ended"),
         End::TooManyPanics => internal("sessions failed one after the other"),
         End::Failed(cause) => Failure::new(
             code::OTHER,
