@@ -8,8 +8,9 @@ use rig::{
     Card, Host, Invocation, Process, Pty, Scene, World,
     client::TUNNEL,
     programs,
-    pty::{CTRL_C, CTRL_Z},
-    wait::{self, SOON},
+    pty::{CTRL_C, CTRL_Q, CTRL_S, CTRL_Z},
+    scene::SERVER,
+    wait::{self, SOON, now},
 };
 
 /// A computer with a reader, a shell on a terminal, and `up` as a command in that shell.
@@ -303,4 +304,54 @@ fn the_last_try_is_made_only_after_a_yes() {
     assert!(up.process().is_running());
     card.remove();
     pty.expect("Waiting for a token");
+}
+
+/// Stopped with Ctrl-S, or with room for less than the next line: both processes have much to say,
+/// and neither may wait for somebody to read it.
+#[test]
+fn a_terminal_that_nobody_reads_holds_up_neither_packets_nor_the_end() {
+    type Unread = (&'static str, fn(&Pty), fn(&Pty));
+    let unread: [Unread; 2] = [
+        ("stopped", |pty| pty.press(CTRL_S), |pty| pty.press(CTRL_Q)),
+        ("full", Pty::fill_unread, Pty::look),
+    ];
+    for (what, stop, go_on) in unread {
+        wait::keeps_promise("worker and tunnel are gone", Duration::from_secs(1), || {
+            let scene = Scene::new();
+            let gateway = scene.start_gateway();
+            let card = scene.issue(&gateway, "traveller");
+            let before = scene.one.network_state();
+            let pty = Pty::open();
+            let up = scene.one.up_on(&pty, &[]);
+            pty.expect("Waiting for a token");
+            card.insert();
+            scene.one.type_pin(&pty, card.pin());
+            pty.expect("Connected as traveller");
+            let worker = up.worker().expect("a worker");
+            stop(&pty);
+            for _ in 0..40 {
+                let told = scene.one.tokenvpn(&["status"]).ok();
+                assert!(told.contains("traveller"), "{what}: {told}");
+            }
+            // What is asked of the worker is answered, too: its log is full, its hands are not.
+            assert!(gateway.status().peers[0].latest_handshake.is_some());
+            assert!(scene.one.pings(SERVER), "{what}");
+            let pulled = now();
+            card.remove();
+            wait::until_true("the worker is gone", SOON, || {
+                !rig::process::is_alive(worker)
+            });
+            wait::until_true("the tunnel is gone", SOON, || !scene.one.has_link(TUNNEL));
+            let gone = now().since(pulled);
+            wait::until_true("the network is as it was", SOON, || {
+                scene.one.network_state() == before
+            });
+            go_on(&pty);
+            pty.expect("Token removed");
+            stop(&pty);
+            up.process().signal(Signal::SIGTERM);
+            assert_eq!(up.process().exit_code(SOON), 0, "{what}");
+            gone
+        });
+    }
 }

@@ -31,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use tokenvpn_common::io::{fault, logging};
+use tokenvpn_common::io::{fault, logging, stderr};
 use tracing::level_filters::LevelFilter;
 use zeroizing_alloc::ZeroAlloc;
 
@@ -47,7 +47,9 @@ fn main() -> ExitCode {
     let _log = logging::init(LevelFilter::WARN);
     fault::tell_with(|what| {
         let what = what.to_owned();
-        complain(&words::Fault::Panicked { what }.into());
+        let failure = Failure::from(words::Fault::Panicked { what });
+        // Whoever panics may hold keys: no terminal is waited for.
+        stderr::write(&format!("{failure}\n"));
     });
     if std::env::args_os()
         .nth(1)

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use tokenvpn_common::io::fault;
+use tokenvpn_common::io::{fault, stderr};
 use zeroizing_alloc::ZeroAlloc;
 
 use self::cli::{Cli, Command};
@@ -37,7 +37,7 @@ use self::words::{Failure, code};
 static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
-    fault::tell_with(|what| eprintln!("{}", words::fault(what)));
+    fault::tell_with(|what| stderr::write(&format!("{}\n", words::fault(what))));
     match Cli::try_parse() {
         Ok(cli) => match fault::caught(|| run(cli)) {
             Some(Ok(())) => ExitCode::SUCCESS,

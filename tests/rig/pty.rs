@@ -2,9 +2,9 @@
 
 use std::{
     fs::OpenOptions,
-    io::{self, Read},
+    io::{self, Read, Write},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::fs::OpenOptionsExt,
     },
     sync::{
@@ -26,6 +26,10 @@ use crate::{transcript::Transcript, wait};
 
 /// Ctrl-C.
 pub const CTRL_C: &str = "\x03";
+/// Ctrl-Q, which lets a terminal go on.
+pub const CTRL_Q: &str = "\x11";
+/// Ctrl-S, which stops it.
+pub const CTRL_S: &str = "\x13";
 /// Ctrl-Z.
 pub const CTRL_Z: &str = "\x1a";
 /// The Enter key.
@@ -40,6 +44,7 @@ pub struct Pty {
     program: OwnedFd,
     screen: Transcript,
     hung_up: Arc<AtomicBool>,
+    unread: Arc<AtomicBool>,
     reader: Option<thread::JoinHandle<()>>,
 }
 
@@ -69,9 +74,11 @@ impl Pty {
             .expect("its other side");
         let person = Arc::new(person);
         let hung_up = Arc::new(AtomicBool::new(false));
+        let unread = Arc::new(AtomicBool::new(false));
         let source = Screen {
             person: Arc::clone(&person),
             hung_up: Arc::clone(&hung_up),
+            unread: Arc::clone(&unread),
         };
         let (screen, reader) = Transcript::follow(source, prefix.into());
         Pty {
@@ -79,6 +86,7 @@ impl Pty {
             program: program.into(),
             screen,
             hung_up,
+            unread,
             reader: Some(reader),
         }
     }
@@ -143,6 +151,39 @@ impl Pty {
         wait::until_true("the terminal's echo is off", wait::SOON, || !self.echoes());
     }
 
+    /// Lets nobody look at the screen any more, and fills it up: there is room for a few lines yet,
+    /// and not for a whole one after them. [`Pty::look`] ends it.
+    ///
+    /// # Panics
+    /// If the terminal is hung up.
+    #[track_caller]
+    pub fn fill_unread(&self) {
+        self.unread.store(true, Ordering::SeqCst);
+        // Whoever looked last has looked away.
+        thread::sleep(2 * PACE);
+        let path = format!("/proc/self/fd/{}", self.program.as_raw_fd());
+        let opened = OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+            .open(path);
+        let mut program = opened.expect("the terminal, once more");
+        // What is on its way between the two sides makes room again.
+        for _ in 0..10 {
+            while program.write(&[b'.'; 64]).is_ok() {}
+            thread::sleep(PACE);
+        }
+        while program.write(b".").is_ok() {}
+        let person = self.person.as_ref().expect("the terminal is hung up");
+        let mut room = [0; 4096];
+        let read = nix::unistd::read(person.as_fd(), &mut room);
+        assert!(read.expect("the screen") > 0);
+    }
+
+    /// Looks at the screen again.
+    pub fn look(&self) {
+        self.unread.store(false, Ordering::SeqCst);
+    }
+
     /// Hangs up, as when a terminal window is closed or an SSH session breaks.
     pub fn hang_up(&mut self) {
         self.hung_up.store(true, Ordering::Relaxed);
@@ -163,13 +204,20 @@ impl Drop for Pty {
 struct Screen {
     person: Arc<PtyMaster>,
     hung_up: Arc<AtomicBool>,
+    unread: Arc<AtomicBool>,
 }
+
+/// How often the reader of a screen looks up.
+const PACE: Duration = Duration::from_millis(20);
 
 impl Read for Screen {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let pace =
-            PollTimeout::try_from(Duration::from_millis(20)).expect("invariant: it is short");
+        let pace = PollTimeout::try_from(PACE).expect("invariant: it is short");
         while !self.hung_up.load(Ordering::Relaxed) {
+            if self.unread.load(Ordering::SeqCst) {
+                thread::sleep(PACE);
+                continue;
+            }
             let mut descriptors = [PollFd::new(self.person.as_fd(), PollFlags::POLLIN)];
             if poll(&mut descriptors, pace)? > 0 {
                 return Ok(nix::unistd::read(self.person.as_fd(), buf)?);

@@ -10,11 +10,9 @@
 mod budget;
 
 use std::fmt;
-use std::io::{self, Write as _};
-use std::os::fd::AsFd as _;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, FilterFn, filter_fn};
@@ -26,7 +24,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer as _, Registry};
 
 use self::budget::{Budget, Place};
-use crate::io::clock;
+use crate::io::{clock, stderr};
 
 /// Crates whose messages stay out at every level: the card's see PINs and profiles;
 /// boringtun prints peers and calls an expired session an error at every tick.
@@ -43,11 +41,12 @@ const SILENCED: [&str; 5] = [
 /// Does nothing if this process logs already. RUST_LOG's malformed parts are ignored.
 pub fn init(default: LevelFilter) -> Log {
     let asked = std::env::var("RUST_LOG").unwrap_or_default();
-    let sparing = Sparing::new(is_stderr_read);
+    stderr::prepare();
+    let sparing = Sparing::new(stderr::is_read);
     let log = Log {
         sparing: sparing.clone(),
     };
-    let subscriber = subscriber(&asked, default, sparing, std::io::stderr);
+    let subscriber = subscriber(&asked, default, sparing, || Lines);
     // Not `init()` of tracing-subscriber: that would let in the `log` crate's messages.
     let _ = tracing::subscriber::set_global_default(subscriber);
     log
@@ -68,9 +67,22 @@ impl Drop for Log {
         let mut text = String::new();
         let told = tell(&mut Writer::new(&mut text), self.sparing.budget().rest());
         if told.is_ok() {
-            // A closed stderr ends nothing.
-            let _ = std::io::stderr().write_all(text.as_bytes());
+            stderr::write(&text);
         }
+    }
+}
+
+/// What is written here goes to stderr.
+struct Lines;
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        stderr::write(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -91,15 +103,6 @@ where
         .event_format(sparing)
         .with_filter(asked.and(harmless()));
     Registry::default().with(lines)
-}
-
-/// Whether a line for stderr would be taken at once. Nobody may read the pipe, or a Ctrl-S
-/// may have stopped the terminal: whoever waited for them would see no token go.
-fn is_stderr_read() -> bool {
-    let stderr = io::stderr();
-    let mut stderr = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-    // One that is closed takes everything.
-    !matches!(poll(&mut stderr, PollTimeout::ZERO), Ok(0))
 }
 
 /// The usual format of a line, or none.

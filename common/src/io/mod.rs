@@ -11,6 +11,7 @@ pub mod logging;
 pub mod netlink;
 pub mod request_socket;
 pub mod screen;
+pub mod stderr;
 mod steering;
 pub mod tun;
 pub mod udp;
