@@ -687,6 +687,9 @@ impl Peer {
         self.roaming = Roaming::default();
         self.unanswered_since = unanswered_since;
         self.unheard_since = None;
+        // What was due is so no more: a look at the timers of the next tunnel before their time
+        // would have it ask again.
+        self.due = None;
     }
 
     /// Our own address may have changed: tells the peer, and tries again at once if
