@@ -8,11 +8,14 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 use serde::{Deserialize, Serialize};
+use tokenvpn_common::io::clock;
 use tokenvpn_common::io::netlink::{Netlink, NetlinkError, Rule};
 
 use crate::net::route::REVERSE_PATH_FILTER;
@@ -21,6 +24,11 @@ use crate::words;
 
 /// The version of the file.
 const VERSION: u32 = 1;
+
+/// How long to wait for one's turn with what tunnels share, and how often to ask. Nobody has it
+/// for long; but whoever may look into the directory can keep it.
+const TURN_PATIENCE: Duration = Duration::from_secs(1);
+const TURN_PACE: Duration = Duration::from_millis(2);
 
 /// One change that does not vanish by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -221,10 +229,34 @@ impl Journal {
         })
     }
 
+    /// Takes the turn with the parameters that several tunnels need: of two that end at once,
+    /// each would take the other for one that goes on. Others have theirs when this is dropped.
+    /// `None` after a second in vain: then it has to go without.
+    pub(crate) fn turn(&self) -> Option<Flock<File>> {
+        // The directory itself, so that no file is left of it.
+        let mut directory = File::open(self.path.parent()?).ok()?;
+        let until = clock::now() + TURN_PATIENCE;
+        loop {
+            match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+                Ok(turn) => return Some(turn),
+                Err((again, Errno::EWOULDBLOCK)) if clock::now() < until => {
+                    directory = again;
+                    thread::sleep(TURN_PACE);
+                }
+                Err((_, errno)) => {
+                    tracing::warn!(reason = %errno, "others may change what is put back");
+                    return None;
+                }
+            }
+        }
+    }
+
     /// Undoes every step, last to first, and removes the file.
     ///
     /// What cannot be undone is logged, kept in the file and tried again the next time.
     pub(crate) fn undo(&mut self) {
+        let is_shared = |step: &Step| matches!(step, Step::Parameter { .. });
+        let _turn = self.steps.iter().any(is_shared).then(|| self.turn());
         let mut kept = Vec::new();
         while let Some(step) = self.steps.pop() {
             if let Step::Parameter { path, .. } = &step
@@ -355,6 +387,8 @@ fn undo(step: &Step) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
 
     fn parameter(path: &Path) -> Step {
@@ -428,6 +462,43 @@ mod tests {
         assert_eq!(fs::read_to_string(&value).unwrap(), "2");
         assert!(first.is_empty());
         second.undo();
+        assert_eq!(fs::read_to_string(&value).unwrap(), "1");
+    }
+
+    #[test]
+    fn two_tunnels_that_end_at_once_do_not_leave_a_parameter_to_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let value = directory.path().join("rp_filter");
+        for round in 0..100 {
+            fs::write(&value, "2").unwrap();
+            let both_stand = Barrier::new(2);
+            let stand_and_end = |interface: &str| {
+                let path = directory.path().join(interface);
+                let lock = File::create(path.with_extension("lock")).unwrap();
+                let _lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).unwrap();
+                let mut journal = Journal::read(&path.with_extension("journal")).unwrap();
+                journal.add(parameter(&value)).unwrap();
+                both_stand.wait();
+                journal.undo();
+            };
+            thread::scope(|scope| {
+                scope.spawn(|| stand_and_end("a"));
+                scope.spawn(|| stand_and_end("b"));
+            });
+            assert_eq!(fs::read_to_string(&value).unwrap(), "1", "round {round}");
+        }
+    }
+
+    #[test]
+    fn whoever_keeps_the_turn_keeps_nobody_from_ending() {
+        let directory = tempfile::tempdir().unwrap();
+        let value = directory.path().join("rp_filter");
+        fs::write(&value, "2").unwrap();
+        let mut journal = Journal::read(&directory.path().join("a.journal")).unwrap();
+        journal.add(parameter(&value)).unwrap();
+        let kept = journal.turn();
+        assert!(kept.is_some());
+        journal.undo();
         assert_eq!(fs::read_to_string(&value).unwrap(), "1");
     }
 

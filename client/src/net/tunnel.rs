@@ -260,6 +260,7 @@ fn let_ipv6_in(settings: &Path, interface: &str) -> io::Result<bool> {
 fn loosen_reverse_path(journal: &mut Journal) -> Result<(), TunnelError> {
     const LOOSE: &str = "2";
     const STRICT: &str = "1";
+    let _turn = journal.turn();
     let directory = Path::new("/proc/sys/net/ipv4/conf");
     let path = PathBuf::from(REVERSE_PATH_FILTER);
     let value = |interface: &Path| {
