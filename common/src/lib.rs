@@ -17,6 +17,7 @@ pub mod invitation;
 pub mod key;
 pub mod name;
 pub mod packet;
+pub mod probe;
 pub mod profile;
 pub mod segments;
 pub mod status;
