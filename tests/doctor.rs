@@ -3,9 +3,9 @@
 use nix::sys::signal::Signal;
 use rig::{
     Card, Host, Pty, Scene, World,
-    client::TUNNEL,
+    client::{PIN_FD, TUNNEL},
     pty::CTRL_C,
-    scene::PAGE,
+    scene::{ENDPOINT, PAGE},
     wait::{self, SOON},
 };
 use serde_json::Value;
@@ -164,6 +164,211 @@ fn a_tunnel_that_ended_well_leaves_nothing() {
     assert_eq!(up.process().exit_code(SOON), 0);
     assert_eq!(residue(&scene.one), [""; 0]);
     assert!(!scene.one.path("/run/tokenvpn").exists());
+}
+
+/// `doctor --gateways --json` with a PIN on a descriptor, as a document; it must end with this
+/// exit code.
+#[track_caller]
+fn examine_gateways(host: &Host, pin: &str, code: i32) -> Value {
+    let number = PIN_FD.to_string();
+    let doctor = host
+        .tokenvpn(&["doctor", "--gateways", "--json", "--pin-fd", &number])
+        .text_on(PIN_FD, pin)
+        .finish();
+    let document = doctor.expect_code(code).stdout;
+    serde_json::from_str(&document).expect("JSON")
+}
+
+/// What is told of gateways: endpoint, verdict, text and hint of each.
+#[track_caller]
+fn gateways(document: &Value) -> Vec<(&str, &str, &str, &str)> {
+    let findings = document["findings"].as_array().expect("findings");
+    let gateways = findings.iter().filter(|found| found["check"] == "gateway");
+    gateways
+        .map(|found| {
+            let text = |key: &str| found[key].as_str().unwrap_or_default();
+            (
+                text("endpoint"),
+                text("verdict"),
+                text("what"),
+                text("hint"),
+            )
+        })
+        .collect()
+}
+
+const OTHER_ADDRESS: &str = "203.0.113.6";
+const OTHER_ENDPOINT: &str = "203.0.113.6:51820";
+
+#[test]
+fn gateways_are_asked_with_the_pin_whether_they_answer_the_token() {
+    let scene = Scene::new();
+    let one = &scene.one;
+    scene
+        .gateway
+        .ip(&format!("address add {OTHER_ADDRESS}/24 dev eth0"));
+    let gateway = scene.start_gateway();
+    let card = Card::new(&scene.world, "traveller");
+    one.start_pcscd();
+    card.connect(one);
+    card.insert();
+    let options = ["--endpoint", ENDPOINT, "--endpoint", OTHER_ENDPOINT];
+    let invitation = gateway.invite("traveller", &options);
+    gateway.enrol(&one.issue(&invitation, card.pin()));
+    card.reset_counts();
+    let before = one.network_state();
+    let tried = || {
+        let counts = card.counts();
+        card.reset_counts();
+        (counts.pins, counts.right_pins)
+    };
+
+    let found = examine_gateways(one, card.pin(), 0);
+    let [first, second] = gateways(&found)[..] else {
+        panic!("two addresses: {found:#}");
+    };
+    for (found, endpoint) in [(first, ENDPOINT), (second, OTHER_ENDPOINT)] {
+        assert_eq!((found.0, found.1, found.3), (endpoint, "ok", ""));
+        assert!(found.2.contains("answered the token in"), "{}", found.2);
+    }
+    let all = found["findings"].as_array().expect("findings");
+    let first = all.iter().find(|found| found["check"] == "gateway");
+    assert!(first.is_some_and(|found| found["round_trip_ms"].is_u64()));
+    assert_eq!(tried(), (1, 1), "one PIN, one try");
+
+    // A way to the gateway that leads nowhere is no great harm while there is another.
+    scene
+        .router
+        .ip(&format!("route add blackhole {OTHER_ADDRESS}/32"));
+    let found = examine_gateways(one, card.pin(), 0);
+    let [first, second] = gateways(&found)[..] else {
+        panic!("two addresses: {found:#}");
+    };
+    assert_eq!((first.1, second.1), ("ok", "warning"));
+    assert!(second.2.contains("not answered within 5 s"), "{}", second.2);
+    assert!(second.3.contains("only this way"), "{}", second.3);
+    scene
+        .router
+        .ip(&format!("route delete blackhole {OTHER_ADDRESS}/32"));
+
+    // A gateway that does not run, and a computer that says so.
+    gateway.stop();
+    let found = examine_gateways(one, card.pin(), 1);
+    for found in gateways(&found) {
+        assert_eq!(found.1, "problem");
+        assert!(found.2.starts_with("nobody listens at"), "{}", found.2);
+    }
+    gateway.start();
+
+    // Nothing tells a key that is not enrolled from a network that swallows UDP.
+    gateway.command(&["revoke", "traveller"]).ok();
+    let found = examine_gateways(one, card.pin(), 1);
+    for found in gateways(&found) {
+        assert_eq!(found.1, "problem");
+        assert!(found.2.contains("not answered within 5 s"), "{}", found.2);
+        for cause in ["UDP", "clock", "enrolled"] {
+            assert!(found.3.contains(cause), "{}", found.3);
+        }
+    }
+
+    one.ip("route delete default");
+    let found = examine_gateways(one, card.pin(), 1);
+    for found in gateways(&found) {
+        assert!(found.2.contains("cannot be reached"), "{}", found.2);
+        assert!(found.3.contains("ip route get 203.0.113."), "{}", found.3);
+    }
+    one.ip("route add default via 192.0.2.1");
+    assert_eq!(one.network_state(), before);
+    assert_eq!(residue(one), [""; 0]);
+}
+
+#[test]
+fn a_gateway_s_name_that_nobody_knows_is_told_beside_what_answers() {
+    let scene = Scene::new();
+    let one = &scene.one;
+    let gateway = scene.start_gateway();
+    let card = Card::new(&scene.world, "traveller");
+    one.start_pcscd();
+    card.connect(one);
+    card.insert();
+    let options = [
+        "--endpoint",
+        "gateway.invalid:51820",
+        "--endpoint",
+        ENDPOINT,
+    ];
+    let invitation = gateway.invite("traveller", &options);
+    gateway.enrol(&one.issue(&invitation, card.pin()));
+    let pty = Pty::open();
+    let doctor = one.tokenvpn(&["doctor", "--gateways"]).on(&pty).spawn();
+    one.type_pin(&pty, "999999");
+    pty.expect("Wrong PIN. 2 tries left.");
+    one.type_pin(&pty, card.pin());
+    pty.expect("Asking at 1 address");
+    pty.expect("answered the token in");
+    pty.expect("the name gateway.invalid cannot be looked up");
+    pty.expect("Nothing is wrong.");
+    assert_eq!(doctor.exit_code(SOON), 0);
+    assert!(pty.echoes());
+}
+
+#[test]
+fn a_running_tunnel_answers_for_its_gateway_and_no_pin_is_asked() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    let _up = scene.connect(&scene.one, &card);
+    card.reset_counts();
+    let found = examine_gateways(&scene.one, "000000", 0);
+    assert!(gateways(&found)[0].2.contains("is connected to"));
+    assert_eq!(card.counts().pins, 0);
+}
+
+#[test]
+fn gateways_are_not_asked_without_the_right_pin_and_a_token_that_stays() {
+    let scene = Scene::new();
+    let one = &scene.one;
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    wait::until_true("pcscd sees that the card is gone", SOON, || {
+        let listed = one.tokenvpn(&["token", "list"]).finish();
+        !listed.stdout.contains(&card.ident())
+    });
+    let found = examine_gateways(one, card.pin(), 1);
+    assert!(gateways(&found)[0].2.contains("no token is plugged in"));
+    card.insert();
+    one.await_token(&card.ident());
+    card.reset_counts();
+    let found = examine_gateways(one, "999999", 1);
+    assert!(gateways(&found)[0].2.contains("wrong PIN, 2 tries left"));
+    assert_eq!(card.counts().pins, 1);
+    // A try is missing, so none is risked.
+    let found = examine_gateways(one, card.pin(), 1);
+    assert!(gateways(&found)[0].2.contains("not risked"), "{found:#}");
+    assert_eq!(card.counts().pins, 1);
+
+    // Somebody at the terminal, who pulls it while the gateway is asked.
+    scene.router.ip("route add blackhole 203.0.113.5/32");
+    let pty = Pty::open();
+    let doctor = one.tokenvpn(&["doctor", "--gateways"]).on(&pty).spawn();
+    one.type_pin(&pty, card.pin());
+    pty.expect("Asking at 1 address");
+    card.remove();
+    pty.expect("not tried: the token was removed");
+    assert_eq!(doctor.exit_code(SOON), 1);
+
+    // And who presses Ctrl-C at the prompt has the echo back.
+    card.insert();
+    one.await_token(&card.ident());
+    let settings = pty.settings();
+    let doctor = one.tokenvpn(&["doctor", "--gateways"]).on(&pty).spawn();
+    pty.expect("PIN for");
+    pty.await_no_echo();
+    pty.press(CTRL_C);
+    pty.expect("not tried: it was ended");
+    assert_eq!(doctor.exit_code(SOON), 1);
+    assert_eq!(pty.settings(), settings);
+    assert_eq!(residue(one), [""; 0]);
 }
 
 #[test]

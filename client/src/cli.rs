@@ -79,7 +79,23 @@ pub(crate) struct Status {
 // Options of `doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    #[arg(long, help = help::doctor::RESIDUE)]
+    #[arg(
+        long,
+        help = help::doctor::GATEWAYS,
+        long_help = help::with_more(help::doctor::GATEWAYS, help::doctor::GATEWAYS_MORE)
+    )]
+    pub(crate) gateways: bool,
+    #[arg(long, value_name = "IDENT", requires = "gateways", help = help::token::TOKEN)]
+    pub(crate) token: Option<Ident>,
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "gateways",
+        value_parser = descriptor,
+        help = help::token::PIN_FD
+    )]
+    pub(crate) pin_fd: Option<RawFd>,
+    #[arg(long, conflicts_with = "gateways", help = help::doctor::RESIDUE)]
     pub(crate) residue: bool,
     #[arg(long, help = help::JSON)]
     pub(crate) json: bool,

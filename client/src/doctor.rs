@@ -3,15 +3,19 @@
 
 pub(crate) mod look;
 pub(crate) mod residue;
+pub(crate) mod trial;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Serialize;
 use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::token::Ident;
 
 use self::residue::Trace;
+use crate::words::Failure;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -25,6 +29,25 @@ pub(crate) enum Verdict {
     Problem,
     /// Could not be looked at.
     Unchecked,
+}
+
+/// Why a gateway did not answer at an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// Nothing was heard.
+    Silent,
+    /// The computer there says that nobody listens.
+    Refused,
+    /// This computer cannot send there.
+    Unsent { reason: String },
+}
+
+/// What the other addresses did meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    Silent,
+    AnotherGatewayAnswers,
+    SameGatewayAnswers,
 }
 
 /// One thing that was looked at, and how it was.
@@ -139,6 +162,25 @@ pub(crate) enum Finding {
     },
     /// No `up` is running, and the endpoints are behind a PIN.
     GatewayUnchecked,
+    /// A gateway answered the token.
+    GatewayAnswers {
+        endpoint: Endpoint,
+        address: SocketAddr,
+        round_trip_ms: u64,
+    },
+    NoAnswer {
+        endpoint: Endpoint,
+        address: SocketAddr,
+        why: NoAnswer,
+        others: Others,
+    },
+    /// A gateway's name has no address.
+    GatewayUnresolved {
+        name: String,
+        others_answer: bool,
+    },
+    /// They were to be asked.
+    GatewaysUntried(Failure),
     /// Nothing of an earlier run.
     Tidy,
     Left(Trace),
@@ -168,7 +210,13 @@ impl Finding {
             F::TellsResolved | F::NoResolvectl | F::MountsFile | F::NoResolvConf => "dns",
             F::Clock { .. } | F::ClockWrong { .. } => "clock",
             F::WayOut { .. } | F::NarrowWayOut { .. } | F::NoWayOut => "network",
-            F::Connected { .. } | F::NotConnected { .. } | F::GatewayUnchecked => "gateway",
+            F::Connected { .. }
+            | F::NotConnected { .. }
+            | F::GatewayUnchecked
+            | F::GatewayAnswers { .. }
+            | F::NoAnswer { .. }
+            | F::GatewayUnresolved { .. }
+            | F::GatewaysUntried(_) => "gateway",
             F::Tidy | F::Left(_) => "leftovers",
         }
     }
@@ -189,7 +237,14 @@ impl Finding {
             | F::Clock { .. }
             | F::WayOut { .. }
             | F::Connected { .. }
+            | F::GatewayAnswers { .. }
             | F::Tidy => Verdict::Ok,
+            // One that answers is enough for a tunnel.
+            F::NoAnswer { others, .. } if *others != Others::Silent => Verdict::Warning,
+            F::GatewayUnresolved {
+                others_answer: true,
+                ..
+            } => Verdict::Warning,
             F::FewTries { .. }
             | F::ProfileExpiresSoon { .. }
             | F::NarrowWayOut { .. }
@@ -212,6 +267,9 @@ impl Finding {
             | F::ClockWrong { .. }
             | F::NoWayOut
             | F::NotConnected { .. }
+            | F::NoAnswer { .. }
+            | F::GatewayUnresolved { .. }
+            | F::GatewaysUntried(_)
             | F::Left(_) => Verdict::Problem,
         }
     }

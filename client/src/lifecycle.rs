@@ -18,7 +18,7 @@ use tokenvpn_common::clock::{Now, UnixTime};
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::token::Ident;
 
-pub(crate) use self::asking::Askable;
+pub(crate) use self::asking::{Askable, CardWants};
 use self::removal::Frozen;
 pub(crate) use self::removal::{Fenced, OnRemoval};
 use crate::message::{Candidate, Order, Report, Summary};
@@ -35,7 +35,7 @@ const RESOLVE_RETRY: Duration = Duration::from_secs(5);
 const RESOLVE_AGAIN: Duration = Duration::from_secs(30);
 
 /// Most candidates, those found later included.
-const MAX_CANDIDATES: usize = 256;
+pub(crate) const MAX_CANDIDATES: usize = 256;
 
 /// How long to leave the smart-card service alone after it broke off.
 const WATCH_RETRY: Duration = Duration::from_secs(1);
@@ -539,8 +539,12 @@ impl Lifecycle {
                     pinpad,
                 },
             ) => {
-                let token = held.token;
-                self.pin_needed(token, tries_left, refused, pinpad);
+                self.pin_needed(CardWants {
+                    token: held.token,
+                    tries_left,
+                    refused,
+                    pinpad,
+                });
             }
             (Phase::Unlocking(held, _), Report::Unlocked(summary)) => {
                 let held = held.clone();
@@ -849,7 +853,7 @@ fn next_check(now: Now, wall: UnixTime, not_after: UnixTime) -> Now {
 }
 
 /// All endpoints, each with its gateway's place.
-fn endpoints(summary: &Summary) -> Vec<(usize, Endpoint)> {
+pub(crate) fn endpoints(summary: &Summary) -> Vec<(usize, Endpoint)> {
     let gateways = summary.gateways.iter().enumerate();
     gateways
         .flat_map(|(at, gateway)| gateway.endpoints.iter().map(move |e| (at, e.clone())))

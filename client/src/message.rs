@@ -10,6 +10,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use nix::sys::socket::{
@@ -37,11 +38,15 @@ const MAX_MESSAGE: usize = 64 * 1024;
 /// Most descriptors in one message: a TUN queue and two sockets.
 const MAX_DESCRIPTORS: usize = 3;
 
+/// How long a gateway has to answer at each address of [`Order::Try`]: as long as it has when
+/// a tunnel is begun.
+pub(crate) const TRIAL_TIME: Duration = Duration::from_secs(5);
+
 /// What the supervisor tells the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Order {
-    /// Open this token. A descriptor that comes along holds the PIN.
+    /// Open this token.
     Open {
         /// Its reader, as PC/SC names it.
         reader: String,
@@ -58,12 +63,19 @@ pub(crate) enum Order {
         /// Where.
         source: Source,
     },
+    /// Use the PIN that the descriptor holds that comes along: nobody typed it.
+    UsePin,
     /// Carry packets between the descriptors that come along: a TUN queue, the IPv4
     /// socket and, if there is one, the IPv6 socket.
     Carry {
         /// What the kernel does for the TUN queue.
         offload: Offload,
         /// Where gateways listen, in the order to try them; at least one.
+        candidates: Vec<Candidate>,
+    },
+    /// Instead of carrying packets, ask once at each of these places whether the gateway answers.
+    Try {
+        /// Where gateways listen.
         candidates: Vec<Candidate>,
     },
     /// The token is out: send nothing and take nothing, until told otherwise.
@@ -85,7 +97,7 @@ pub(crate) enum Order {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Report {
-    /// The card wants a PIN; the worker waits for [`Order::AskPin`].
+    /// The card wants a PIN; the worker waits for [`Order::AskPin`] or [`Order::UsePin`].
     PinNeeded {
         /// What the card's counter says.
         tries_left: u8,
@@ -132,6 +144,28 @@ pub(crate) enum Report {
     Roamed,
     /// The answer to [`Order::ReportPeers`].
     Peers(Vec<Peer>),
+    /// The answer to [`Order::Try`], in the order of its candidates; the worker ends.
+    Tried(Vec<Outcome>),
+}
+
+/// What came of asking a gateway at one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Outcome {
+    /// It answered: it is there, and knows the token's key.
+    Answered {
+        /// How long that took, in milliseconds.
+        round_trip_ms: u64,
+    },
+    /// Nothing was heard.
+    Silent,
+    /// The computer there says that nobody listens (ICMP, port unreachable).
+    Refused,
+    /// This computer cannot send there.
+    Unsent {
+        /// What the system says.
+        reason: String,
+    },
 }
 
 /// One address of one endpoint of one gateway.

@@ -7,8 +7,8 @@
 mod changes;
 mod control;
 mod news;
-mod process;
-mod survey;
+pub(crate) mod process;
+pub(crate) mod survey;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -66,7 +66,7 @@ pub(crate) struct Supervisor {
     lifecycle: Lifecycle,
     /// For how many seconds a worker may wait for its token.
     grace: u64,
-    /// A PIN that nobody has to type, for the first token.
+    /// A PIN that nobody has to type, for the first token that asks for one.
     pin: Option<OwnedFd>,
     terminal: Option<Terminal>,
     /// Whether a PIN may be half typed just now, or was when the token went.
@@ -118,11 +118,7 @@ impl Supervisor {
         let (messenger, news) = Messenger::new(Waker::new(poll.registry(), NEWS)?);
         let control = Control::bind(&runtime.socket(), poll.registry())?;
         let terminal = Terminal::open();
-        options.askable = Askable {
-            terminal: terminal.is_some(),
-            pinentry: pin::pinentry::is_available(),
-            agent: pin::agent::is_available(),
-        };
+        options.askable = askable(terminal.as_ref());
         let grace = match options.on_removal {
             OnRemoval::Grace(time) => time.as_secs(),
             OnRemoval::Immediate | OnRemoval::Hold => 0,
@@ -207,13 +203,9 @@ impl Supervisor {
                 None
             }
             Action::Start { reader, token } => {
-                let started = self.pin().and_then(|pin| {
-                    WorkerProcess::start(reader, token, self.grace, pin.as_ref())
-                        .and_then(|worker| self.adopt(worker))
-                        .map_err(|e| Doing::StartWorker.failed(e))
-                });
-                let failed = |failure: Failure| Input::Report(Report::Failed(failure.into()));
-                started.err().map(failed)
+                let started = WorkerProcess::start(reader, token, self.grace)
+                    .and_then(|worker| self.adopt(worker));
+                started.err().map(|e| failed(Doing::StartWorker.failed(e)))
             }
             Action::Order(order) => {
                 self.prompting = matches!(order, Order::AskPin { .. });
@@ -244,12 +236,22 @@ impl Supervisor {
         }
     }
 
-    /// The PIN that nobody types, if there is one for this token.
-    fn pin(&mut self) -> Result<Option<OwnedFd>, Failure> {
-        if let Some(pin) = self.pin.take() {
-            return Ok(Some(pin));
+    /// Hands a worker that needs a PIN the one that nobody types. If there is none for its
+    /// token, somebody is to be asked.
+    fn hand_over_pin(&mut self, needed: Report) -> Option<Input> {
+        let given = match self.pin.take() {
+            Some(pin) => Ok(Some(pin)),
+            None => pin::given(None),
+        };
+        match given {
+            Ok(None) => Some(Input::Report(needed)),
+            Ok(Some(pin)) => {
+                let worker = self.worker.as_ref()?;
+                let sent = worker.send(&Order::UsePin, &[pin.as_fd()]);
+                sent.err().map(|_| Input::WorkerEnded)
+            }
+            Err(error) => Some(failed(words::no_credential(&error))),
         }
-        pin::given(None).map_err(|e| words::no_credential(&e))
     }
 
     fn adopt(&mut self, worker: WorkerProcess) -> io::Result<()> {
@@ -408,7 +410,13 @@ impl Supervisor {
                 Ok(report) => {
                     // It left its prompt by itself, unless the token went: then it was killed.
                     self.prompting &= report == Report::TokenGone;
-                    self.feed(Input::Report(report));
+                    let input = match report {
+                        needed @ Report::PinNeeded { .. } => self.hand_over_pin(needed),
+                        report => Some(Input::Report(report)),
+                    };
+                    if let Some(input) = input {
+                        self.feed(input);
+                    }
                 }
                 Err(MessageError::Nothing) => self.has_reports = false,
                 Err(error) => {
@@ -474,6 +482,20 @@ impl Supervisor {
         status.peers = known.collect();
         status
     }
+}
+
+/// Where somebody can be asked for a PIN, if this is our terminal.
+pub(crate) fn askable(terminal: Option<&Terminal>) -> Askable {
+    Askable {
+        terminal: terminal.is_some(),
+        pinentry: pin::pinentry::is_available(),
+        agent: pin::agent::is_available(),
+    }
+}
+
+/// The worker's part failed, if not in the worker.
+fn failed(failure: Failure) -> Input {
+    Input::Report(Report::Failed(failure.into()))
 }
 
 /// Nothing stays behind, whatever ended the program.

@@ -4,6 +4,7 @@
 
 mod carrier;
 mod grace;
+mod trial;
 mod unlock;
 
 use std::convert::Infallible;
@@ -22,6 +23,7 @@ use tokenvpn_common::io::watcher::{Presence, Watcher};
 
 use self::carrier::Carrier;
 use self::grace::Grace;
+use self::trial::Trial;
 use self::unlock::{Unlocked, unlock};
 use crate::message::{Channel, MessageError, Order, Report, Wait};
 use crate::terminal;
@@ -115,7 +117,7 @@ fn take_channel() -> io::Result<Channel> {
 
 fn work(channel: &Arc<Channel>) -> Result<Infallible, End> {
     protect()?;
-    let (order, mut descriptors) = channel.receive_order(Wait::Forever)?;
+    let (order, _) = channel.receive_order(Wait::Forever)?;
     let Order::Open {
         reader,
         token,
@@ -132,8 +134,7 @@ fn work(channel: &Arc<Channel>) -> Result<Infallible, End> {
         .transpose()
         .map_err(|e| Doing::TellRemoval.failed(e))?;
     let _watcher = watch(&reader, channel, grace.clone())?;
-    let Unlocked { profile, summary } =
-        unlock(channel, supervisor, &reader, token, descriptors.pop())?;
+    let Unlocked { profile, summary } = unlock(channel, supervisor, &reader, token)?;
     channel
         .send(&Report::Unlocked(Box::new(summary)), &[])
         .map_err(|_| End::Unwanted)?;
@@ -148,6 +149,14 @@ fn work(channel: &Arc<Channel>) -> Result<Infallible, End> {
             let carrier = Carrier::new(channel, profile, candidates, offload, descriptors, grace)?;
             confine()?;
             carrier.run()
+        }
+        (Order::Try { candidates }, _) => {
+            let trial = Trial::new(&profile, &candidates)?;
+            drop(profile);
+            confine()?;
+            let outcomes = trial.run().map_err(|e| Doing::AskGateways.failed(e))?;
+            let _ = channel.send(&Report::Tried(outcomes), &[]);
+            Err(End::Unwanted)
         }
         _ => Err(Fault::NothingToCarry.into()),
     }

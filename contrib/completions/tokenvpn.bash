@@ -160,12 +160,20 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__doctor)
-            opts="-h --residue --json --help"
+            opts="-h --gateways --token --pin-fd --residue --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pin-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

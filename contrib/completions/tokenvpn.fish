@@ -48,9 +48,12 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -l interface -
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -l json -d 'Print JSON'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -l watch -d 'Go on showing it every second, with rates, until q is pressed; with --json one object a line'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -s h -l help -d 'Print help'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l token -d 'Use this token, as in 0006:12345678' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l gateways -d 'Ask the gateways of a token, with its PIN, whether they answer it'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l residue -d 'Look instead for anything that tokenvpn has left on this computer'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l json -d 'Print JSON'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "list" -d 'List the tokens that are plugged in'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "show" -d 'Show what a token holds: with its PIN everything but the secrets'

@@ -104,10 +104,14 @@ fn protect() -> Result<(), Failure> {
 
 /// Ctrl-C and its like, kept from ending the program with the echo off or a profile half
 /// written. They end the next question instead.
-struct Interrupts(SignalFd);
+pub(crate) struct Interrupts(SignalFd);
 
 impl Interrupts {
-    fn hold() -> Result<Interrupts, Failure> {
+    /// To be called before any thread is started.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub(crate) fn hold() -> Result<Interrupts, Failure> {
         let signals: SigSet = [
             Signal::SIGINT,
             Signal::SIGTERM,
@@ -123,14 +127,29 @@ impl Interrupts {
             .map_err(|errno| Doing::HoldSignals.failed(errno))
     }
 
-    fn source(&self) -> Option<BorrowedFd<'_>> {
+    /// Readable once there was one.
+    pub(crate) fn source(&self) -> Option<BorrowedFd<'_>> {
         Some(self.0.as_fd())
     }
 }
 
 impl Named {
-    /// Takes the token that is meant: the one named, or the only one there is.
+    /// Takes the token that is meant.
     fn open(&self) -> Result<Token, Failure> {
+        let (reader, ident) = self.find()?;
+        let token = Token::open(&reader).map_err(failure)?;
+        match token.ident() == ident {
+            true => Ok(token),
+            // Another was put in its place meanwhile.
+            false => Err(failure(CardError::Removed)),
+        }
+    }
+
+    /// Finds the token that is meant, the one named or the only one there is, and its reader.
+    ///
+    /// # Errors
+    /// There is none, or none that can be used, or there are several.
+    pub(crate) fn find(&self) -> Result<(String, Ident), Failure> {
         let seen = card::list().map_err(failure)?;
         let mut idents = Vec::new();
         let mut refusals = Vec::new();
@@ -144,14 +163,7 @@ impl Named {
             idents.retain(|(_, facts)| facts.ident == token);
         }
         match &idents[..] {
-            [(reader, facts)] => {
-                let token = Token::open(reader).map_err(failure)?;
-                match token.ident() == facts.ident {
-                    true => Ok(token),
-                    // Another was put in its place meanwhile.
-                    false => Err(failure(CardError::Removed)),
-                }
-            }
+            [(reader, facts)] => Ok((reader.clone(), facts.ident)),
             [] => Err(match (refusals.into_iter().next(), self.token) {
                 (Some(refusal), _) => failure(refusal),
                 (None, Some(token)) => words::not_plugged_in(token),
@@ -246,7 +258,7 @@ impl PinSource {
 }
 
 /// A card's error in a command that somebody waits for.
-fn failure(error: CardError) -> Failure {
+pub(crate) fn failure(error: CardError) -> Failure {
     words::card(&error).unwrap_or_else(|| State::from(error).into())
 }
 

@@ -1,4 +1,4 @@
-//! Looks at this computer, without a PIN and without changing anything.
+//! Looks at this computer, without changing anything; without a PIN too, unless a trial is wanted.
 
 use std::fs;
 use std::io;
@@ -12,6 +12,7 @@ use tokenvpn_common::status::Status;
 use tokenvpn_common::token::Content;
 
 use super::residue::left_behind;
+use super::trial::Trial;
 use super::{Finding, in_path};
 use crate::commands::{status, up};
 use crate::net::dns::{self, RESOLV_CONF, Resolver};
@@ -26,8 +27,10 @@ const EARLIEST: UnixTime = UnixTime(1_767_225_600);
 const NARROWEST: u32 = 1280 + 40 + 8 + 32;
 
 /// Everything, in the order in which it is needed.
-pub(crate) fn at_everything() -> Vec<Finding> {
+pub(crate) fn at_everything(trial: Option<Trial>) -> Vec<Finding> {
     let now = clock::unix_time();
+    // First, as it starts a process and may ask for a PIN.
+    let gateways = gateways(now, trial);
     let mut findings = Vec::new();
     findings.push(match up::may_make_tunnels() {
         true => Finding::Permitted,
@@ -46,7 +49,7 @@ pub(crate) fn at_everything() -> Vec<Finding> {
         false => Finding::Clock { now },
     });
     findings.extend(ways_out());
-    findings.extend(gateways(now));
+    findings.extend(gateways);
     let left = left_behind();
     match left.is_empty() {
         true => findings.push(Finding::Tidy),
@@ -194,8 +197,8 @@ fn default_routes(v4: &str, v6: &str) -> Vec<String> {
     of_v4.chain(of_v6).collect()
 }
 
-/// What running tunnels say of their gateways.
-fn gateways(now: UnixTime) -> Vec<Finding> {
+/// What running tunnels say of their gateways; if there are none, what a trial finds.
+fn gateways(now: UnixTime, trial: Option<Trial>) -> Vec<Finding> {
     let files = fs::read_dir(DIRECTORY).into_iter().flatten().flatten();
     let interfaces = files.filter_map(|file| {
         let name = file.file_name().into_string().ok()?;
@@ -209,9 +212,10 @@ fn gateways(now: UnixTime) -> Vec<Finding> {
             Err(_) => None,
         })
         .collect();
-    match findings.is_empty() {
-        true => vec![Finding::GatewayUnchecked],
-        false => findings,
+    match trial {
+        _ if !findings.is_empty() => findings,
+        Some(trial) => trial.run(),
+        None => vec![Finding::GatewayUnchecked],
     }
 }
 

@@ -32,43 +32,75 @@ impl Askable {
             .find(|(is_there, _)| *is_there)
             .map(|(_, source)| source)
     }
-}
 
-impl Lifecycle {
-    pub(super) fn pin_needed(&mut self, token: Ident, tries_left: u8, refused: bool, pinpad: bool) {
+    /// What to say before somebody is asked for a PIN, and where to ask.
+    ///
+    /// # Errors
+    /// Why nobody is asked.
+    pub(crate) fn question(self, card: CardWants) -> Result<(Vec<State>, Source), State> {
+        let CardWants {
+            token,
+            tries_left,
+            refused,
+            pinpad,
+        } = card;
         if tries_left == 0 {
-            return self.clear(After::Problem(State::PinBlocked));
-        }
-        // Whoever mistyped is there to be asked again.
-        if refused && self.options.once {
-            return self.clear(After::Problem(State::PinWrong {
-                tries_left,
-                asked_again: false,
-            }));
+            return Err(State::PinBlocked);
         }
         // Nobody can type YES on a keypad.
         let is_last = tries_left == 1;
-        let Some(source) = self.options.askable.source(pinpad && !is_last) else {
-            return self.clear(After::Problem(match pinpad {
+        let Some(source) = self.source(pinpad && !is_last) else {
+            return Err(match pinpad {
                 true => State::PinUntried { tries_left },
                 false => State::PinMissing,
-            }));
-        };
-        if refused {
-            self.say(State::PinWrong {
-                tries_left,
-                asked_again: true,
             });
-        }
-        self.say(State::Pin {
+        };
+        let wrong = State::PinWrong {
+            tries_left,
+            asked_again: true,
+        };
+        let pin = State::Pin {
             token,
             tries_left,
             source,
-        });
-        if is_last {
-            self.say(State::PinLast);
+        };
+        let said = [(refused, wrong), (true, pin), (is_last, State::PinLast)];
+        let said = said.into_iter().filter(|(is_so, _)| *is_so);
+        Ok((said.map(|(_, state)| state).collect(), source))
+    }
+}
+
+/// A card that wants a PIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CardWants {
+    /// Which one.
+    pub(crate) token: Ident,
+    /// What its counter says.
+    pub(crate) tries_left: u8,
+    /// Whether it just refused one.
+    pub(crate) refused: bool,
+    /// Whether its reader has a keypad for it.
+    pub(crate) pinpad: bool,
+}
+
+impl Lifecycle {
+    pub(super) fn pin_needed(&mut self, card: CardWants) {
+        // Whoever mistyped is there to be asked again.
+        if card.refused && card.tries_left > 0 && self.options.once {
+            return self.clear(After::Problem(State::PinWrong {
+                tries_left: card.tries_left,
+                asked_again: false,
+            }));
         }
-        self.actions
-            .push_back(Action::Order(Order::AskPin { source }));
+        match self.options.askable.question(card) {
+            Ok((said, source)) => {
+                for state in said {
+                    self.say(state);
+                }
+                self.actions
+                    .push_back(Action::Order(Order::AskPin { source }));
+            }
+            Err(state) => self.clear(After::Problem(state)),
+        }
     }
 }

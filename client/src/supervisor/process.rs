@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
@@ -22,19 +22,14 @@ pub(crate) struct WorkerProcess {
 }
 
 impl WorkerProcess {
-    /// Starts this very program as the worker of one token, with a PIN if one was given.
+    /// Starts this very program as the worker of one token.
     ///
     /// The kernel kills the worker when the calling *thread* ends (PR_SET_PDEATHSIG), so
     /// this must be the main one.
     ///
     /// # Errors
     /// What the system says.
-    pub(crate) fn start(
-        reader: String,
-        token: Ident,
-        grace: u64,
-        pin: Option<&OwnedFd>,
-    ) -> io::Result<WorkerProcess> {
+    pub(crate) fn start(reader: String, token: Ident, grace: u64) -> io::Result<WorkerProcess> {
         let (channel, theirs) = Channel::pair()?;
         let mut child = Command::new("/proc/self/exe")
             .arg0("tokenvpn")
@@ -48,8 +43,7 @@ impl WorkerProcess {
             supervisor: Pid::this().as_raw(),
             grace,
         };
-        let pin: Vec<_> = pin.iter().map(|fd| fd.as_fd()).collect();
-        if let Err(error) = channel.send(&order, &pin) {
+        if let Err(error) = channel.send(&order, &[]) {
             let _ = child.kill();
             let _ = child.wait();
             return Err(error);
@@ -79,6 +73,12 @@ impl WorkerProcess {
     }
 }
 
+impl AsFd for WorkerProcess {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+}
+
 /// SIGKILL, and wait: nothing of the worker is left after this.
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
@@ -93,7 +93,7 @@ impl Drop for WorkerProcess {
 ///
 /// # Errors
 /// The kernel refuses.
-pub(super) fn adopt_orphans() -> io::Result<()> {
+pub(crate) fn adopt_orphans() -> io::Result<()> {
     Ok(prctl::set_child_subreaper(true)?)
 }
 

@@ -51,11 +51,13 @@ pub(crate) enum Doing {
     Supervise,
     StartWorker,
     HearSupervisor,
+    HearWorker,
     TellRemoval,
     AskPin,
     AddPeer,
     StartPackets,
     CarryPackets,
+    AskGateways,
     UseTerminal,
 }
 

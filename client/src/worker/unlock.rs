@@ -35,7 +35,6 @@ pub(super) fn unlock(
     supervisor: Pid,
     reader: &str,
     ident: Ident,
-    given: Option<OwnedFd>,
 ) -> Result<Unlocked, End> {
     let mut token = Token::open(reader).map_err(card_end)?;
     if token.ident() != ident {
@@ -43,10 +42,7 @@ pub(super) fn unlock(
     }
     tracing::debug!(token = %ident, reader, "the token is ours");
     check_label(&mut token)?;
-    let bytes = match given {
-        Some(descriptor) => read_with_given(&mut token, supervisor, descriptor)?,
-        None => read_with_asked(&mut token, channel, supervisor)?,
-    };
+    let bytes = read(&mut token, channel, supervisor)?;
     tracing::debug!(bytes = bytes.len(), "the profile is read");
     // The reset takes back what the PIN allowed.
     drop(token);
@@ -70,6 +66,32 @@ fn check_label(token: &mut Token) -> Result<(), End> {
     check_now(not_after, clock::unix_time()).map_err(End::Failed)
 }
 
+/// Asks until the card accepts, each typed PIN tried once. Whether to ask at all is the
+/// supervisor's to say.
+fn read(token: &mut Token, channel: &Channel, supervisor: Pid) -> Result<Zeroizing<Vec<u8>>, End> {
+    let mut refused = false;
+    loop {
+        let needed = Report::PinNeeded {
+            tries_left: token.tries_left().map_err(card_end)?,
+            refused,
+            pinpad: token.has_pinpad().map_err(card_end)?,
+        };
+        channel.send(&needed, &[]).map_err(|_| End::Unwanted)?;
+        let source = match channel.receive_order(Wait::Forever)? {
+            (Order::AskPin { source }, _) => source,
+            (Order::UsePin, mut descriptors) => {
+                let descriptor = descriptors.pop().ok_or(Fault::NoDescriptors)?;
+                return read_with_given(token, supervisor, descriptor);
+            }
+            _ => return Err(Fault::NoPinOrder.into()),
+        };
+        match read_with_typed(token, channel, supervisor, source)? {
+            Err(CardError::PinWrong { .. }) => refused = true,
+            read => return read.map_err(card_end),
+        }
+    }
+}
+
 /// A PIN that nobody typed: one try, and only if no try was lost before.
 fn read_with_given(
     token: &mut Token,
@@ -88,44 +110,24 @@ fn read_with_given(
     token.read_profile(pin).map_err(card_end)
 }
 
-/// Asks until the card accepts, each typed PIN tried once. Whether to ask at all is the
-/// supervisor's to say.
-fn read_with_asked(
+/// A PIN that a person types: one try.
+fn read_with_typed(
     token: &mut Token,
     channel: &Channel,
     supervisor: Pid,
-) -> Result<Zeroizing<Vec<u8>>, End> {
-    let mut refused = false;
-    loop {
-        let needed = Report::PinNeeded {
-            tries_left: token.tries_left().map_err(card_end)?,
-            refused,
-            pinpad: token.has_pinpad().map_err(card_end)?,
-        };
-        channel.send(&needed, &[]).map_err(|_| End::Unwanted)?;
-        let (Order::AskPin { source }, _) = channel.receive_order(Wait::Forever)? else {
-            return Err(Fault::NoPinOrder.into());
-        };
-        let read = match source {
-            Source::Pinpad => {
-                hardening::die_with_parent(supervisor)?;
-                token.read_profile_by_pinpad()
-            }
-            source => {
-                // At the prompt the end of the supervisor must not kill: the echo has to
-                // come back, and a window to go.
-                hardening::outlive_parent()?;
-                let tries_left = token.tries_left().map_err(card_end)?;
-                let pin = ask(channel, token.ident(), tries_left, source)?;
-                hardening::die_with_parent(supervisor)?;
-                token.read_profile(pin)
-            }
-        };
-        match read {
-            Err(CardError::PinWrong { .. }) => refused = true,
-            read => return read.map_err(card_end),
-        }
+    source: Source,
+) -> Result<Result<Zeroizing<Vec<u8>>, CardError>, End> {
+    if source == Source::Pinpad {
+        hardening::die_with_parent(supervisor)?;
+        return Ok(token.read_profile_by_pinpad());
     }
+    // At the prompt the end of the supervisor must not kill: the echo has to come back, and a
+    // window to go.
+    hardening::outlive_parent()?;
+    let tries_left = token.tries_left().map_err(card_end)?;
+    let pin = ask(channel, token.ident(), tries_left, source)?;
+    hardening::die_with_parent(supervisor)?;
+    Ok(token.read_profile(pin))
 }
 
 fn ask(channel: &Channel, ident: Ident, tries_left: u8, source: Source) -> Result<Pin, End> {

@@ -1,9 +1,14 @@
 //! What `doctor` says of its findings, and what to do about them.
 
+use std::net::SocketAddr;
+
+use tokenvpn_common::endpoint::Endpoint;
+
 use super::{count, list, minute, tries};
 use crate::doctor::residue::Trace;
-use crate::doctor::{Finding, Verdict};
-use crate::words::printable;
+use crate::doctor::{Finding, NoAnswer, Others, Verdict};
+use crate::message::TRIAL_TIME;
+use crate::words::{Failure, code, printable};
 
 /// All findings, one a line, with what to do below those that need something done.
 pub(crate) fn findings(findings: &[Finding]) -> String {
@@ -108,6 +113,31 @@ pub(crate) fn found(finding: &Finding) -> String {
             format!("{interface} is running and not connected: {state}")
         }
         F::GatewayUnchecked => "not tried: where it is stands behind the token's PIN".into(),
+        F::GatewayAnswers {
+            endpoint,
+            address,
+            round_trip_ms,
+        } => {
+            let place = place(endpoint, address);
+            format!("{place} answered the token in {round_trip_ms} ms")
+        }
+        F::NoAnswer {
+            endpoint,
+            address,
+            why,
+            ..
+        } => {
+            let place = place(endpoint, address);
+            match why {
+                NoAnswer::Silent => {
+                    format!("{place} has not answered within {} s", TRIAL_TIME.as_secs())
+                }
+                NoAnswer::Refused => format!("nobody listens at {place}"),
+                NoAnswer::Unsent { reason } => format!("{place} cannot be reached: {reason}"),
+            }
+        }
+        F::GatewayUnresolved { name, .. } => format!("the name {name} cannot be looked up"),
+        F::GatewaysUntried(failure) => format!("not tried: {}", failure.what),
         F::Tidy => "nothing is left of an earlier run".into(),
         F::Left(left) => trace(left),
     };
@@ -149,7 +179,45 @@ pub(crate) fn remedy(finding: &Finding) -> Option<String> {
         F::NarrowWayOut { .. } => "use another network, or have a smaller MTU invited".into(),
         F::NoWayOut => "is this computer on a network? see: ip route".into(),
         F::NotConnected { .. } => "see what tokenvpn up says; is UDP let out here?".into(),
-        F::GatewayUnchecked => "tokenvpn up tries it; run doctor again meanwhile".into(),
+        F::GatewayUnchecked => "try it, with the PIN: tokenvpn doctor --gateways".into(),
+        F::NoAnswer {
+            why: NoAnswer::Silent,
+            others: Others::Silent,
+            ..
+        } => "UDP may be blocked here (try another network), the gateway may be down, this \
+              computer's clock may be wrong, or the token is no longer enrolled there (ask your \
+              administrator)"
+            .into(),
+        F::NoAnswer {
+            why: NoAnswer::Silent,
+            others: Others::AnotherGatewayAnswers,
+            ..
+        } => "another gateway answers, so UDP gets out: this one may be down, or no longer know \
+              the token; ask your administrator"
+            .into(),
+        F::NoAnswer {
+            why: NoAnswer::Silent,
+            others: Others::SameGatewayAnswers,
+            ..
+        } => "its gateway answers elsewhere, so it knows the token: only this way to it is \
+              closed; ask your administrator"
+            .into(),
+        F::NoAnswer {
+            why: NoAnswer::Refused,
+            ..
+        } => "the gateway does not run there, or on another port: ask your administrator".into(),
+        F::NoAnswer {
+            why: NoAnswer::Unsent { .. },
+            address,
+            ..
+        } => format!(
+            "this computer has no way there, or its own firewall forbids it; see: ip route get {}",
+            address.ip()
+        ),
+        F::GatewayUnresolved { name, .. } => {
+            format!("is a name server within reach? see: getent hosts {name}")
+        }
+        F::GatewaysUntried(failure) => printable(&failure.hint),
         F::Left(Trace::Interface { .. }) => {
             "whose is it? see: ip -d link; tokenvpn up --interface takes another name".into()
         }
@@ -166,8 +234,32 @@ pub(crate) fn remedy(finding: &Finding) -> Option<String> {
         | F::Clock { .. }
         | F::WayOut { .. }
         | F::Connected { .. }
+        | F::GatewayAnswers { .. }
         | F::Tidy => return None,
     })
+}
+
+/// An endpoint as the profile has it, and where that is.
+fn place(endpoint: &Endpoint, address: &SocketAddr) -> String {
+    match endpoint {
+        Endpoint::Host { .. } => format!("{endpoint} ({})", address.ip()),
+        Endpoint::Address(_) => endpoint.to_string(),
+    }
+}
+
+/// The PIN was right, and what comes next takes a moment.
+pub(crate) fn asking_gateways(addresses: usize) -> String {
+    let addresses = match addresses {
+        1 => "1 address".into(),
+        addresses => format!("{addresses} addresses"),
+    };
+    let seconds = TRIAL_TIME.as_secs();
+    format!("Asking at {addresses} whether a gateway answers, for {seconds} s at most…")
+}
+
+/// Somebody has ended the trial before its time.
+pub(crate) fn interrupted_trial() -> Failure {
+    Failure::new(code::OTHER, "it was ended", "start it again to ask them")
 }
 
 /// Everything of ours on this computer.

@@ -41,11 +41,13 @@ fn failed(doing: Doing) -> &'static str {
         Doing::Supervise => "the supervisor cannot wait",
         Doing::StartWorker => "the worker does not start",
         Doing::HearSupervisor => "the supervisor cannot be heard",
+        Doing::HearWorker => "the worker cannot be heard",
         Doing::TellRemoval => "a removal could not be told",
         Doing::AskPin => "the PIN cannot be asked",
         Doing::AddPeer => "the gateway cannot be a peer",
         Doing::StartPackets => "the packet loop does not start",
         Doing::CarryPackets => "the packet loop ended",
+        Doing::AskGateways => "the gateways cannot be asked",
         Doing::UseTerminal => "the terminal cannot be used",
     }
 }

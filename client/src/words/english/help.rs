@@ -51,6 +51,12 @@ pub(crate) mod status {
 }
 
 pub(crate) mod doctor {
+    pub(crate) const GATEWAYS: &str =
+        "Ask the gateways of a token, with its PIN, whether they answer it";
+    pub(crate) const GATEWAYS_MORE: &str = "Each of their addresses has five seconds for the first two messages of a \
+         tunnel. No tunnel is made; a gateway takes this computer for the token's place until it \
+         is heard from elsewhere. While `tokenvpn up` has a token, its gateway is told instead, and \
+         no PIN is asked.";
     pub(crate) const RESIDUE: &str =
         "Look instead for anything that tokenvpn has left on this computer";
 }
