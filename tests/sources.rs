@@ -3,14 +3,16 @@
 
 use std::fs;
 
+use nix::sys::signal::Signal;
 use rig::{
-    Card, Host, Invocation, Pty, Scene, Up, World,
-    card::PIN,
+    Card, Host, Invocation, Keypad, Pty, Scene, Up, World,
+    card::{PIN, Slot},
     client::PIN_FD,
     programs,
     scene::{self, SERVER},
     wait::{self, SOON},
 };
+use tokenvpn_common::token::Label;
 
 const WRONG: &str = "654321";
 
@@ -18,7 +20,7 @@ const WRONG: &str = "654321";
 struct Desk {
     card: Card,
     computer: Host,
-    _world: World,
+    world: World,
 }
 
 impl Desk {
@@ -36,7 +38,7 @@ impl Desk {
         Desk {
             card,
             computer,
-            _world: world,
+            world,
         }
     }
 
@@ -294,6 +296,112 @@ fn whoever_pulls_the_token_closes_pinentry() {
     wait::until_true("nothing is left", SOON, || {
         desk.computer.processes_of(&programs::client()).is_empty()
     });
+}
+
+#[test]
+fn on_a_reader_with_keys_the_pin_is_typed_there_and_each_entry_is_one_try() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let up = desk.start(keypad.of(desk.up()));
+    let asked = up.await_state("pin");
+    assert_eq!(
+        (&asked["source"], &asked["tries_left"]),
+        (&"pinpad".into(), &3.into())
+    );
+    desk.tried(0, 0);
+    keypad.press(WRONG);
+    assert_eq!(up.await_state("pin_wrong")["tries_left"], 2);
+    assert_eq!(up.await_state("pin")["source"], "pinpad");
+    desk.tried(1, 0);
+    keypad.press(PIN);
+    up.await_state(READ);
+    desk.tried(2, 1);
+    desk.computer.tokenvpn(&["down"]).ok();
+
+    // Its cancel key is no try.
+    let up = desk.start(keypad.of(desk.up()));
+    up.await_state("pin");
+    keypad.cancel();
+    up.await_state("pin_cancelled");
+    assert_eq!(up.process().exit_code(SOON), 4);
+    desk.tried(2, 1);
+}
+
+/// Nobody can type YES on keys: the last try is for the terminal.
+#[test]
+fn the_last_try_is_never_made_on_a_reader_s_keys() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let pty = Pty::open();
+    let up = desk.computer.tokenvpn(&["up"]).on(&pty);
+    let up = desk.start(keypad.of(up));
+    pty.expect("3 tries left: type it on the reader.");
+    keypad.press(WRONG);
+    pty.expect("Wrong PIN. 2 tries left.");
+    pty.expect("2 tries left: type it on the reader.");
+    keypad.press(WRONG);
+    pty.expect("Wrong PIN. 1 try left.");
+    pty.expect("One try left");
+    pty.expect("Type YES");
+    desk.tried(2, 0);
+    pty.type_line("YES");
+    desk.computer.type_pin(&pty, PIN);
+    pty.expect("Connecting to");
+    desk.tried(3, 1);
+    up.process().signal(Signal::SIGTERM);
+    assert_eq!(up.process().exit_code(SOON), 0);
+}
+
+#[test]
+fn whoever_pulls_the_token_ends_the_question_on_its_reader() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let up = desk.start(keypad.of(desk.up()));
+    up.await_state("pin");
+    desk.card.remove();
+    up.await_state("token_removed");
+    wait::until_true("no worker is left", SOON, || up.worker().is_none());
+    desk.tried(0, 0);
+    desk.card.insert();
+    up.await_state("pin");
+    keypad.press(PIN);
+    up.await_state(READ);
+    desk.tried(1, 1);
+    desk.computer.tokenvpn(&["down"]).ok();
+}
+
+#[test]
+fn a_pin_on_a_descriptor_waits_for_the_first_token_that_asks_for_one() {
+    let desk = Desk::new();
+    desk.card.remove();
+    let mut profile = scene::profile("192.0.2.1:51820", None);
+    profile.issued = "2026-01-01T00:00:00Z".parse().expect("a time");
+    profile.not_after = Some("2026-01-31".parse().expect("a day"));
+    let label = Label::of(&profile).encode().expect("it fits");
+    let expired = Card::new(&desk.world, "expired");
+    expired.connect(&desk.computer);
+    expired.insert();
+    let profile = profile.encode().expect("it fits");
+    expired.write(&desk.computer, &profile, Some(&label));
+    expired.connect_to(&desk.computer, Slot::Second);
+    expired.insert();
+    desk.computer.await_token(&expired.ident());
+
+    // On a terminal it waits for another token, and nobody is asked for its PIN.
+    let pty = Pty::open();
+    let number = PIN_FD.to_string();
+    let up = desk.computer.tokenvpn(&["up", "--pin-fd", &number]);
+    let up = desk.start(up.text_on(PIN_FD, PIN).on(&pty));
+    pty.expect("expired on 2026-01-31");
+    expired.remove();
+    pty.expect("Waiting for a token");
+    desk.card.insert();
+    pty.expect("Connecting to");
+    desk.tried(1, 1);
+    assert_eq!(expired.counts().pins, 0);
+    assert!(!pty.screen().all().contains("PIN for"));
+    up.process().signal(Signal::SIGTERM);
+    assert_eq!(up.process().exit_code(SOON), 0);
 }
 
 #[test]

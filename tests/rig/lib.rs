@@ -23,6 +23,7 @@ pub mod flood;
 pub mod gateway;
 pub mod host;
 pub mod kernel;
+pub mod keypad;
 mod log_lines;
 pub mod memory;
 pub mod process;
@@ -55,6 +56,7 @@ pub use flood::Flood;
 pub use gateway::Gateway;
 pub use host::Host;
 pub use kernel::Kernel;
+pub use keypad::Keypad;
 pub use process::{Finished, Invocation, Process};
 pub use pty::Pty;
 #[cfg(target_arch = "x86_64")]

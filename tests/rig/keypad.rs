@@ -1,0 +1,65 @@
+//! A reader with keys of its own, on which a PIN is typed that no program sees.
+//!
+//! No virtual reader has keys. So a small library answers the program in place of the smart-card
+//! library what such a reader would, and sends to the card what is typed.
+
+use std::{fs, path::PathBuf};
+
+use crate::{
+    host::Host,
+    process::Invocation,
+    wait::{self, SOON},
+    wall_clock,
+};
+
+const SOURCE: &str = include_str!("keypad.c");
+
+/// The keys of a host's reader.
+#[derive(Debug)]
+pub struct Keypad {
+    path: PathBuf,
+    library: PathBuf,
+}
+
+impl Keypad {
+    /// Keys that nobody has pressed.
+    ///
+    /// # Panics
+    /// If there is no C compiler.
+    #[track_caller]
+    pub fn new(host: &Host) -> Keypad {
+        Keypad {
+            path: host.dir().join("keypad-typed"),
+            library: wall_clock::compile(host, "keypad", SOURCE),
+        }
+    }
+
+    /// Lets a program, and what it starts, find these keys at every reader.
+    #[must_use]
+    pub fn of(&self, program: Invocation) -> Invocation {
+        program
+            .env("LD_PRELOAD", &self.library)
+            .env("TEST_KEYPAD", &self.path)
+    }
+
+    /// Types a PIN and presses the key that ends it, once the reader asks.
+    ///
+    /// # Panics
+    /// If it does not ask.
+    #[track_caller]
+    pub fn press(&self, pin: &str) {
+        let new = self.path.with_extension("new");
+        fs::write(&new, pin).expect("a file of the host's");
+        fs::rename(&new, &self.path).expect("a file of the host's");
+        wait::until_true("the reader asks", SOON, || !self.path.exists());
+    }
+
+    /// Presses the key that cancels, once the reader asks.
+    ///
+    /// # Panics
+    /// If it does not ask.
+    #[track_caller]
+    pub fn cancel(&self) {
+        self.press("");
+    }
+}
