@@ -5,7 +5,6 @@
 mod forgery;
 
 use std::{
-    fs,
     io::ErrorKind,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     time::Duration,
@@ -104,11 +103,7 @@ impl Place {
         let nodad = if second.contains(':') { "nodad" } else { "" };
         attacker.ip(&format!("address add {second} dev eth0 {nodad}"));
         let gateway = Gateway::init(&machine, setting.from_home, "10.77.0.0/24");
-        let config = machine.path("/etc/tokenvpn/gateway.toml");
-        let text = fs::read_to_string(&config).unwrap();
-        assert!(text.contains("\nworkers = 1\n"), "{text}");
-        let workers = format!("\nworkers = {}\n", setting.workers);
-        fs::write(&config, text.replace("\nworkers = 1\n", &workers)).unwrap();
+        gateway.configure("workers = 1", &format!("workers = {}", setting.workers));
         gateway.start();
         let key = gateway.status().public_key.expect("it has a key");
         Place {

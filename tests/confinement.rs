@@ -45,9 +45,7 @@ fn assert_confined(pid: i32, least_threads: usize) {
 fn gateway(world: &World) -> (Host, Gateway) {
     let host = world.host("gateway");
     let gateway = Gateway::init(&host, "203.0.113.5:51820", "10.77.0.0/24");
-    let config = host.path("/etc/tokenvpn/gateway.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    fs::write(&config, text.replace("workers = 1", "workers = 2")).unwrap();
+    gateway.configure("workers = 1", "workers = 2");
     (host, gateway)
 }
 
@@ -168,8 +166,7 @@ fn a_gateway_that_has_ended_has_left_its_secrets_in_its_state_alone() {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let world = World::new();
         let (host, gateway) = gateway(&world);
-        let text = fs::read_to_string(host.path("/var/lib/tokenvpn/private-key")).unwrap();
-        let key = text.parse::<PrivateKey>().unwrap();
+        let key = gateway.private_key();
         let process = gateway.start();
         let psk = Invitation::from_toml(&gateway.invite("traveller", &[]));
         let psk = psk.unwrap().preshared_key.expect("everybody gets one");
@@ -243,8 +240,7 @@ fn the_shipped_unit_of_the_gateway_exposes_little() {
 fn a_gateway_leaves_neither_its_key_nor_a_core_file_behind() {
     let world = World::new();
     let (host, gateway) = gateway(&world);
-    let text = fs::read_to_string(host.path("/var/lib/tokenvpn/private-key")).unwrap();
-    let key = Quarry::key("private key", text.parse::<PrivateKey>().unwrap().expose());
+    let key = Quarry::key("private key", gateway.private_key().expose());
     let process = gateway.start();
     let found = memory::hunt(process.pid(), &key);
     assert!(!found.sightings.is_empty(), "the scan is blind");

@@ -3,9 +3,9 @@
 use serde_json::Value;
 use tokenvpn_common::{
     clock::UnixTime,
-    invitation::{self, Invitation, InvitationId},
+    invitation::{Enrolment, Invitation, InvitationId, VERSION},
     io::clock,
-    key::{PresharedKey, PrivateKey},
+    key::{PresharedKey, PrivateKey, PublicKey},
 };
 
 use crate::{
@@ -161,7 +161,7 @@ impl Conversation {
 /// Never: its texts are good.
 pub fn invitation() -> Invitation {
     Invitation {
-        version: invitation::VERSION,
+        version: VERSION,
         id: InvitationId::generate(),
         name: "traveller".parse().expect("a good text"),
         valid_until: UnixTime(clock::unix_time().0 + 3600),
@@ -175,4 +175,21 @@ pub fn invitation() -> Invitation {
         mtu: 1420,
         keepalive: 25,
     }
+}
+
+/// What a token with this key would answer to an invitation (both TOML).
+///
+/// # Panics
+/// If it is none.
+#[track_caller]
+pub fn enrolment(invitation: &str, public_key: PublicKey) -> String {
+    let invitation = Invitation::from_toml(invitation).expect("an invitation");
+    let enrolment = Enrolment {
+        version: VERSION,
+        id: invitation.id,
+        name: invitation.name,
+        public_key,
+        serial: 1,
+    };
+    enrolment.to_toml()
 }

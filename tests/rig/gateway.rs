@@ -137,16 +137,36 @@ impl Gateway {
         self.command(&["enrol"]).stdin(enrolment).ok();
     }
 
+    /// Its private key.
+    ///
+    /// # Panics
+    /// If it has none.
+    #[track_caller]
+    pub fn private_key(&self) -> PrivateKey {
+        let file = self.host.path("/var/lib/tokenvpn/private-key");
+        let text = fs::read_to_string(file).expect("the gateway's private key");
+        text.parse().expect("a key in its file")
+    }
+
     /// Its public key.
     ///
     /// # Panics
     /// If it has none.
     #[track_caller]
     pub fn own_key(&self) -> PublicKey {
-        let file = self.host.path("/var/lib/tokenvpn/private-key");
-        let text = fs::read_to_string(file).expect("the gateway's private key");
-        let key: PrivateKey = text.parse().expect("a key in its file");
-        key.public()
+        self.private_key().public()
+    }
+
+    /// Changes its configuration, which a running one does not notice.
+    ///
+    /// # Panics
+    /// If `from` does not stand there.
+    #[track_caller]
+    pub fn configure(&self, from: &str, to: &str) {
+        let file = self.host.path("/etc/tokenvpn/gateway.toml");
+        let text = fs::read_to_string(&file).expect("the gateway's configuration");
+        assert!(text.contains(from), "{from:?} is not in {text}");
+        fs::write(file, text.replace(from, to)).expect("the gateway's configuration");
     }
 
     /// Writes keys into the registry of a gateway that does not run: with `add`, which looks at all

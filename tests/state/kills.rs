@@ -17,7 +17,7 @@ use rig::{
 };
 use tokenvpn_common::key::{PrivateKey, PublicKey};
 
-use super::{ENDPOINT, KEY, Place, ledger::Administrator, load};
+use super::{ENDPOINT, Place, ledger::Administrator, load};
 
 /// Clients that roam all the time.
 const ROAMERS: u8 = 3;
@@ -40,7 +40,7 @@ fn whatever_was_answered_is_there_after_a_kill_at_any_moment() {
         let words = ["add", &name, "--public-key", &key, "--address", &address];
         place.gateway.command(&words).ok();
     }
-    let own_key = own_key(&place);
+    let own_key = place.gateway.own_key();
     let endpoint = ENDPOINT.parse().expect("an endpoint");
     let mut received = 0;
     for kill in 0..kills {
@@ -278,9 +278,4 @@ fn end(place: &Place, run: &Process) {
         kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it runs");
     }
     run.wait(SOON);
-}
-
-fn own_key(place: &Place) -> PublicKey {
-    let text = std::fs::read_to_string(place.machine.path(KEY)).expect("the key file");
-    text.parse::<PrivateKey>().expect("a key").public()
 }

@@ -5,11 +5,8 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use rig::{Dice, Gateway, Invocation};
-use tokenvpn_common::{
-    invitation::{Enrolment, Invitation, VERSION},
-    key::PublicKey,
-};
+use rig::{Dice, Gateway, Invocation, desk::enrolment};
+use tokenvpn_common::key::PublicKey;
 
 /// Whether a name is there, and with which key.
 type Holding = Option<PublicKey>;
@@ -90,16 +87,9 @@ impl Administrator {
             self.unanswered += 1;
             return;
         }
-        let invitation = Invitation::from_toml(&invited.stdout).expect("an invitation");
         let key = crate::fresh_key();
-        let enrolment = Enrolment {
-            version: VERSION,
-            id: invitation.id,
-            name: invitation.name,
-            public_key: key,
-            serial: 1,
-        };
-        let command = gateway.command(&["enrol"]).stdin(enrolment.to_toml());
+        let enrolment = enrolment(&invited.stdout, key);
+        let command = gateway.command(&["enrol"]).stdin(enrolment);
         self.give(command, name, before, Some(key));
     }
 

@@ -3,70 +3,37 @@
 use std::fs;
 
 use rig::{
-    Gateway, Pty, World,
+    Gateway, Pty,
     wait::{self, SOON},
 };
 use serde_json::Value;
-use tokenvpn_common::{invitation::Invitation, key::PrivateKey};
+use tokenvpn_common::invitation::Invitation;
 
-const CONFIG: &str = "/etc/tokenvpn/gateway.toml";
-const ENDPOINT: &str = "203.0.113.5:51820";
+use super::{CONFIG, ENDPOINT, Place, fresh_key};
 
-struct Office {
-    gateway: Gateway,
-    /// Last, so that it goes last.
-    _world: World,
+/// Lets a key in; which one.
+fn add(gateway: &Gateway, name: &str) -> String {
+    let key = fresh_key();
+    gateway.command(&["add", name, "--public-key", &key]).ok();
+    key
 }
 
-impl Office {
-    /// With a gateway that is made and does not run.
-    fn new() -> Office {
-        let world = World::new();
-        let machine = world.host("gateway");
-        Office {
-            gateway: Gateway::init(&machine, ENDPOINT, "10.77.0.0/24"),
-            _world: world,
-        }
-    }
+fn invite(gateway: &Gateway, name: &str) -> Invitation {
+    Invitation::from_toml(&gateway.invite(name, &[])).unwrap()
+}
 
-    fn config(&self) -> String {
-        fs::read_to_string(self.gateway.host().path(CONFIG)).unwrap()
-    }
-
-    fn configure(&self, from: &str, to: &str) {
-        let text = self.config();
-        assert!(text.contains(from), "{from:?} is not in {text}");
-        fs::write(self.gateway.host().path(CONFIG), text.replace(from, to)).unwrap();
-    }
-
-    fn add(&self, name: &str) -> String {
-        let key = PrivateKey::generate().public().to_string();
-        let words = ["add", name, "--public-key", &key];
-        self.gateway.command(&words).ok();
-        key
-    }
-
-    fn invite(&self, name: &str) -> Invitation {
-        Invitation::from_toml(&self.gateway.invite(name, &[])).unwrap()
-    }
-
-    /// The entries of `audit --json`.
-    fn audit(&self, options: &[&str]) -> Vec<Value> {
-        let text = self
-            .gateway
-            .command(&["audit", "--json"])
-            .args(options)
-            .ok();
-        let audit: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(audit["schema"], 1);
-        audit["entries"].as_array().unwrap().clone()
-    }
+/// The entries of `audit --json`.
+fn audit(gateway: &Gateway, options: &[&str]) -> Vec<Value> {
+    let audit = gateway.command(&["audit", "--json"]).args(options).ok();
+    let audit: Value = serde_json::from_str(&audit).unwrap();
+    assert_eq!(audit["schema"], 1);
+    audit["entries"].as_array().unwrap().clone()
 }
 
 #[test]
 fn reload_takes_up_what_invitations_tell() {
-    let office = Office::new();
-    let gateway = &office.gateway;
+    let place = Place::new();
+    let gateway = &place.gateway;
     let reload = || gateway.command(&["reload"]).finish();
     reload().expect_error(3, &["not running"]);
 
@@ -77,18 +44,18 @@ fn reload_takes_up_what_invitations_tell() {
             .stderr
             .contains("Nothing has changed")
     );
-    office.configure(
+    gateway.configure(
         "\"203.0.113.5:51820\"",
         "\"vpn.example:443\", \"203.0.113.5:51820\"",
     );
-    office.configure("routes = []", "routes = [\"10.20.0.0/16\"]");
-    office.configure("dns = []", "dns = [\"10.77.0.1\"]");
-    office.configure("keepalive = 25", "keepalive = 15");
+    gateway.configure("routes = []", "routes = [\"10.20.0.0/16\"]");
+    gateway.configure("dns = []", "dns = [\"10.77.0.1\"]");
+    gateway.configure("keepalive = 25", "keepalive = 15");
     // Nobody has said so yet.
-    assert_eq!(office.invite("before").keepalive, 25);
+    assert_eq!(invite(gateway, "before").keepalive, 25);
     let told = reload().expect_code(0).stderr;
     assert_eq!(told, "Taken up: endpoints, routes, dns, keepalive.\n");
-    let after = office.invite("after");
+    let after = invite(gateway, "after");
     let endpoints: Vec<String> = after.endpoints.iter().map(ToString::to_string).collect();
     assert_eq!(endpoints, ["vpn.example:443", ENDPOINT]);
     assert!(after.allowed_ips.contains(&"10.20.0.0/16".parse().unwrap()));
@@ -104,11 +71,12 @@ fn reload_takes_up_what_invitations_tell() {
 
 #[test]
 fn reload_refuses_what_is_fixed_at_the_start_and_changes_nothing_then() {
-    let office = Office::new();
-    let gateway = &office.gateway;
+    let place = Place::new();
+    let gateway = &place.gateway;
     let process = gateway.start();
-    let good = office.config();
-    let restore = || fs::write(gateway.host().path(CONFIG), &good).unwrap();
+    let config = place.path(CONFIG);
+    let good = fs::read_to_string(&config).unwrap();
+    let restore = || fs::write(&config, &good).unwrap();
     for (from, to, key) in [
         ("mtu = 1420", "mtu = 1400", "mtu"),
         ("10.77.0.0/24", "10.78.0.0/24", "networks"),
@@ -117,29 +85,29 @@ fn reload_refuses_what_is_fixed_at_the_start_and_changes_nothing_then() {
         ("\"tokenvpn-gw\"", "\"other\"", "interface"),
         ("/var/lib/tokenvpn", "/var/lib/other", "state_dir"),
     ] {
-        office.configure(from, to);
-        office.configure("keepalive = 25", "keepalive = 15");
+        gateway.configure(from, to);
+        gateway.configure("keepalive = 25", "keepalive = 15");
         let refused = gateway.command(&["reload"]).finish();
         refused.expect_error(1, &[key, "nothing was changed", "restart"]);
         restore();
     }
-    office.configure("mtu = 1420", "mtu = 99");
+    gateway.configure("mtu = 1420", "mtu = 99");
     let refused = gateway.command(&["reload"]).finish();
     refused.expect_error(2, &["gateway.toml:", "1280"]);
     restore();
-    assert_eq!(office.invite("traveller").keepalive, 25);
+    assert_eq!(invite(gateway, "traveller").keepalive, 25);
     assert!(process.is_running());
 }
 
 #[test]
 fn the_audit_tells_who_did_what_and_when() {
-    let office = Office::new();
-    let gateway = &office.gateway;
+    let place = Place::new();
+    let gateway = &place.gateway;
     let nothing = gateway.command(&["audit"]).ok();
     assert_eq!(nothing, "Nothing was done.\n");
-    let key = office.add("phone");
+    let key = add(gateway, "phone");
     gateway.start();
-    office.invite("traveller");
+    invite(gateway, "traveller");
     gateway.command(&["revoke", "traveller"]).ok();
     gateway.command(&["revoke", "phone"]).ok();
     // What is refused was not done.
@@ -148,7 +116,7 @@ fn the_audit_tells_who_did_what_and_when() {
         .finish()
         .expect_code(1);
 
-    let told = office.audit(&[]);
+    let told = audit(gateway, &[]);
     let done: Vec<_> = told
         .iter()
         .map(|entry| {
@@ -176,27 +144,21 @@ fn the_audit_tells_who_did_what_and_when() {
     }
     let year = |entry: &Value| entry["at"].as_u64().unwrap() / 31_556_952 + 1970;
     let this = year(&told[0]);
-    assert_eq!(
-        office.audit(&["--since", &format!("{this}-01-01")]).len(),
-        4
-    );
-    assert!(
-        office
-            .audit(&["--since", &format!("{}-01-01", this + 2)])
-            .is_empty()
-    );
+    let since = |year: u64| audit(gateway, &["--since", &format!("{year}-01-01")]);
+    assert_eq!(since(this).len(), 4);
+    assert!(since(this + 2).is_empty());
     let wrong = gateway.command(&["audit", "--since", "yesterday"]).finish();
     wrong.expect_error(2, &["--since", "yesterday"]);
     // It is kept.
     gateway.kill();
-    assert_eq!(office.audit(&[]), told);
+    assert_eq!(audit(gateway, &[]), told);
 }
 
 #[test]
 fn status_is_shown_live_until_a_key_is_pressed() {
-    let office = Office::new();
-    let gateway = &office.gateway;
-    office.add("traveller");
+    let place = Place::new();
+    let gateway = &place.gateway;
+    add(gateway, "traveller");
     let watching = ["status", "--watch"];
     gateway
         .command(&watching)
@@ -231,10 +193,10 @@ fn status_is_shown_live_until_a_key_is_pressed() {
 
 #[test]
 fn status_is_told_live_to_programs() {
-    let office = Office::new();
-    let gateway = &office.gateway;
+    let place = Place::new();
+    let gateway = &place.gateway;
     gateway.start();
-    office.add("traveller");
+    add(gateway, "traveller");
     let watch = gateway.command(&["status", "--watch", "--json"]).spawn();
     wait::until_true("two lines", SOON, || {
         watch.stdout().all().lines().count() >= 2
