@@ -8,9 +8,10 @@
 mod asking;
 mod choosing;
 mod removal;
+mod reporting;
+mod resolving;
 
-use std::collections::{BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -21,21 +22,13 @@ use tokenvpn_common::token::Ident;
 pub(crate) use self::asking::{Askable, CardWants};
 use self::removal::Frozen;
 pub(crate) use self::removal::{Fenced, OnRemoval};
+pub(crate) use self::resolving::{MAX_CANDIDATES, endpoints};
 use crate::message::{Candidate, Order, Report, Summary};
 use crate::net::fence;
-use crate::words::{Choice, Connection, Failure, Fault, Move, SOON_DAYS, State, code};
+use crate::words::{Choice, Failure, Fault, State, code};
 
 /// How often a busy token is asked again.
 const BUSY_RETRY: Duration = Duration::from_secs(3);
-
-/// How often host names are looked up again.
-const RESOLVE_RETRY: Duration = Duration::from_secs(5);
-
-/// How often they are while the gateways that are known do not answer.
-const RESOLVE_AGAIN: Duration = Duration::from_secs(30);
-
-/// Most candidates, those found later included.
-pub(crate) const MAX_CANDIDATES: usize = 256;
 
 /// How long to leave the smart-card service alone after it broke off.
 const WATCH_RETRY: Duration = Duration::from_secs(1);
@@ -521,219 +514,6 @@ impl Lifecycle {
         self.options.once || !self.options.askable.terminal
     }
 
-    fn reported(&mut self, now: Now, wall: UnixTime, report: Report) {
-        if self.held().is_none() {
-            return;
-        }
-        match (&self.phase, report) {
-            (_, Report::TokenGone) => self.said_to_be_gone(now),
-            // Our own watch hears of it too, but perhaps later.
-            (_, Report::Failed(State::NoService)) => self.watch_lost(now),
-            (_, Report::Failed(state)) => self.clear(After::Problem(state)),
-            (_, Report::Peers(_)) => {}
-            (
-                Phase::Unlocking(held, _),
-                Report::PinNeeded {
-                    tries_left,
-                    refused,
-                    pinpad,
-                },
-            ) => {
-                self.pin_needed(CardWants {
-                    token: held.token,
-                    tries_left,
-                    refused,
-                    pinpad,
-                });
-            }
-            (Phase::Unlocking(held, _), Report::Unlocked(summary)) => {
-                let held = held.clone();
-                self.unlocked(now, wall, held, summary);
-            }
-            (Phase::Carrying(_, _, candidates), Report::Connecting { candidate }) => {
-                let count = candidates.len();
-                match candidates.get(candidate).cloned() {
-                    Some(Candidate {
-                        endpoint, address, ..
-                    }) => self.say(State::Connecting {
-                        endpoint,
-                        address,
-                        index: candidate + 1,
-                        count,
-                    }),
-                    None => self.abort(Fault::WorkerNamesNoGateway),
-                }
-            }
-            (Phase::Carrying(..), Report::Unreachable) => {
-                self.say(State::Unreachable {
-                    now: wall,
-                    unresolved: Vec::new(),
-                });
-                self.resolve_again(now);
-            }
-            (
-                Phase::Carrying(..),
-                Report::Connected {
-                    candidate,
-                    round_trip_ms,
-                },
-            ) => match self.connection(candidate, round_trip_ms) {
-                Some(connection) => {
-                    self.ready_until = None;
-                    self.resolve_at = None;
-                    self.say(State::Up(Box::new(connection)));
-                }
-                None => self.abort(Fault::WorkerNamesNoGateway),
-            },
-            (
-                Phase::Carrying(..),
-                Report::Moved {
-                    candidate,
-                    round_trip_ms,
-                    silent_ms,
-                },
-            ) => match self.connection(candidate, round_trip_ms) {
-                Some(connection) => self.moved(connection, silent_ms),
-                None => self.abort(Fault::WorkerNamesNoGateway),
-            },
-            (Phase::Carrying(..), Report::Silent) => self.resolve_again(now),
-            (Phase::Carrying(..), Report::Lost) => {
-                self.say(State::Lost);
-                self.resolve_again(now);
-            }
-            (Phase::Carrying(..), Report::Roamed) => self.say(State::Roamed),
-            (_, _) => self.abort(Fault::WorkerOutOfTurn),
-        }
-    }
-
-    fn unlocked(&mut self, now: Now, wall: UnixTime, held: Held, summary: Box<Summary>) {
-        if let Some(not_after) = summary.not_after {
-            if not_after < wall {
-                let expired = State::Expired {
-                    not_after,
-                    now: wall,
-                };
-                return self.clear(After::Problem(expired));
-            }
-            if not_after.days_since(wall) < SOON_DAYS {
-                self.say(State::ExpiresSoon {
-                    not_after,
-                    now: wall,
-                });
-            }
-            self.expiry_check = Some(next_check(now, wall, not_after));
-        }
-        self.ready_until = self.options.ready_timeout.map(|timeout| now + timeout);
-        self.resolve(held, summary, true);
-    }
-
-    /// What a session with this candidate is; `None` if there is no such candidate.
-    fn connection(&self, candidate: usize, round_trip_ms: Option<u64>) -> Option<Connection> {
-        let Phase::Carrying(_, summary, candidates) = &self.phase else {
-            return None;
-        };
-        let found = candidates.get(candidate)?;
-        Some(Connection {
-            name: summary.name.clone(),
-            interface: self.interface.clone(),
-            endpoint: found.endpoint.clone(),
-            address: found.address,
-            round_trip_ms,
-            addresses: summary.addresses.clone(),
-            routes: summary.allowed_ips.clone(),
-            dns: summary.dns.clone(),
-        })
-    }
-
-    /// The session goes on elsewhere; what lasts is that it is up.
-    fn moved(&mut self, connection: Connection, silent_ms: Option<u64>) {
-        let up = State::Up(Box::new(connection.clone()));
-        match std::mem::replace(&mut self.shown, up) {
-            State::Up(before) => self.say(State::Moved(Box::new(Move {
-                from: before.endpoint,
-                to: connection.endpoint,
-                address: connection.address,
-                seconds: silent_ms.map(|millis| Duration::from_millis(millis).as_secs_f64()),
-            }))),
-            _ => self.abort(Fault::WorkerMovedWithoutSession),
-        }
-    }
-
-    /// The gateways' names may lead elsewhere now: looks them up again, now and then until
-    /// there is a session.
-    fn resolve_again(&mut self, now: Now) {
-        let Phase::Carrying(_, summary, _) = &self.phase else {
-            return;
-        };
-        let endpoints = endpoints(summary);
-        if !hosts(&endpoints).is_empty() && self.resolve_at.is_none_or(|at| at <= now) {
-            self.resolve_at = Some(now + RESOLVE_AGAIN);
-            self.actions.push_back(Action::Resolve(endpoints));
-        }
-    }
-
-    /// Names were looked up again: what is new is tried too.
-    fn resolved_again(&mut self, found: Vec<Candidate>) {
-        let Phase::Carrying(_, summary, candidates) = &mut self.phase else {
-            return;
-        };
-        let is_new = |new: &Candidate| {
-            let is_it = |c: &Candidate| c.gateway == new.gateway && c.address == new.address;
-            !candidates.iter().any(is_it) && is_outside(new.address.ip(), summary, candidates)
-        };
-        let room = MAX_CANDIDATES.saturating_sub(candidates.len());
-        let more: Vec<_> = found.into_iter().filter(is_new).take(room).collect();
-        if !more.is_empty() {
-            candidates.extend(more.iter().cloned());
-            self.actions
-                .push_back(Action::Order(Order::AddCandidates(more)));
-        }
-    }
-
-    fn resolve(&mut self, held: Held, summary: Box<Summary>, first: bool) {
-        let endpoints = endpoints(&summary);
-        let hosts = hosts(&endpoints);
-        self.phase = Phase::Resolving(held, summary, None);
-        if first && !hosts.is_empty() {
-            self.say(State::Resolving { hosts });
-        }
-        self.actions.push_back(Action::Resolve(endpoints));
-    }
-
-    fn resolved(
-        &mut self,
-        now: Now,
-        wall: UnixTime,
-        mut candidates: Vec<Candidate>,
-        unresolved: Vec<String>,
-    ) {
-        let Phase::Resolving(held, summary, None) = &self.phase else {
-            return self.resolved_again(candidates);
-        };
-        let (held, summary) = (held.clone(), summary.clone());
-        if candidates.is_empty() {
-            let known = matches!(self.shown, State::Unreachable { .. });
-            self.phase = Phase::Resolving(held, summary, Some(now + RESOLVE_RETRY));
-            if !known {
-                self.say(State::Unreachable {
-                    now: wall,
-                    unresolved,
-                });
-            }
-            return;
-        }
-        candidates.truncate(MAX_CANDIDATES);
-        if let Some(networks) = self.networks_to_fence(&summary) {
-            self.actions.push_back(Action::Fence(networks));
-        }
-        self.actions.push_back(Action::Build {
-            summary: (*summary).clone(),
-            candidates: candidates.clone(),
-            fenced: self.options.fenced(),
-        });
-        self.phase = Phase::Building(held, summary, candidates);
-    }
-
     fn built(&mut self, outcome: Result<(), State>) {
         match (outcome, std::mem::replace(&mut self.phase, Phase::Waiting)) {
             (Ok(()), Phase::Building(held, summary, candidates)) => {
@@ -850,35 +630,6 @@ fn next_check(now: Now, wall: UnixTime, not_after: UnixTime) -> Now {
     // The profile is valid through its last second.
     let left = Duration::from_secs(not_after.0.saturating_sub(wall.0).saturating_add(1));
     now + left.min(EXPIRY_CHECK)
-}
-
-/// All endpoints, each with its gateway's place.
-pub(crate) fn endpoints(summary: &Summary) -> Vec<(usize, Endpoint)> {
-    let gateways = summary.gateways.iter().enumerate();
-    gateways
-        .flat_map(|(at, gateway)| gateway.endpoints.iter().map(move |e| (at, e.clone())))
-        .collect()
-}
-
-/// Whether datagrams to this address find their way past a tunnel that was made for these
-/// candidates: a network of its that holds the address has to spare the tunnel's datagrams,
-/// as a default route does and any that holds another candidate (see [`crate::net::route`]).
-fn is_outside(address: IpAddr, summary: &Summary, candidates: &[Candidate]) -> bool {
-    let holds = |network: &&IpNet| network.contains(&address);
-    summary.allowed_ips.iter().filter(holds).all(|network| {
-        network.prefix_len() == 0 || candidates.iter().any(|c| network.contains(&c.address.ip()))
-    })
-}
-
-fn hosts(endpoints: &[(usize, Endpoint)]) -> Vec<String> {
-    let hosts: BTreeSet<_> = endpoints
-        .iter()
-        .filter_map(|(_, endpoint)| match endpoint {
-            Endpoint::Host { name, .. } => Some(name.to_string()),
-            Endpoint::Address(_) => None,
-        })
-        .collect();
-    hosts.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,11 @@
 //! A lifecycle, with the world played by the tests.
 
+mod asking;
+mod choosing;
+mod removal;
+mod resolving;
+mod watching;
+
 use tokenvpn_common::key::PrivateKey;
 
 use super::*;
@@ -210,39 +216,6 @@ fn wrong(tries_left: u8, asked_again: bool) -> State {
 }
 
 #[test]
-fn up_waits_for_an_insertion_and_starts_a_worker_on_it() {
-    let mut scene = Scene::attended();
-    assert_eq!(scene.feed(Input::Surveyed(Ok(vec![]))), [waiting()]);
-    let reader = READER.to_owned();
-    assert_eq!(scene.feed(Input::Inserted { reader }), [Action::Survey]);
-    scene.start();
-}
-
-#[test]
-fn a_token_that_is_in_from_the_start_is_looked_at_once() {
-    let mut scene = Scene::attended();
-    let reader = READER.to_owned();
-    assert_eq!(scene.feed(Input::Inserted { reader }), []);
-    scene.start();
-}
-
-#[test]
-fn what_changes_during_a_look_is_looked_at_again() {
-    for change in [
-        removed(),
-        Input::Inserted {
-            reader: "Reader 1".into(),
-        },
-    ] {
-        let mut scene = Scene::attended();
-        assert_eq!(scene.feed(change), []);
-        let seen = Input::Surveyed(Ok(vec![token(READER, 1)]));
-        assert_eq!(scene.feed(seen), [Action::Survey]);
-        scene.start();
-    }
-}
-
-#[test]
 fn the_way_from_pin_to_session() {
     let mut scene = Scene::attended();
     scene.start();
@@ -286,267 +259,6 @@ fn the_way_from_pin_to_session() {
 }
 
 #[test]
-fn a_pull_clears_first_speaks_after_and_waits_for_the_next_insertion() {
-    let mut scene = Scene::attended();
-    scene.start();
-    scene.connect();
-    assert_eq!(scene.feed(removed()), [Action::Clear]);
-    scene.now = scene.now + Duration::from_millis(400);
-    let gone = say(State::TokenRemoved {
-        seconds: 0.4,
-        tunnel: true,
-        closed: false,
-    });
-    assert_eq!(scene.cleared(), [gone, waiting()]);
-    assert_eq!(scene.lifecycle.token(), None);
-    let reader = READER.to_owned();
-    assert_eq!(scene.feed(Input::Inserted { reader }), [Action::Survey]);
-}
-
-#[test]
-fn a_pull_ends_whatever_is_going_on() {
-    let until: [fn(&mut Scene); 4] = [
-        |_| {},
-        |scene| {
-            scene.report(pin_needed(3, false));
-        },
-        |scene| {
-            scene.report(Report::Unlocked(Box::new(summary())));
-        },
-        Scene::connect,
-    ];
-    for go in until {
-        for news in [
-            removed(),
-            Input::Report(Report::TokenGone),
-            Input::WatchLost,
-        ] {
-            let mut scene = Scene::attended();
-            scene.start();
-            go(&mut scene);
-            assert_eq!(scene.feed(news), [Action::Clear]);
-            let said = scene.cleared();
-            assert!(matches!(said[0], Action::Say(State::TokenRemoved { .. })));
-        }
-    }
-}
-
-#[test]
-fn another_reader_s_card_is_none_of_its_business() {
-    let mut scene = Scene::attended();
-    scene.start();
-    scene.connect();
-    let reader = "Reader 1".to_owned();
-    assert_eq!(
-        scene.feed(Input::Inserted {
-            reader: reader.clone()
-        }),
-        []
-    );
-    assert_eq!(scene.feed(Input::Removed { reader }), []);
-}
-
-#[test]
-fn with_once_a_pull_is_the_end() {
-    let mut scene = Scene::new(Options {
-        once: true,
-        askable: TERMINAL,
-        ..Options::default()
-    });
-    scene.start();
-    scene.connect();
-    assert_eq!(scene.feed(removed()), [Action::Clear]);
-    assert_eq!(scene.cleared()[1..], [Action::Exit(code::REMOVED)]);
-}
-
-#[test]
-fn a_lost_watch_is_a_removal_and_is_begun_again() {
-    let mut scene = Scene::attended();
-    scene.start();
-    scene.connect();
-    assert_eq!(scene.feed(Input::WatchLost), [Action::Clear]);
-    assert_eq!(scene.cleared().len(), 1);
-    assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
-    assert_eq!(
-        scene
-            .feed(Input::Surveyed(Ok(vec![token(READER, 1)])))
-            .len(),
-        1
-    );
-}
-
-#[test]
-fn a_service_that_breaks_off_while_the_token_is_read_is_waited_for() {
-    let mut scene = Scene::attended();
-    scene.start();
-    let broken_off = Report::Failed(State::NoService);
-    assert_eq!(scene.report(broken_off), [Action::Clear]);
-    let said = scene.cleared();
-    assert!(matches!(
-        said[..],
-        [Action::Say(State::TokenRemoved { .. })]
-    ));
-    assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
-    let unserved = Input::Surveyed(Err(State::NoService));
-    assert_eq!(scene.feed(unserved), []);
-    assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
-    scene.start();
-}
-
-#[test]
-fn a_watch_that_cannot_be_begun_is_tried_again_whatever_is_wrong() {
-    let state = || State::CardFailed {
-        what: "the card system is upset".into(),
-    };
-    let mut scene = Scene::attended();
-    scene.feed(Input::Surveyed(Ok(vec![])));
-    assert_eq!(scene.feed(Input::WatchFailed(state())), [say(state())]);
-    assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
-    assert_eq!(scene.feed(Input::WatchFailed(state())), []);
-
-    let mut scene = Scene::attended();
-    scene.start();
-    assert_eq!(scene.feed(Input::WatchFailed(state())), [Action::Clear]);
-    assert_eq!(scene.cleared(), [say(state())]);
-    assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
-}
-
-#[test]
-fn a_token_that_only_the_worker_took_for_gone_is_looked_at_again() {
-    let mut scene = Scene::attended();
-    scene.start();
-    assert_eq!(scene.report(Report::TokenGone), [Action::Clear]);
-    scene.cleared();
-    assert_eq!(scene.after(BUSY_RETRY), [Action::Survey]);
-    scene.start();
-    // One that our own watch saw go will be announced.
-    assert_eq!(scene.feed(removed()), [Action::Clear]);
-    scene.cleared();
-    assert_eq!(scene.after(10 * BUSY_RETRY), []);
-}
-
-#[test]
-fn a_token_that_came_while_another_s_pin_was_asked_for_is_used_when_that_goes() {
-    let mut scene = Scene::attended();
-    scene.start();
-    scene.report(pin_needed(3, false));
-    // The first watch tells of the card that is in use, too.
-    assert_eq!(scene.feed(inserted()), []);
-    let reader = "Reader 1".to_owned();
-    assert_eq!(scene.feed(Input::Inserted { reader }), []);
-    assert_eq!(scene.feed(removed()), [Action::Clear]);
-    assert_eq!(scene.cleared()[1..], [Action::Survey]);
-
-    let mut scene = Scene::attended();
-    scene.start();
-    assert_eq!(scene.feed(inserted()), []);
-    assert_eq!(scene.feed(removed()), [Action::Clear]);
-    assert_eq!(scene.cleared()[1..], [waiting()]);
-}
-
-#[test]
-fn no_more_gateways_are_tried_than_there_is_room_for() {
-    let mut scene = Scene::attended();
-    scene.start();
-    let summary = summary();
-    let found = vec![candidates(&summary).remove(0); MAX_CANDIDATES + 1];
-    scene.report(Report::Unlocked(Box::new(summary)));
-    let actions = scene.feed(Input::Resolved {
-        candidates: found,
-        unresolved: Vec::new(),
-    });
-    let [Action::Build { candidates, .. }] = &actions[..] else {
-        panic!("{actions:?}");
-    };
-    assert_eq!(candidates.len(), MAX_CANDIDATES);
-}
-
-#[test]
-fn on_a_terminal_a_wrong_pin_is_asked_again_and_the_last_try_warned_of() {
-    let mut scene = Scene::attended();
-    scene.start();
-    scene.report(pin_needed(3, false));
-    let actions = scene.report(pin_needed(1, true));
-    let pin = State::Pin {
-        token: ident(1),
-        tries_left: 1,
-        source: Source::Terminal,
-    };
-    assert_eq!(
-        actions,
-        [
-            say(wrong(1, true)),
-            say(pin),
-            say(State::PinLast),
-            ask(Source::Terminal)
-        ]
-    );
-    assert_eq!(scene.report(pin_needed(0, true)), [Action::Clear]);
-    assert_eq!(scene.cleared(), [say(State::PinBlocked)]);
-    assert_eq!(scene.feed(removed()), [Action::Survey]);
-}
-
-#[test]
-fn with_once_nobody_is_asked_a_second_time() {
-    let mut scene = Scene::new(Options {
-        once: true,
-        askable: TERMINAL,
-        ..Options::default()
-    });
-    scene.start();
-    assert_eq!(scene.report(pin_needed(2, true)), [Action::Clear]);
-    let wrong = say(wrong(2, false));
-    assert_eq!(scene.cleared(), [wrong, Action::Exit(code::PIN)]);
-}
-
-#[test]
-fn without_a_terminal_nobody_is_asked_at_all() {
-    let mut scene = Scene::new(Options::default());
-    scene.start();
-    assert_eq!(scene.report(pin_needed(3, false)), [Action::Clear]);
-    assert_eq!(
-        scene.cleared(),
-        [say(State::PinMissing), Action::Exit(code::PIN)]
-    );
-}
-
-#[test]
-fn a_token_that_is_back_before_all_is_cleared_is_looked_at() {
-    let mut scene = Scene::attended();
-    scene.start();
-    scene.connect();
-    assert_eq!(scene.feed(removed()), [Action::Clear]);
-    assert_eq!(scene.feed(inserted()), []);
-    let actions = scene.cleared();
-    assert!(matches!(
-        actions[0],
-        Action::Say(State::TokenRemoved { .. })
-    ));
-    assert_eq!(actions[1..], [Action::Survey]);
-    scene.start();
-}
-
-#[test]
-fn a_watch_lost_while_clearing_is_begun_again() {
-    let ends: [fn(&mut Scene); 2] = [
-        |scene| {
-            scene.report(Report::TokenGone);
-        },
-        |scene| {
-            scene.report(Report::Failed(State::PinBlocked));
-        },
-    ];
-    for end in ends {
-        let mut scene = Scene::attended();
-        scene.start();
-        end(&mut scene);
-        assert_eq!(scene.feed(Input::WatchLost), []);
-        scene.cleared();
-        assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
-    }
-}
-
-#[test]
 fn a_token_that_is_changed_for_another_while_a_problem_is_cleared_is_looked_at() {
     let mut scene = Scene::attended();
     scene.start();
@@ -554,19 +266,6 @@ fn a_token_that_is_changed_for_another_while_a_problem_is_cleared_is_looked_at()
     assert_eq!(scene.report(failed), [Action::Clear]);
     assert_eq!(scene.feed(removed()), []);
     assert_eq!(scene.cleared(), [say(State::PinBlocked), Action::Survey]);
-}
-
-#[test]
-fn a_watch_that_cannot_be_begun_while_a_token_is_in_use_ends_that_first() {
-    let mut scene = Scene::attended();
-    scene.start();
-    scene.connect();
-    let failed = Input::WatchFailed(State::NoService);
-    assert_eq!(scene.feed(failed), [Action::Clear]);
-    assert_eq!(
-        scene.cleared(),
-        [say(State::NoService), Action::Exit(code::NO_SERVICE)]
-    );
 }
 
 #[test]
@@ -600,76 +299,6 @@ fn what_is_wrong_with_a_token_ends_up_only_when_nobody_can_change_it() {
         assert_eq!(scene.feed(removed()), [Action::Survey]);
         assert_eq!(scene.feed(Input::Surveyed(Ok(vec![]))), [waiting()]);
     }
-}
-
-#[test]
-fn a_given_pin_that_is_refused_is_the_end_even_on_a_terminal() {
-    for state in [wrong(2, false), State::PinUntried { tries_left: 2 }] {
-        let mut scene = Scene::attended();
-        scene.start();
-        scene.report(Report::Failed(state.clone()));
-        assert_eq!(scene.cleared(), [say(state), Action::Exit(code::PIN)]);
-    }
-}
-
-#[test]
-fn a_busy_token_is_asked_again_without_being_told_again() {
-    let found = || {
-        let reader = READER.into();
-        let token = Err(busy());
-        Input::Surveyed(Ok(vec![Found { reader, token }]))
-    };
-    let mut scene = Scene::attended();
-    assert_eq!(scene.feed(found()), [say(busy())]);
-    assert_eq!(scene.after(BUSY_RETRY), [Action::Survey]);
-    assert_eq!(scene.feed(found()), []);
-    assert_eq!(scene.after(BUSY_RETRY), [Action::Survey]);
-    scene.start();
-}
-
-#[test]
-fn of_two_tokens_the_user_picks_one() {
-    let two = || Input::Surveyed(Ok(vec![token(READER, 1), token("Reader 1", 2)]));
-    let mut scene = Scene::attended();
-    let said = scene.feed(two());
-    assert!(matches!(&said[..], [Action::Say(State::PickToken { tokens })] if tokens.len() == 2));
-    assert_eq!(scene.feed(removed()), [Action::Survey]);
-
-    let mut scene = Scene::new(Options {
-        token: Some(ident(2)),
-        ..Options::default()
-    });
-    let started = Action::Start {
-        reader: "Reader 1".into(),
-        token: ident(2),
-    };
-    assert_eq!(scene.feed(two()), [started]);
-}
-
-#[test]
-fn a_card_that_is_no_token_does_not_stand_in_the_way_of_one() {
-    let mut scene = Scene::new(Options::default());
-    let card = Found {
-        reader: "Reader 1".into(),
-        token: Err(State::UnsupportedCard),
-    };
-    let actions = scene.feed(Input::Surveyed(Ok(vec![card, token(READER, 1)])));
-    assert!(matches!(actions[..], [Action::Start { .. }]));
-}
-
-#[test]
-fn a_token_that_was_not_asked_for_is_left_alone() {
-    let wanted = Some(ident(2));
-    let mut scene = Scene::new(Options {
-        token: wanted,
-        ..Options::default()
-    });
-    let card = Found {
-        reader: "Reader 1".into(),
-        token: Err(State::UnsupportedCard),
-    };
-    let actions = scene.feed(Input::Surveyed(Ok(vec![card, token(READER, 1)])));
-    assert_eq!(actions, [say(State::WaitingToken { token: wanted })]);
 }
 
 #[test]
@@ -717,25 +346,6 @@ fn ready_timeout_ends_the_search_for_a_gateway() {
             Action::Exit(code::NO_GATEWAY)
         ]
     );
-}
-
-#[test]
-fn names_without_an_address_are_looked_up_again() {
-    let mut scene = Scene::attended();
-    scene.start();
-    scene.report(Report::Unlocked(Box::new(summary())));
-    let nothing = || Input::Resolved {
-        candidates: vec![],
-        unresolved: vec!["vpn.example.com".into()],
-    };
-    let said = scene.feed(nothing());
-    assert!(matches!(
-        &said[..],
-        [Action::Say(State::Unreachable { unresolved, .. })] if unresolved.len() == 1
-    ));
-    let again = scene.after(RESOLVE_RETRY);
-    assert!(matches!(again[..], [Action::Resolve(_)]));
-    assert_eq!(scene.feed(nothing()), [], "told once");
 }
 
 #[test]
@@ -831,8 +441,6 @@ fn a_tunnel_that_cannot_be_made_is_the_end() {
     );
 }
 
-mod asking;
-mod removal;
 #[test]
 fn a_session_that_goes_on_elsewhere_is_told_and_stays_up() {
     let mut scene = Scene::attended();
@@ -861,41 +469,4 @@ fn a_session_that_goes_on_elsewhere_is_told_and_stays_up() {
         silent_ms: None,
     });
     assert_eq!(actions, [Action::Clear]);
-}
-
-#[test]
-fn names_are_looked_up_again_when_the_gateway_falls_silent() {
-    let mut scene = Scene::attended();
-    scene.start();
-    let mut named = summary();
-    named.gateways[0].endpoints = vec!["vpn.example.com:51820".parse().unwrap()];
-    named.allowed_ips = vec!["10.0.0.0/8".parse().unwrap()];
-    let at = |address: &str| Candidate {
-        gateway: 0,
-        endpoint: "vpn.example.com:51820".parse().unwrap(),
-        address: address.parse().unwrap(),
-    };
-    scene.report(Report::Unlocked(Box::new(named)));
-    let old = at("203.0.113.5:51820");
-    scene.feed(Input::Resolved {
-        candidates: vec![old.clone()],
-        unresolved: Vec::new(),
-    });
-    scene.feed(Input::Built(Ok(())));
-    scene.report(connected());
-    let asked = scene.report(Report::Silent);
-    assert!(matches!(asked[..], [Action::Resolve(_)]), "{asked:?}");
-    assert_eq!(scene.report(Report::Silent), [], "not all the time");
-    let new = at("203.0.113.6:51820");
-    // Where the tunnel itself leads, its own datagrams would go round and round.
-    let inside = at("10.0.0.6:51820");
-    let actions = scene.feed(Input::Resolved {
-        candidates: vec![inside, old, new.clone()],
-        unresolved: Vec::new(),
-    });
-    assert_eq!(actions, [Action::Order(Order::AddCandidates(vec![new]))]);
-    // While there is no session it goes on.
-    scene.report(Report::Lost);
-    let again = scene.after(RESOLVE_AGAIN);
-    assert!(matches!(again[..], [Action::Resolve(_)]), "{again:?}");
 }

@@ -81,3 +81,62 @@ fn whoever_mistypes_is_asked_again_wherever_that_was() {
         assert!(source(&actions).is_some(), "{actions:?}");
     }
 }
+
+#[test]
+fn on_a_terminal_a_wrong_pin_is_asked_again_and_the_last_try_warned_of() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.report(pin_needed(3, false));
+    let actions = scene.report(pin_needed(1, true));
+    let pin = State::Pin {
+        token: ident(1),
+        tries_left: 1,
+        source: Source::Terminal,
+    };
+    assert_eq!(
+        actions,
+        [
+            say(wrong(1, true)),
+            say(pin),
+            say(State::PinLast),
+            ask(Source::Terminal)
+        ]
+    );
+    assert_eq!(scene.report(pin_needed(0, true)), [Action::Clear]);
+    assert_eq!(scene.cleared(), [say(State::PinBlocked)]);
+    assert_eq!(scene.feed(removed()), [Action::Survey]);
+}
+
+#[test]
+fn with_once_nobody_is_asked_a_second_time() {
+    let mut scene = Scene::new(Options {
+        once: true,
+        askable: TERMINAL,
+        ..Options::default()
+    });
+    scene.start();
+    assert_eq!(scene.report(pin_needed(2, true)), [Action::Clear]);
+    let wrong = say(wrong(2, false));
+    assert_eq!(scene.cleared(), [wrong, Action::Exit(code::PIN)]);
+}
+
+#[test]
+fn without_a_terminal_nobody_is_asked_at_all() {
+    let mut scene = Scene::new(Options::default());
+    scene.start();
+    assert_eq!(scene.report(pin_needed(3, false)), [Action::Clear]);
+    assert_eq!(
+        scene.cleared(),
+        [say(State::PinMissing), Action::Exit(code::PIN)]
+    );
+}
+
+#[test]
+fn a_given_pin_that_is_refused_is_the_end_even_on_a_terminal() {
+    for state in [wrong(2, false), State::PinUntried { tries_left: 2 }] {
+        let mut scene = Scene::attended();
+        scene.start();
+        scene.report(Report::Failed(state.clone()));
+        assert_eq!(scene.cleared(), [say(state), Action::Exit(code::PIN)]);
+    }
+}

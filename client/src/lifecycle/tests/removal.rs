@@ -1,4 +1,4 @@
-//! What the user wants a removal to mean.
+//! The removal of a token, and what the user wants it to mean.
 
 use super::*;
 
@@ -27,6 +27,129 @@ fn gone(closed: bool) -> Action {
         tunnel: true,
         closed,
     })
+}
+
+#[test]
+fn a_pull_clears_first_speaks_after_and_waits_for_the_next_insertion() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.connect();
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    scene.now = scene.now + Duration::from_millis(400);
+    let gone = say(State::TokenRemoved {
+        seconds: 0.4,
+        tunnel: true,
+        closed: false,
+    });
+    assert_eq!(scene.cleared(), [gone, waiting()]);
+    assert_eq!(scene.lifecycle.token(), None);
+    let reader = READER.to_owned();
+    assert_eq!(scene.feed(Input::Inserted { reader }), [Action::Survey]);
+}
+
+#[test]
+fn a_pull_ends_whatever_is_going_on() {
+    let until: [fn(&mut Scene); 4] = [
+        |_| {},
+        |scene| {
+            scene.report(pin_needed(3, false));
+        },
+        |scene| {
+            scene.report(Report::Unlocked(Box::new(summary())));
+        },
+        Scene::connect,
+    ];
+    for go in until {
+        for news in [
+            removed(),
+            Input::Report(Report::TokenGone),
+            Input::WatchLost,
+        ] {
+            let mut scene = Scene::attended();
+            scene.start();
+            go(&mut scene);
+            assert_eq!(scene.feed(news), [Action::Clear]);
+            let said = scene.cleared();
+            assert!(matches!(said[0], Action::Say(State::TokenRemoved { .. })));
+        }
+    }
+}
+
+#[test]
+fn another_reader_s_card_is_none_of_its_business() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.connect();
+    let reader = "Reader 1".to_owned();
+    assert_eq!(
+        scene.feed(Input::Inserted {
+            reader: reader.clone()
+        }),
+        []
+    );
+    assert_eq!(scene.feed(Input::Removed { reader }), []);
+}
+
+#[test]
+fn with_once_a_pull_is_the_end() {
+    let mut scene = Scene::new(Options {
+        once: true,
+        askable: TERMINAL,
+        ..Options::default()
+    });
+    scene.start();
+    scene.connect();
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    assert_eq!(scene.cleared()[1..], [Action::Exit(code::REMOVED)]);
+}
+
+#[test]
+fn a_token_that_is_back_before_all_is_cleared_is_looked_at() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.connect();
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    assert_eq!(scene.feed(inserted()), []);
+    let actions = scene.cleared();
+    assert!(matches!(
+        actions[0],
+        Action::Say(State::TokenRemoved { .. })
+    ));
+    assert_eq!(actions[1..], [Action::Survey]);
+    scene.start();
+}
+
+#[test]
+fn a_token_that_only_the_worker_took_for_gone_is_looked_at_again() {
+    let mut scene = Scene::attended();
+    scene.start();
+    assert_eq!(scene.report(Report::TokenGone), [Action::Clear]);
+    scene.cleared();
+    assert_eq!(scene.after(BUSY_RETRY), [Action::Survey]);
+    scene.start();
+    // One that our own watch saw go will be announced.
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    scene.cleared();
+    assert_eq!(scene.after(10 * BUSY_RETRY), []);
+}
+
+#[test]
+fn a_token_that_came_while_another_s_pin_was_asked_for_is_used_when_that_goes() {
+    let mut scene = Scene::attended();
+    scene.start();
+    scene.report(pin_needed(3, false));
+    // The first watch tells of the card that is in use, too.
+    assert_eq!(scene.feed(inserted()), []);
+    let reader = "Reader 1".to_owned();
+    assert_eq!(scene.feed(Input::Inserted { reader }), []);
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    assert_eq!(scene.cleared()[1..], [Action::Survey]);
+
+    let mut scene = Scene::attended();
+    scene.start();
+    assert_eq!(scene.feed(inserted()), []);
+    assert_eq!(scene.feed(removed()), [Action::Clear]);
+    assert_eq!(scene.cleared()[1..], [waiting()]);
 }
 
 #[test]
@@ -236,28 +359,4 @@ fn what_cannot_be_closed_is_not_begun() {
     assert!(matches!(lifecycle.poll_action(), Some(Action::Say(_))));
     let end = Action::Exit(code::NO_PERMISSION);
     assert_eq!(lifecycle.poll_action(), Some(end));
-}
-
-#[test]
-fn a_service_that_is_restarted_is_waited_for_and_one_that_is_gone_is_not() {
-    let mut scene = Scene::attended();
-    scene.feed(Input::Surveyed(Ok(vec![])));
-    assert_eq!(scene.feed(Input::WatchLost), []);
-    for _ in 0..5 {
-        let again = [Action::Watch, Action::Survey];
-        assert_eq!(scene.after(Duration::from_secs(1)), again);
-        assert_eq!(scene.feed(Input::WatchFailed(State::NoService)), []);
-        let unanswered = Input::Surveyed(Err(State::NoService));
-        assert_eq!(scene.feed(unanswered), []);
-    }
-    scene.after(Duration::from_secs(1));
-    assert_eq!(scene.feed(Input::Surveyed(Ok(vec![]))), []);
-
-    scene.feed(Input::WatchLost);
-    scene.after(Duration::from_secs(11));
-    let actions = scene.feed(Input::WatchFailed(State::NoService));
-    assert_eq!(
-        actions,
-        [say(State::NoService), Action::Exit(code::NO_SERVICE)]
-    );
 }
