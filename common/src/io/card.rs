@@ -4,7 +4,10 @@
 //! next. So it is held exclusively from the first command to the last, and every end,
 //! a panic or a kill included, resets it.
 
+mod error;
+mod holder_name;
 mod pin;
+mod reader;
 
 use std::ffi::{CStr, CString};
 use std::time::Duration;
@@ -15,16 +18,17 @@ use openpgp_card::ocard::StatusBytes;
 use openpgp_card::ocard::data::ExtendedCapabilities;
 use openpgp_card::state::{Open, Transaction};
 use openpgp_card::{Card, Error};
-use pcsc::{Context, Protocols, ReaderState, Scope, ShareMode, State};
+use pcsc::{Context, Scope, ShareMode};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use crate::io::clock;
-use crate::io::holder::{Holder, likely_holders};
-use crate::io::watcher::listed;
 use crate::profile::wire::MAX_OBJECT;
 use crate::token::{Content, Ident, Label};
+pub use error::CardError;
+pub use holder_name::{HolderName, HolderNameError};
 pub use pin::{AdminPin, Pin, PinTextError, ResetCode, Secret};
+pub use reader::readers;
+use reader::{Presence, connect, readers_of};
 
 /// Private-use object 0101: read by anyone, written with the PIN (OpenPGP card 3.4.1 §4.4.1).
 const LABEL: u8 = 1;
@@ -36,118 +40,12 @@ const PROFILE: u8 = 3;
 /// (OpenPGP card 2.2 §4.4.1).
 const ROOM_VERSION_2: usize = 254;
 
-/// How long a card that another program holds is asked for again: a program that was
-/// just killed may still be finishing an exchange.
-const BUSY_PATIENCE: Duration = Duration::from_secs(2);
-const BUSY_PAUSE: Duration = Duration::from_millis(100);
-
 /// How long after a failed exchange to wait for news of a removal (a reader that is polled
 /// needs 400 ms).
 const REMOVAL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tries of a PIN that nobody has mistyped (OpenPGP card 3.4.1 §4.3.1).
 pub const FULL_TRIES: u8 = 3;
-
-/// Why a token cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CardError {
-    /// pcscd does not answer.
-    #[error("no smart-card service answers")]
-    NoService,
-    /// There is no reader, or the one asked for is gone.
-    #[error("there is no card reader")]
-    NoReader,
-    /// The reader is empty.
-    #[error("there is no card in the reader")]
-    NoToken,
-    /// Another program holds the card.
-    #[error("another program holds the card in {reader}")]
-    Busy {
-        /// The reader's name.
-        reader: String,
-        /// Who it may be, most likely first; empty if that cannot be seen.
-        holders: Vec<Holder>,
-    },
-    /// The card was pulled out, however short.
-    #[error("the card was removed")]
-    Removed,
-    /// The service does not let this user in.
-    #[error("the smart-card service refuses this user")]
-    NoPermission,
-    /// The card did not accept the PIN; this cost one try.
-    #[error("wrong PIN, tries left: {tries_left}")]
-    PinWrong {
-        /// Tries until the PIN is blocked, at least 1.
-        tries_left: u8,
-    },
-    /// No try is left.
-    #[error("the PIN is blocked")]
-    PinBlocked,
-    /// Nobody typed the PIN on the reader's keypad, or somebody pressed its cancel key.
-    #[error("no PIN was typed on the reader")]
-    PinCancelled,
-    /// The card did not accept the admin PIN; this cost one try.
-    #[error("wrong admin PIN, tries left: {tries_left}")]
-    AdminPinWrong {
-        /// Tries until the admin PIN is blocked for good, at least 1.
-        tries_left: u8,
-    },
-    /// No try is left for the admin PIN.
-    #[error("the admin PIN is blocked")]
-    AdminPinBlocked,
-    /// The card did not accept the reset code; this cost one try.
-    #[error("wrong reset code, tries left: {tries_left}")]
-    ResetCodeWrong {
-        /// Tries until the reset code is blocked, at least 1.
-        tries_left: u8,
-    },
-    /// The card has no reset code, or no try is left for it.
-    #[error("there is no reset code, or it is blocked")]
-    ResetCodeBlocked,
-    /// The PIN is longer than this card takes; no try was spent.
-    #[error("this card takes PINs of at most {max} bytes")]
-    PinTooLong {
-        /// The longest PIN in bytes.
-        max: u8,
-    },
-    /// Not an OpenPGP card, or one without private-use objects.
-    #[error("this card cannot hold a profile")]
-    Unsupported {
-        /// Which card, if it could be asked.
-        ident: Option<Ident>,
-    },
-    /// More than the card has room for; nothing was written.
-    #[error("{bytes} bytes do not fit, this card has room for {room}")]
-    TooLong {
-        /// How much was to be written.
-        bytes: usize,
-        /// How much fits.
-        room: usize,
-    },
-    /// What was read back is not what was written.
-    #[error("the card did not keep what was written to object 010{object}")]
-    NotKept {
-        /// The object's number.
-        object: u8,
-    },
-    /// Anything else that a card or reader does.
-    #[error("the card does not do as it should: {0}")]
-    Card(String),
-}
-
-impl From<pcsc::Error> for CardError {
-    fn from(error: pcsc::Error) -> CardError {
-        use pcsc::Error as E;
-        match error {
-            E::NoService | E::ServiceStopped | E::CommError => CardError::NoService,
-            E::NoReadersAvailable | E::UnknownReader | E::ReaderUnavailable => CardError::NoReader,
-            E::NoSmartcard => CardError::NoToken,
-            E::RemovedCard => CardError::Removed,
-            E::SecurityViolation | E::NoAccess => CardError::NoPermission,
-            error => CardError::Card(error.to_string()),
-        }
-    }
-}
 
 /// What a card says about itself without a PIN.
 #[derive(Clone, Debug)]
@@ -203,20 +101,6 @@ pub fn list() -> Result<Vec<Seen>, CardError> {
         }
     });
     Ok(seen.collect())
-}
-
-/// The names of all readers, with and without a card.
-///
-/// # Errors
-/// As [`list`].
-pub fn readers() -> Result<Vec<String>, CardError> {
-    let readers = readers_of(&Context::establish(Scope::User)?)?;
-    let names = readers.iter().map(|reader| reader.to_string_lossy());
-    Ok(names.map(String::from).collect())
-}
-
-fn readers_of(context: &Context) -> Result<Vec<CString>, CardError> {
-    Ok(listed(|| context.list_readers_owned())?)
 }
 
 /// The way to a card.
@@ -691,34 +575,6 @@ impl Administered {
     }
 }
 
-/// The name of a card's holder: 1 to 39 printable ASCII characters (object 5B of OpenPGP card
-/// 3.4.1 §4.4.1; the form SURNAME<<FIRST<NAMES is a habit of passports, and not asked for).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HolderName(String);
-
-impl std::str::FromStr for HolderName {
-    type Err = HolderNameError;
-
-    fn from_str(name: &str) -> Result<HolderName, HolderNameError> {
-        let is_printable = |c: char| c.is_ascii_graphic() || c == ' ';
-        match (1..=39).contains(&name.len()) && name.chars().all(is_printable) {
-            true => Ok(HolderName(name.to_owned())),
-            false => Err(HolderNameError),
-        }
-    }
-}
-
-impl std::fmt::Display for HolderName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Not a name that a card keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a card's name has 1 to 39 characters, all of them printable ASCII")]
-pub struct HolderNameError;
-
 /// Whether a card that takes `max` bytes can be asked.
 fn fits(secret: &str, max: u8) -> Result<(), CardError> {
     match secret.len() <= usize::from(max) {
@@ -756,25 +612,6 @@ fn about(card: &mut Card<Open>) -> Result<(Ident, ExtendedCapabilities), Error> 
     Ok((ident, card.extended_capabilities()?))
 }
 
-/// Connects exclusively, with patience.
-fn connect(context: &Context, reader: &CStr) -> Result<pcsc::Card, CardError> {
-    let deadline = clock::now() + BUSY_PATIENCE;
-    loop {
-        match context.connect(reader, ShareMode::Exclusive, Protocols::ANY) {
-            Err(pcsc::Error::SharingViolation) if clock::now() < deadline => {
-                std::thread::sleep(BUSY_PAUSE);
-            }
-            Err(pcsc::Error::SharingViolation) => {
-                return Err(CardError::Busy {
-                    reader: reader.to_string_lossy().into_owned(),
-                    holders: likely_holders(),
-                });
-            }
-            connected => return Ok(connected?),
-        }
-    }
-}
-
 /// Says what is behind a failed exchange. Its own text is worth nothing: every trouble with a
 /// reader looks alike from there, so PC/SC is asked.
 fn explain(presence: Option<&mut Presence>, error: Error) -> CardError {
@@ -787,71 +624,5 @@ fn explain(presence: Option<&mut Presence>, error: Error) -> CardError {
         Ok(true) => CardError::Removed,
         Ok(false) => CardError::Card(error.to_string()),
         Err(error) => error.into(),
-    }
-}
-
-/// What PC/SC said of the reader when the card was taken, to be compared with later.
-struct Presence {
-    context: Context,
-    reader: ReaderState,
-    events: u32,
-}
-
-impl Presence {
-    fn now(context: &Context, reader: &CStr) -> Result<Presence, CardError> {
-        let mut reader = ReaderState::new(reader, State::UNAWARE);
-        context.get_status_change(Duration::ZERO, std::slice::from_mut(&mut reader))?;
-        if !reader.event_state().contains(State::PRESENT) {
-            return Err(CardError::NoToken);
-        }
-        Ok(Presence {
-            context: context.clone(),
-            events: reader.event_count(),
-            reader,
-        })
-    }
-
-    /// Whether the card has been out of the reader, or is so within `patience`.
-    fn is_lost(&mut self, patience: Duration) -> Result<bool, pcsc::Error> {
-        let deadline = clock::now() + patience;
-        loop {
-            // Others using the reader are news too, so the first news need not be ours.
-            self.reader.sync_current_state();
-            let left = deadline.since(clock::now());
-            let news = self
-                .context
-                .get_status_change(left, std::slice::from_mut(&mut self.reader));
-            match news {
-                Err(pcsc::Error::Timeout) => return Ok(false),
-                // A USB token takes its reader along.
-                Err(pcsc::Error::UnknownReader | pcsc::Error::ReaderUnavailable) => {
-                    return Ok(true);
-                }
-                news => news?,
-            }
-            let is_here = self.reader.event_state().contains(State::PRESENT);
-            if !is_here || self.reader.event_count() != self.events {
-                return Ok(true);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_of_the_service_are_told_apart() {
-        for (error, told) in [
-            (pcsc::Error::NoService, CardError::NoService),
-            (pcsc::Error::CommError, CardError::NoService),
-            (pcsc::Error::NoReadersAvailable, CardError::NoReader),
-            (pcsc::Error::NoSmartcard, CardError::NoToken),
-            (pcsc::Error::RemovedCard, CardError::Removed),
-            (pcsc::Error::SecurityViolation, CardError::NoPermission),
-        ] {
-            assert_eq!(CardError::from(error), told);
-        }
     }
 }

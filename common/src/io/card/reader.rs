@@ -1,0 +1,97 @@
+//! What PC/SC tells of the readers: which there are, the way to the card in one, and whether
+//! that is still there.
+
+use std::ffi::{CStr, CString};
+use std::time::Duration;
+
+use pcsc::{Context, Protocols, ReaderState, Scope, ShareMode, State};
+
+use super::CardError;
+use crate::io::clock;
+use crate::io::holder::likely_holders;
+use crate::io::watcher::listed;
+
+/// How long a card that another program holds is asked for again: a program that was
+/// just killed may still be finishing an exchange.
+const BUSY_PATIENCE: Duration = Duration::from_secs(2);
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
+
+/// The names of all readers, with and without a card.
+///
+/// # Errors
+/// As [`super::list`].
+pub fn readers() -> Result<Vec<String>, CardError> {
+    let readers = readers_of(&Context::establish(Scope::User)?)?;
+    let names = readers.iter().map(|reader| reader.to_string_lossy());
+    Ok(names.map(String::from).collect())
+}
+
+pub(super) fn readers_of(context: &Context) -> Result<Vec<CString>, CardError> {
+    Ok(listed(|| context.list_readers_owned())?)
+}
+
+/// Connects exclusively, with patience.
+pub(super) fn connect(context: &Context, reader: &CStr) -> Result<pcsc::Card, CardError> {
+    let deadline = clock::now() + BUSY_PATIENCE;
+    loop {
+        match context.connect(reader, ShareMode::Exclusive, Protocols::ANY) {
+            Err(pcsc::Error::SharingViolation) if clock::now() < deadline => {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            Err(pcsc::Error::SharingViolation) => {
+                return Err(CardError::Busy {
+                    reader: reader.to_string_lossy().into_owned(),
+                    holders: likely_holders(),
+                });
+            }
+            connected => return Ok(connected?),
+        }
+    }
+}
+
+/// What PC/SC said of the reader when the card was taken, to be compared with later.
+pub(super) struct Presence {
+    context: Context,
+    reader: ReaderState,
+    events: u32,
+}
+
+impl Presence {
+    pub(super) fn now(context: &Context, reader: &CStr) -> Result<Presence, CardError> {
+        let mut reader = ReaderState::new(reader, State::UNAWARE);
+        context.get_status_change(Duration::ZERO, std::slice::from_mut(&mut reader))?;
+        if !reader.event_state().contains(State::PRESENT) {
+            return Err(CardError::NoToken);
+        }
+        Ok(Presence {
+            context: context.clone(),
+            events: reader.event_count(),
+            reader,
+        })
+    }
+
+    /// Whether the card has been out of the reader, or is so within `patience`.
+    pub(super) fn is_lost(&mut self, patience: Duration) -> Result<bool, pcsc::Error> {
+        let deadline = clock::now() + patience;
+        loop {
+            // Others using the reader are news too, so the first news need not be ours.
+            self.reader.sync_current_state();
+            let left = deadline.since(clock::now());
+            let news = self
+                .context
+                .get_status_change(left, std::slice::from_mut(&mut self.reader));
+            match news {
+                Err(pcsc::Error::Timeout) => return Ok(false),
+                // A USB token takes its reader along.
+                Err(pcsc::Error::UnknownReader | pcsc::Error::ReaderUnavailable) => {
+                    return Ok(true);
+                }
+                news => news?,
+            }
+            let is_here = self.reader.event_state().contains(State::PRESENT);
+            if !is_here || self.reader.event_count() != self.events {
+                return Ok(true);
+            }
+        }
+    }
+}
