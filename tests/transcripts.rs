@@ -185,28 +185,29 @@ struct Desk {
     card: Card,
 }
 
-/// A new token in the reader, and a gateway that runs.
-fn desk() -> Desk {
-    let scene = Scene::new();
-    let gateway = scene.start_gateway();
-    let card = Card::with_pin(&scene.world, "traveller", PIN);
-    scene.one.start_pcscd();
-    card.connect(&scene.one);
-    card.insert();
-    Desk {
-        scene,
-        gateway,
-        card,
-    }
-}
-
 impl Desk {
-    /// The invitation as a file.
-    fn invitation(&self) -> String {
+    /// A new token in the reader, and a gateway that runs.
+    fn new() -> Desk {
+        let scene = Scene::new();
+        let gateway = scene.start_gateway();
+        let card = Card::with_pin(&scene.world, "traveller", PIN);
+        scene.one.start_pcscd();
+        card.connect(&scene.one);
+        card.insert();
+        Desk {
+            scene,
+            gateway,
+            card,
+        }
+    }
+
+    /// The same with a profile on the token, which the gateway has enrolled.
+    fn issued() -> Desk {
+        let desk = Desk::new();
         let options = ["--route", INNER_NETWORK, "--expires", "2100-01-01"];
-        let file = self.scene.one.dir().join("invitation");
-        fs::write(&file, self.gateway.invite("traveller", &options)).expect("a file");
-        file.to_string_lossy().into_owned()
+        let invitation = desk.gateway.invite("traveller", &options);
+        desk.gateway.enrol(&desk.scene.one.issue(&invitation, PIN));
+        desk
     }
 }
 
@@ -216,7 +217,7 @@ fn first_use() {
         scene,
         gateway,
         card,
-    } = &desk();
+    } = &Desk::new();
     let mut person = Session::at(&scene.one);
     person.run(&["token", "list"], &[], 0);
     person.run(
@@ -254,15 +255,8 @@ fn first_use() {
 
 #[test]
 fn a_wrong_pin() {
-    let desk = desk();
-    let (scene, card) = (&desk.scene, &desk.card);
+    let Desk { scene, card, .. } = &Desk::issued();
     let mut person = Session::at(&scene.one);
-    let invitation = desk.invitation();
-    desk.gateway.enrol(
-        &scene
-            .one
-            .issue(&fs::read_to_string(&invitation).unwrap(), PIN),
-    );
     let (up, pty) = person.start(&["up"]);
     answer_prompt(&pty, "3 tries left: ", "123");
     answer_prompt(&pty, "3 tries left: ", "111111");
@@ -279,15 +273,8 @@ fn a_wrong_pin() {
 
 #[test]
 fn a_token_s_life() {
-    let desk = desk();
-    let (scene, card) = (&desk.scene, &desk.card);
+    let Desk { scene, card, .. } = &Desk::issued();
     let mut person = Session::at(&scene.one);
-    let invitation = desk.invitation();
-    desk.gateway.enrol(
-        &scene
-            .one
-            .issue(&fs::read_to_string(&invitation).unwrap(), PIN),
-    );
     let pin = [("PIN for", PIN)];
     person.run(&["token", "list"], &[], 0);
     person.run(&["token", "show"], &pin, 0);
@@ -311,26 +298,24 @@ fn a_token_s_life() {
 
 #[test]
 fn a_renewal_and_a_second_gateway() {
-    let desk = desk();
-    let (scene, card) = (&desk.scene, &desk.card);
+    let Desk {
+        scene,
+        gateway,
+        card,
+    } = &Desk::issued();
     let mut person = Session::at(&scene.one);
-    let invitation = desk.invitation();
-    desk.gateway.enrol(
-        &scene
-            .one
-            .issue(&fs::read_to_string(&invitation).unwrap(), PIN),
-    );
     let pin = [("PIN for", PIN)];
     let renewal = ["--route", INNER_NETWORK, "--expires", "2101-01-01"];
-    let renewal = desk.gateway.invite("traveller", &renewal);
-    fs::write(&invitation, renewal).unwrap();
+    let file = scene.one.dir().join("invitation");
+    let invitation = file.to_string_lossy();
+    fs::write(&file, gateway.invite("traveller", &renewal)).unwrap();
     person.run(&["token", "renew", &invitation], &pin, 0);
     // The first one cannot add itself.
     person.run(&["token", "add-gateway", &invitation], &pin, 1);
 
     let other = Gateway::init(&scene.two, "198.51.100.20:51820", TUNNEL_NETWORK);
     let options = ["--address", "10.77.0.2", "--expires", "2100-01-01"];
-    fs::write(&invitation, other.invite("traveller", &options)).unwrap();
+    fs::write(&file, other.invite("traveller", &options)).unwrap();
     person.run(&["token", "add-gateway", &invitation], &pin, 0);
     let words = ["token", "edit", "--endpoint", "198.51.100.21:51820"];
     person.run(&words, &pin, 2);

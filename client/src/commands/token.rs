@@ -190,13 +190,17 @@ impl Which {
         self.named.open()
     }
 
-    /// Takes the token and has it unlocked, to put a key on it.
-    fn unlock_for_a_key(&self, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
-        let source = self.pin_source()?;
-        if matches!(source, PinSource::Nobody) {
-            return Err(State::PinMissing.into());
+    /// Takes the token and has it unlocked. If nobody can say its PIN, it is not looked for.
+    fn unlock(&self, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
+        match self.pin_source()? {
+            PinSource::Nobody => Err(State::PinMissing.into()),
+            source => source.unlock(self.open()?, interrupts),
         }
-        let token = source.unlock(self.open()?, interrupts)?;
+    }
+
+    /// The same, to put a key on it.
+    fn unlock_for_a_key(&self, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
+        let token = self.unlock(interrupts)?;
         match token.has_factory_pin() {
             false => Ok(token),
             true => Err(words::factory_pin()),

@@ -3,12 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tokenvpn_common::profile::Profile;
-use tokenvpn_common::token::Content;
 
-use super::content::holds_profile;
 use super::writing::{Draft, sensible_time};
-use super::{Interrupts, Which, failure, invited, print};
+use super::{Interrupts, Which, failure, invited};
 use crate::words::{self, Failure, help};
 
 // Options of `token add-gateway`.
@@ -25,10 +22,7 @@ impl AddGateway {
         let now = sensible_time()?;
         let invitation = invited::read(self.invitation.as_deref(), now)?;
         let interrupts = Interrupts::hold()?;
-        let mut token = self.which.unlock_for_a_key(&interrupts)?;
-        let old = Content::from(Profile::decode(&token.profile().map_err(failure)?));
-        let old = holds_profile(&old)?;
-        invited::check_same(old, &invitation)?;
+        let (mut token, old) = invited::unlock_same(&self.which, &invitation, &interrupts)?;
         let inviting = &invitation.gateway_public_key;
         if old.gateways.iter().any(|g| g.public_key == *inviting) {
             return Err(words::known_gateway());
@@ -40,8 +34,8 @@ impl AddGateway {
             .into_profile(old.private_key.clone(), now, serial)
             .map_err(|error| words::bad_invitation(&error))?;
         let mut left_out = words::shared_lines(&invited);
-        left_out.retain(|line| !words::shared_lines(old).contains(line));
-        let mut profile = old.clone();
+        left_out.retain(|line| !words::shared_lines(&old).contains(line));
+        let mut profile = old;
         (profile.issued, profile.serial) = (now, serial);
         profile.gateways.extend(invited.gateways);
 
@@ -50,9 +44,6 @@ impl AddGateway {
             eprint!("{}", words::not_taken(&words::columns(&left_out)));
         }
         let label = draft.label_after(&token.label().map_err(failure)?)?;
-        let ident = token.ident();
-        let profile = draft.write(token, label)?;
-        eprintln!("{}", words::gateway_added(ident));
-        print(&invited::enrolment(id, profile).to_toml())
+        invited::answer(id, draft, token, label, words::gateway_added)
     }
 }

@@ -8,12 +8,10 @@ use ipnet::IpNet;
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::profile::Profile;
-use tokenvpn_common::token::Content;
 
-use super::content::holds_profile;
-use super::writing::{Draft, sensible_time};
-use super::{Interrupts, PinSource, Which, failure};
-use crate::words::{self, Failure, State, help};
+use super::writing::{Draft, held, sensible_time};
+use super::{Interrupts, Which, failure};
+use crate::words::{self, Failure, help};
 
 // Options of `token edit`. A list that is given replaces the one on the token.
 #[derive(Debug, Args)]
@@ -53,13 +51,8 @@ impl Edit {
     pub(super) fn run(self) -> Result<(), Failure> {
         let now = sensible_time()?;
         let interrupts = Interrupts::hold()?;
-        let source = self.which.pin_source()?;
-        if matches!(source, PinSource::Nobody) {
-            return Err(State::PinMissing.into());
-        }
-        let mut token = source.unlock(self.which.open()?, &interrupts)?;
-        let old = Content::from(Profile::decode(&token.profile().map_err(failure)?));
-        let mut profile = holds_profile(&old)?.clone();
+        let mut token = self.which.unlock(&interrupts)?;
+        let mut profile = held(&mut token)?;
         profile.issued = now;
         profile.serial = profile.serial.saturating_add(1);
         self.apply(&mut profile)?;

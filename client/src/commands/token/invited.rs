@@ -6,9 +6,13 @@ use std::path::Path;
 
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::invitation::{self, Enrolment, Invitation, InvitationId};
+use tokenvpn_common::io::card::Unlocked;
 use tokenvpn_common::profile::Profile;
+use tokenvpn_common::token::Ident;
 use zeroize::Zeroizing;
 
+use super::writing::{self, Draft};
+use super::{Interrupts, Which, print};
 use crate::words::{self, Failure};
 
 /// Reads an invitation that can be used at `now` from a file, or from standard input.
@@ -32,28 +36,45 @@ pub(super) fn read(file: Option<&Path>, now: UnixTime) -> Result<Invitation, Fai
     Ok(invitation)
 }
 
-/// Whether the invitation is for this very key: a name can have several, each with its own
-/// addresses, and no later invitation changes them.
-pub(super) fn check_same(old: &Profile, invitation: &Invitation) -> Result<(), Failure> {
+/// Takes the token that is meant, and the profile on it. The invitation has to be for that very
+/// key: a name can have several, each with its own addresses, and no later invitation changes them.
+pub(super) fn unlock_same(
+    which: &Which,
+    invitation: &Invitation,
+    interrupts: &Interrupts,
+) -> Result<(Unlocked, Profile), Failure> {
+    let mut token = which.unlock_for_a_key(interrupts)?;
+    let old = writing::held(&mut token)?;
     if invitation.name != old.name {
         return Err(words::another_name(&old.name, &invitation.name));
     }
     let [own, invited] = [&old.addresses, &invitation.addresses].map(|nets| words::addresses(nets));
     match own == invited {
-        true => Ok(()),
+        true => Ok((token, old)),
         false => Err(words::another_address(&old.name, &own, &invited)),
     }
 }
 
-/// The answer to the invitation `id`, of which this profile was made.
-pub(super) fn enrolment(id: InvitationId, profile: Profile) -> Enrolment {
-    Enrolment {
+/// Writes what was made of the invitation `id`, says so in these words, and prints the enrolment
+/// that answers it.
+pub(super) fn answer(
+    id: InvitationId,
+    draft: Draft,
+    token: Unlocked,
+    label: Option<Zeroizing<Vec<u8>>>,
+    said: fn(Ident) -> String,
+) -> Result<(), Failure> {
+    let ident = token.ident();
+    let profile = draft.write(token, label)?;
+    eprintln!("{}", said(ident));
+    let enrolment = Enrolment {
         version: invitation::VERSION,
         id,
         public_key: profile.private_key.public(),
         serial: profile.serial,
         name: profile.name,
-    }
+    };
+    print(&enrolment.to_toml())
 }
 
 /// Reads a text, at most one byte more than the longest that an invitation can be.

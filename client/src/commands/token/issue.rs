@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::secrets::{administer, need_terminal};
 use super::writing::{Draft, sensible_time};
-use super::{Interrupts, Which, confirm, failure, invited, print};
+use super::{Interrupts, Which, confirm, failure, invited};
 use crate::words::{self, Failure, help};
 
 // Options of `token issue`.
@@ -62,10 +62,7 @@ impl Issue {
                 _ => Some(Zeroizing::default()),
             },
         };
-        let ident = token.ident();
-        let profile = draft.write(token, label)?;
-        eprintln!("{}", words::issued(ident));
-        print(&invited::enrolment(id, profile).to_toml())
+        invited::answer(id, draft, token, label, words::issued)
     }
 }
 

@@ -4,12 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tokenvpn_common::key::PrivateKey;
-use tokenvpn_common::profile::{Gateway, Profile};
-use tokenvpn_common::token::Content;
+use tokenvpn_common::profile::Gateway;
 
-use super::content::holds_profile;
 use super::writing::{Draft, sensible_time};
-use super::{Interrupts, Which, failure, invited, print};
+use super::{Interrupts, Which, failure, invited};
 use crate::words::{self, Failure, help};
 
 // Options of `token renew`.
@@ -28,10 +26,7 @@ impl Renew {
         let now = sensible_time()?;
         let invitation = invited::read(self.invitation.as_deref(), now)?;
         let interrupts = Interrupts::hold()?;
-        let mut token = self.which.unlock_for_a_key(&interrupts)?;
-        let old = Content::from(Profile::decode(&token.profile().map_err(failure)?));
-        let old = holds_profile(&old)?;
-        invited::check_same(old, &invitation)?;
+        let (mut token, old) = invited::unlock_same(&self.which, &invitation, &interrupts)?;
 
         let id = invitation.id.clone();
         let private_key = match self.new_key {
@@ -46,15 +41,12 @@ impl Renew {
             profile.gateways = merge(&old.gateways, profile.gateways);
         }
         let draft = Draft::present(&token, profile)?;
-        let dropped = draft.dropped_gateways(old);
+        let dropped = draft.dropped_gateways(&old);
         if !dropped.is_empty() {
             eprint!("{}", words::gateways_dropped(&words::columns(&dropped)));
         }
         let label = draft.label_after(&token.label().map_err(failure)?)?;
-        let ident = token.ident();
-        let profile = draft.write(token, label)?;
-        eprintln!("{}", words::renewed(ident));
-        print(&invited::enrolment(id, profile).to_toml())
+        invited::answer(id, draft, token, label, words::renewed)
     }
 }
 

@@ -8,6 +8,7 @@ use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::{Content, Label};
 use zeroize::Zeroizing;
 
+use super::content::holds_profile;
 use super::failure;
 use crate::words::{self, Failure, State};
 
@@ -22,6 +23,12 @@ pub(super) fn sensible_time() -> Result<UnixTime, Failure> {
         true => Err(State::Clock { now }.into()),
         false => Ok(now),
     }
+}
+
+/// The profile that a token holds.
+pub(super) fn held(token: &mut Unlocked) -> Result<Profile, Failure> {
+    let content = Content::from(Profile::decode(&token.profile().map_err(failure)?));
+    holds_profile(&content).cloned()
 }
 
 /// A profile that was shown to whoever writes it, and that fits.
