@@ -101,14 +101,8 @@ fn a_killed_tunnel_leaves_what_the_doctor_names_and_down_puts_back() {
     let scene = Scene::new();
     let gateway = scene.start_gateway();
     let one = &scene.one;
-    let card = Card::new(&scene.world, "traveller");
-    one.start_pcscd();
-    card.connect(one);
-    card.insert();
     let options = ["--route", "0.0.0.0/0", "--dns", "10.20.0.80"];
-    let invitation = gateway.invite("traveller", &options);
-    gateway.enrol(&one.issue(&invitation, card.pin()));
-    card.remove();
+    let card = scene.issue_with(&gateway, "traveller", &options);
     let before = one.network_state();
     assert_eq!(residue(one), [""; 0]);
 

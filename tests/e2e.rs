@@ -7,7 +7,7 @@ use std::{
 };
 
 use rig::{
-    Card, Gateway, Pty, Scene, Tap, Web,
+    Card, Gateway, Process, Pty, Scene, Tap, Web,
     card::Slot,
     client::TUNNEL,
     pty::CTRL_C,
@@ -93,6 +93,34 @@ fn card_address(up: &rig::Up) -> IpAddr {
     address.parse().expect("an address")
 }
 
+/// A download of three seconds at the first computer, of which a third is there.
+struct Download {
+    bytes: usize,
+    curl: Process,
+}
+
+impl Download {
+    #[track_caller]
+    fn of(scene: &Scene, bytes: usize) -> Download {
+        let url = format!("{PAGE}slow/{bytes}/3000");
+        let curl = scene.one.curl(&url, Duration::from_secs(40)).spawn();
+        wait::until_true("a third is here", SOON, || {
+            curl.stdout().bytes().len() > bytes / 3
+        });
+        Download { bytes, curl }
+    }
+
+    /// Insists that it is not over yet, and whole in the end.
+    #[track_caller]
+    fn goes_on_to_its_end(self, within: Duration) {
+        let received = self.curl.stdout().bytes().len();
+        assert!(received < self.bytes, "it was over too soon");
+        assert_eq!(self.curl.exit_code(within), 0);
+        let came = self.curl.stdout().bytes();
+        assert!(came == pattern(self.bytes), "not what was sent");
+    }
+}
+
 #[test]
 fn a_download_goes_on_while_the_computer_changes_its_address() {
     let scene = Scene::new();
@@ -101,11 +129,7 @@ fn a_download_goes_on_while_the_computer_changes_its_address() {
     let _web = scene.serve();
     let _up = scene.connect(&scene.one, &card);
 
-    const BYTES: usize = 1_000_000;
-    let url = format!("{PAGE}slow/{BYTES}/3000");
-    let download = scene.one.curl(&url, Duration::from_secs(30)).spawn();
-    let received = || download.stdout().bytes().len();
-    wait::until_true("a third is here", SOON, || received() > BYTES / 3);
+    let download = Download::of(&scene, 1_000_000);
     assert_eq!(endpoint(&gateway, "traveller"), Some(HOME_ADDRESS));
     move_one(&scene);
     wait::until_true(
@@ -113,12 +137,7 @@ fn a_download_goes_on_while_the_computer_changes_its_address() {
         promised(Duration::from_secs(5)),
         || endpoint(&gateway, "traveller") == Some(MOVED_TO),
     );
-    assert!(received() < BYTES, "it was over before the move");
-    assert_eq!(download.exit_code(SOON), 0);
-    assert!(
-        download.stdout().bytes() == pattern(BYTES),
-        "not what was sent"
-    );
+    download.goes_on_to_its_end(SOON);
 }
 
 #[test]
@@ -255,20 +274,11 @@ fn a_download_survives_a_restart_of_the_gateway() {
     let card = scene.issue(&gateway, "traveller");
     let _web = scene.serve();
     let _up = scene.connect(&scene.one, &card);
-    const BYTES: usize = 500_000;
-    let url = format!("{PAGE}slow/{BYTES}/3000");
-    let download = scene.one.curl(&url, Duration::from_secs(40)).spawn();
-    let received = || download.stdout().bytes().len();
-    wait::until_true("a third is here", SOON, || received() > BYTES / 3);
+    let download = Download::of(&scene, 500_000);
     gateway.stop();
     assert!(!scene.gateway.has_link("tokenvpn-gw"));
     gateway.start();
-    assert!(received() < BYTES, "it was over before the restart");
-    assert_eq!(download.exit_code(Duration::from_secs(35)), 0);
-    assert!(
-        download.stdout().bytes() == pattern(BYTES),
-        "not what was sent"
-    );
+    download.goes_on_to_its_end(Duration::from_secs(35));
 }
 
 #[test]
@@ -370,18 +380,9 @@ fn down_leaves_the_computer_as_it_was() {
     let scene = Scene::new();
     let gateway = Gateway::init(&scene.gateway, ENDPOINT, TUNNEL_NETWORK);
     gateway.start();
-    let card = Card::new(&scene.world, "traveller");
-    scene.one.start_pcscd();
-    card.connect(&scene.one);
-    card.insert();
     // Everything that can be put in is put in: a resolver, and all routes.
     let options = ["--route", "0.0.0.0/0", "--dns", "10.20.0.80"];
-    gateway.enrol(
-        &scene
-            .one
-            .issue(&gateway.invite("traveller", &options), card.pin()),
-    );
-    card.remove();
+    let card = scene.issue_with(&gateway, "traveller", &options);
     let _web = scene.serve();
 
     let before = scene.one.network_state();
@@ -430,13 +431,8 @@ fn tunnel_and_gateway_may_both_speak_ipv6() {
     let endpoint = "[2001:db8:3::5]:51820";
     let running = Gateway::init(gateway, endpoint, "10.77.0.0/24,fd77::/64");
     running.start();
-    let card = Card::new(&scene.world, "traveller");
-    one.start_pcscd();
-    card.connect(one);
-    card.insert();
     let options = ["--route", INNER_NETWORK, "--route", "fd20::/64"];
-    running.enrol(&one.issue(&running.invite("traveller", &options), card.pin()));
-    card.remove();
+    let card = scene.issue_with(&running, "traveller", &options);
     let before = one.network_state();
     let listen: SocketAddr = "[::]:80".parse().unwrap();
     let _web = Web::serve(server, listen, GREETING);
@@ -458,17 +454,8 @@ fn tunnel_and_gateway_may_both_speak_ipv6() {
 fn a_gateway_with_a_name_is_looked_up() {
     let scene = Scene::new();
     let gateway = scene.start_gateway();
-    let card = Card::new(&scene.world, "traveller");
-    scene.one.start_pcscd();
-    card.connect(&scene.one);
-    card.insert();
     let options = ["--route", INNER_NETWORK, "--endpoint", "vpn.example:51820"];
-    gateway.enrol(
-        &scene
-            .one
-            .issue(&gateway.invite("traveller", &options), card.pin()),
-    );
-    card.remove();
+    let card = scene.issue_with(&gateway, "traveller", &options);
     let hosts = scene.one.path("/etc/hosts");
     fs::write(hosts, "127.0.0.1 localhost\n203.0.113.5 vpn.example\n").unwrap();
     let up = scene.connect(&scene.one, &card);
@@ -480,19 +467,13 @@ fn a_gateway_with_a_name_is_looked_up() {
 fn the_second_of_two_endpoints_is_used_when_the_first_is_silent() {
     let scene = Scene::new();
     let gateway = scene.start_gateway();
-    let card = Card::new(&scene.world, "traveller");
-    scene.one.start_pcscd();
-    card.connect(&scene.one);
-    card.insert();
     let options = [
         ["--route", INNER_NETWORK],
         // Nobody listens there.
         ["--endpoint", "203.0.113.1:9"],
         ["--endpoint", ENDPOINT],
     ];
-    let invitation = gateway.invite("traveller", &options.concat());
-    gateway.enrol(&scene.one.issue(&invitation, card.pin()));
-    card.remove();
+    let card = scene.issue_with(&gateway, "traveller", &options.concat());
     let up = scene.one.up(card.pin(), &[]);
     up.await_state("waiting_token");
     card.insert();

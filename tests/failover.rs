@@ -111,10 +111,6 @@ fn two_ways() -> (Scene, Gateway, Card) {
         .gateway
         .ip(&format!("address add {SECOND_ADDRESS}/24 dev eth0"));
     let gateway = scene.start_gateway();
-    let card = Card::new(&scene.world, "traveller");
-    scene.one.start_pcscd();
-    card.connect(&scene.one);
-    card.insert();
     let options = [
         "--endpoint",
         ENDPOINT,
@@ -123,11 +119,7 @@ fn two_ways() -> (Scene, Gateway, Card) {
         "--route",
         INNER_NETWORK,
     ];
-    let enrolment = scene
-        .one
-        .issue(&gateway.invite("traveller", &options), card.pin());
-    gateway.enrol(&enrolment);
-    card.remove();
+    let card = scene.issue_with(&gateway, "traveller", &options);
     (scene, gateway, card)
 }
 
@@ -178,7 +170,6 @@ fn a_name_that_leads_elsewhere_is_looked_up_again_when_the_gateway_falls_silent(
         .gateway
         .ip(&format!("address add {SECOND_ADDRESS}/24 dev eth0"));
     let gateway = scene.start_gateway();
-    let card = Card::new(&scene.world, "traveller");
     let one = &scene.one;
     let names = |address: &str| {
         let text = format!("127.0.0.1 localhost\n{address} vpn.example.com\n");
@@ -186,17 +177,13 @@ fn a_name_that_leads_elsewhere_is_looked_up_again_when_the_gateway_falls_silent(
             .expect("names of its own");
     };
     names("203.0.113.5");
-    one.start_pcscd();
-    card.connect(one);
-    card.insert();
     let options = [
         "--endpoint",
         "vpn.example.com:51820",
         "--route",
         INNER_NETWORK,
     ];
-    gateway.enrol(&one.issue(&gateway.invite("traveller", &options), card.pin()));
-    card.remove();
+    let card = scene.issue_with(&gateway, "traveller", &options);
     let _web = scene.serve();
     let up = scene.connect(one, &card);
     let download = Download::start(one, "10.20.0.80", 1_000_000, 10);

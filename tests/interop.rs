@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use rig::{
-    Card, Gateway, Host, Scene, WireGuardGo,
+    Gateway, Host, Scene, WireGuardGo,
     client::TUNNEL,
     scene::{self, ENDPOINT, GREETING, HOTEL_ADDRESS, INNER_NETWORK, PAGE, SERVER, TUNNEL_NETWORK},
     wait::{self, SOON},
@@ -34,12 +34,7 @@ fn our_client_uses_a_wireguard_go_server() {
     let key = profile.private_key.public();
     server.add_peer(key, None, &[network("10.77.0.2/32")]);
 
-    scene.one.start_pcscd();
-    let card = Card::new(&scene.world, "traveller");
-    card.connect(&scene.one);
-    card.insert();
-    card.write(&scene.one, &profile.encode().expect("it fits"), None);
-    card.remove();
+    let card = scene.write(&profile);
     let up = scene.connect(&scene.one, &card);
     assert_eq!(scene.one.fetch(PAGE).as_deref(), Some(GREETING));
     downloads(&scene.one);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rig::{
-    Card, Gateway, Host, Kernel, Scene,
+    Gateway, Host, Kernel, Scene,
     kernel::{ADDRESS, NETWORK},
     scene::{self, ENDPOINT, GREETING, INNER_NETWORK, PAGE, SERVER, TUNNEL_NETWORK},
     wait::{self, SOON, now},
@@ -169,12 +169,7 @@ fn our_client_uses_a_kernel_server() {
     let public_key = profile.private_key.public();
     kernel.add_peer(public_key, Some(&preshared_key), None, &["10.77.0.2/32"]);
 
-    scene.one.start_pcscd();
-    let card = Card::new(&scene.world, "traveller");
-    card.connect(&scene.one);
-    card.insert();
-    card.write(&scene.one, &profile.encode().expect("it fits"), None);
-    card.remove();
+    let card = scene.write(&profile);
     let up = scene.connect(&scene.one, &card);
     assert!(scene.one.pings(SERVER));
     kernel.run(&format!("ping -c 3 -W 5 {inside}"));

@@ -41,16 +41,7 @@ impl Session {
         let scene = Scene::new();
         let gateway = Gateway::init(&scene.gateway, ENDPOINT, TUNNEL_NETWORK);
         gateway.start();
-        let card = Card::new(&scene.world, "traveller");
-        scene.one.start_pcscd();
-        card.connect(&scene.one);
-        card.insert();
-        gateway.enrol(
-            &scene
-                .one
-                .issue(&gateway.invite("traveller", invite), card.pin()),
-        );
-        card.remove();
+        let card = scene.issue_with(&gateway, "traveller", invite);
         let before = scene.one.network_state();
         let up = scene.one.up(card.pin(), options);
         up.await_state("waiting_token");

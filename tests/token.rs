@@ -106,15 +106,25 @@ fn label() -> Label {
     }
 }
 
+/// Speaks with the card as any program may.
+fn connect() -> pcsc::Card {
+    let context = Context::establish(Scope::User).unwrap();
+    context
+        .connect(READER_NAME, ShareMode::Shared, Protocols::ANY)
+        .unwrap()
+}
+
+/// Selects its OpenPGP application.
+fn select(card: &pcsc::Card) {
+    let select = b"\x00\xa4\x04\x00\x06\xd2\x76\x00\x01\x24\x01\x00";
+    card.transmit(select, &mut [0; 300]).unwrap();
+}
+
 /// The status word of the card's answer to GET DATA for object 0103, without any PIN.
 fn status_of_profile() -> u16 {
-    let context = Context::establish(Scope::User).unwrap();
-    let card = context
-        .connect(READER_NAME, ShareMode::Shared, Protocols::ANY)
-        .unwrap();
+    let card = connect();
     let mut room = [0; 300];
-    let select = b"\x00\xa4\x04\x00\x06\xd2\x76\x00\x01\x24\x01\x00";
-    card.transmit(select, &mut room).unwrap();
+    select(&card);
     let answer = card.transmit(b"\x00\xca\x01\x03\x00", &mut room).unwrap();
     let status = answer.last_chunk().copied().unwrap();
     card.disconnect(Disposition::LeaveCard)
@@ -390,22 +400,16 @@ fn a_card_that_is_left_without_a_reset_gives_its_profile_to_anybody() {
         .unwrap();
     let pin = desk.card.pin().to_owned();
     let status = desk.computer.within(|| {
-        let context = Context::establish(Scope::User).unwrap();
-        let card = context
-            .connect(READER_NAME, ShareMode::Shared, Protocols::ANY)
-            .unwrap();
+        let card = connect();
         let mut room = [0; 300];
-        let select = b"\x00\xa4\x04\x00\x06\xd2\x76\x00\x01\x24\x01\x00";
-        card.transmit(select, &mut room).unwrap();
+        select(&card);
         let mut verify = vec![0x00, 0x20, 0x00, 0x82, pin.len() as u8];
         verify.extend(pin.as_bytes());
         assert_eq!(card.transmit(&verify, &mut room).unwrap(), [0x90, 0x00]);
         card.disconnect(Disposition::LeaveCard)
             .map_err(|e| e.1)
             .unwrap();
-        let card = context
-            .connect(READER_NAME, ShareMode::Shared, Protocols::ANY)
-            .unwrap();
+        let card = connect();
         let answer = card.transmit(b"\x00\xca\x01\x03\x00", &mut room).unwrap();
         answer.to_vec()
     });

@@ -204,6 +204,26 @@ pub(crate) struct Summary {
     pub(crate) keepalive: u16,
 }
 
+impl From<&Profile> for Summary {
+    fn from(profile: &Profile) -> Summary {
+        let gateways = profile.gateways.iter().map(|gateway| GatewaySummary {
+            public_key: gateway.public_key,
+            endpoints: gateway.endpoints.clone(),
+        });
+        Summary {
+            name: profile.name.clone(),
+            public_key: profile.private_key.public(),
+            not_after: profile.not_after,
+            gateways: gateways.collect(),
+            addresses: profile.addresses.clone(),
+            allowed_ips: profile.allowed_ips.clone(),
+            dns: profile.dns.clone(),
+            mtu: profile.mtu,
+            keepalive: profile.keepalive,
+        }
+    }
+}
+
 /// A gateway without its preshared key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -508,24 +528,6 @@ mod tests {
         profile
     }
 
-    fn summary_of(profile: &Profile) -> Summary {
-        let gateways = profile.gateways.iter().map(|gateway| GatewaySummary {
-            public_key: gateway.public_key,
-            endpoints: gateway.endpoints.clone(),
-        });
-        Summary {
-            name: profile.name.clone(),
-            public_key: profile.private_key.public(),
-            not_after: profile.not_after,
-            gateways: gateways.collect(),
-            addresses: profile.addresses.clone(),
-            allowed_ips: profile.allowed_ips.clone(),
-            dns: profile.dns.clone(),
-            mtu: profile.mtu,
-            keepalive: profile.keepalive,
-        }
-    }
-
     #[test]
     fn what_fits_the_largest_token_fits_a_message() {
         let networks = |profile: &mut Profile, step: u32| {
@@ -565,7 +567,7 @@ mod tests {
         ];
         assert!(profiles[0].allowed_ips.len() > 900);
         for profile in profiles {
-            let report = Report::Unlocked(Box::new(summary_of(&profile)));
+            let report = Report::Unlocked(Box::new(Summary::from(&profile)));
             let (supervisor, worker) = channels();
             worker.send(&report, &[]).unwrap();
             assert_eq!(supervisor.receive_report().unwrap(), report);

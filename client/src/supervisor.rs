@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tokenvpn_common::clock::Now;
 use tokenvpn_common::io::clock;
@@ -38,17 +37,9 @@ use crate::net::fence::Fence;
 use crate::net::tunnel::Tunnel;
 use crate::pin;
 use crate::runtime::Runtime;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 use crate::voice::Voice;
 use crate::words::{self, Doing, Failure, Fault, State};
-
-/// What ends `up` like `down` does.
-const ENDING: [Signal; 4] = [
-    Signal::SIGINT,
-    Signal::SIGTERM,
-    Signal::SIGHUP,
-    Signal::SIGQUIT,
-];
 
 const SIGNALS: Token = Token(0);
 const NEWS: Token = Token(1);
@@ -103,7 +94,8 @@ impl Supervisor {
         fence: Fence,
     ) -> io::Result<Supervisor> {
         process::adopt_orphans()?;
-        let ending: SigSet = ENDING.into_iter().collect();
+        // They end `up` as `down` does.
+        let ending = terminal::ending_signals();
         ending.thread_block()?;
         let signals =
             SignalFd::with_flags(&ending, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;

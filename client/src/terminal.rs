@@ -13,6 +13,19 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 /// from the background.
 const STOPPING: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
+/// What ends a program: Ctrl-C, a hang-up, systemd's SIGTERM.
+const ENDING: [Signal; 4] = [
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+];
+
+/// The signals that end a program, for one that sees to that itself.
+pub(crate) fn ending_signals() -> SigSet {
+    ENDING.into_iter().collect()
+}
+
 /// `/dev/tty` as it was before anybody asked for a PIN on it.
 pub(crate) struct Terminal {
     tty: File,

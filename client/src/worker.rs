@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, dup2_stdin};
 use tokenvpn_common::io::confinement::{self, Calls, ConfinementError, Kept};
 use tokenvpn_common::io::hardening;
@@ -170,15 +170,7 @@ fn protect() -> Result<(), End> {
     terminal::ignore_job_control();
     // Ctrl-C and a hang-up reach the whole group, systemd's SIGTERM the whole unit; what
     // they mean is the supervisor's to decide.
-    let left_to_supervisor: SigSet = [
-        Signal::SIGINT,
-        Signal::SIGTERM,
-        Signal::SIGHUP,
-        Signal::SIGQUIT,
-    ]
-    .into_iter()
-    .collect();
-    left_to_supervisor
+    terminal::ending_signals()
         .thread_block()
         .expect("invariant: these signals can be blocked");
     Ok(())

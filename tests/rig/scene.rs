@@ -112,14 +112,40 @@ impl Scene {
     /// If that fails.
     #[track_caller]
     pub fn issue(&self, gateway: &Gateway, name: &str) -> Card {
+        self.issue_with(gateway, name, &["--route", INNER_NETWORK])
+    }
+
+    /// The same with these options of `invite`.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[track_caller]
+    pub fn issue_with(&self, gateway: &Gateway, name: &str, options: &[&str]) -> Card {
+        let card = self.insert_new(name);
+        let invitation = gateway.invite(name, options);
+        gateway.enrol(&self.one.issue(&invitation, card.pin()));
+        card.remove();
+        card
+    }
+
+    /// A card with this profile, which nobody issued; it lies beside the reader of the first
+    /// computer, where a pcscd is started.
+    ///
+    /// # Panics
+    /// If it does not fit.
+    #[track_caller]
+    pub fn write(&self, profile: &Profile) -> Card {
+        let card = self.insert_new("traveller");
+        card.write(&self.one, &profile.encode().expect("it fits"), None);
+        card.remove();
+        card
+    }
+
+    fn insert_new(&self, name: &str) -> Card {
         let card = Card::new(&self.world, name);
         self.one.start_pcscd();
         card.connect(&self.one);
         card.insert();
-        let invitation = gateway.invite(name, &["--route", INNER_NETWORK]);
-        let enrolment = self.one.issue(&invitation, card.pin());
-        gateway.enrol(&enrolment);
-        card.remove();
         card
     }
 

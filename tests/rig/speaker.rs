@@ -215,6 +215,22 @@ impl Speaker {
         false
     }
 
+    /// Sends an initiation that was recorded, and then a new one; insists that this one is answered
+    /// and not the other.
+    ///
+    /// # Panics
+    /// If it is not so.
+    #[track_caller]
+    pub fn is_not_answered_again(&mut self, recorded: &[u8]) {
+        let fresh = self.initiation();
+        self.send(recorded);
+        self.send(&fresh);
+        assert!(self.hears(Message::Response, SOON), "there is no answer");
+        // Answers come in order: the first that comes says which of the two was answered first.
+        let response = self.heard.last().expect("invariant: it was heard");
+        assert_eq!(response[8..12], fresh[4..8], "an old one was answered");
+    }
+
     /// How many handshake messages it sent and heard.
     pub fn handshakes(&self) -> usize {
         let both = self.sent.iter().chain(&self.heard);

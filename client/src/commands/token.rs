@@ -18,7 +18,6 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
 
 use clap::{Args, Subcommand};
-use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Pin, Secret, Token, Unlocked};
 use tokenvpn_common::io::hardening;
@@ -112,14 +111,7 @@ impl Interrupts {
     /// # Errors
     /// The kernel refuses.
     pub(crate) fn hold() -> Result<Interrupts, Failure> {
-        let signals: SigSet = [
-            Signal::SIGINT,
-            Signal::SIGTERM,
-            Signal::SIGHUP,
-            Signal::SIGQUIT,
-        ]
-        .into_iter()
-        .collect();
+        let signals = terminal::ending_signals();
         signals
             .thread_block()
             .and_then(|()| SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC))

@@ -10,7 +10,7 @@ use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::io::card::CardError;
 use tokenvpn_common::io::holder::Holder;
 use tokenvpn_common::name::Name;
-use tokenvpn_common::token::Ident;
+use tokenvpn_common::token::{Content, Ident};
 
 use super::{Failure, Fault, code, english};
 use crate::pin::Source;
@@ -208,6 +208,24 @@ impl State {
             problem,
         };
         serde_json::to_string(&event).expect("invariant: a state is valid JSON")
+    }
+
+    /// What an object of a token holds, or why it cannot be used.
+    pub(crate) fn usable<T>(content: Content<T>, object: &str) -> Result<T, State> {
+        let object = object.to_owned();
+        Err(match content {
+            Content::Holds(value) => return Ok(value),
+            Content::Empty => State::Empty,
+            Content::Foreign => State::Foreign,
+            Content::Damaged { check } => State::Damaged {
+                object,
+                check: check.to_string(),
+            },
+            Content::TooNew { what } => State::TooNew {
+                object,
+                what: what.to_string(),
+            },
+        })
     }
 
     /// The exit code of a state that ends `up`, if not now then without a terminal.

@@ -11,7 +11,7 @@ use tokenvpn_common::token::{Content, Ident};
 use zeroize::Zeroizing;
 
 use super::End;
-use crate::message::{Channel, GatewaySummary, Order, Report, Summary, Wait};
+use crate::message::{Channel, Order, Report, Summary, Wait};
 use crate::pin::{self, PinError, Source};
 use crate::words::{self, Doing, Fault, State};
 
@@ -46,12 +46,9 @@ pub(super) fn unlock(
     tracing::debug!(bytes = bytes.len(), "the profile is read");
     // The reset takes back what the PIN allowed.
     drop(token);
-    let profile = match Content::from(Profile::decode(&bytes)) {
-        Content::Holds(profile) => profile,
-        other => return Err(End::Failed(unusable(other, "profile"))),
-    };
+    let profile = State::usable(Profile::decode(&bytes).into(), "profile").map_err(End::Failed)?;
     check_dates(&profile, clock::unix_time()).map_err(End::Failed)?;
-    let summary = summary(&profile);
+    let summary = Summary::from(&profile);
     Ok(Unlocked { profile, summary })
 }
 
@@ -59,9 +56,11 @@ pub(super) fn unlock(
 /// wrongly, the profile decides.
 fn check_label(token: &mut Token) -> Result<(), End> {
     let not_after = match token.label().map_err(card_end)? {
-        Content::Holds(label) => label.not_after,
-        newer @ Content::TooNew { .. } => return Err(End::Failed(unusable(newer, "label"))),
         Content::Empty | Content::Foreign | Content::Damaged { .. } => None,
+        content => {
+            let label = State::usable(content, "label").map_err(End::Failed)?;
+            label.not_after
+        }
     };
     check_now(not_after, clock::unix_time()).map_err(End::Failed)
 }
@@ -186,41 +185,6 @@ fn check_dates(profile: &Profile, now: UnixTime) -> Result<(), State> {
         return Err(State::NotYetValid { not_before, now });
     }
     check_now(profile.not_after, now)
-}
-
-fn summary(profile: &Profile) -> Summary {
-    let gateways = profile.gateways.iter().map(|gateway| GatewaySummary {
-        public_key: gateway.public_key,
-        endpoints: gateway.endpoints.clone(),
-    });
-    Summary {
-        name: profile.name.clone(),
-        public_key: profile.private_key.public(),
-        not_after: profile.not_after,
-        gateways: gateways.collect(),
-        addresses: profile.addresses.clone(),
-        allowed_ips: profile.allowed_ips.clone(),
-        dns: profile.dns.clone(),
-        mtu: profile.mtu,
-        keepalive: profile.keepalive,
-    }
-}
-
-fn unusable<T>(content: Content<T>, object: &str) -> State {
-    let object = object.to_owned();
-    match content {
-        Content::Empty => State::Empty,
-        Content::Foreign => State::Foreign,
-        Content::TooNew { what } => State::TooNew {
-            object,
-            what: what.to_string(),
-        },
-        Content::Damaged { check } => State::Damaged {
-            object,
-            check: check.to_string(),
-        },
-        Content::Holds(_) => unreachable!("invariant: what it holds is used"),
-    }
 }
 
 pub(super) fn card_end(error: CardError) -> End {

@@ -8,7 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use ipnet::IpNet;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    ErrorMessage, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage,
+    NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
@@ -287,26 +288,16 @@ impl Netlink {
     fn dump(&mut self, message: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Errno> {
         self.send(message, NLM_F_DUMP)?;
         let mut found = Vec::new();
-        let mut room = vec![0; REPLY_ROOM];
-        loop {
-            let len = match recv(self.socket.as_raw_fd(), &mut room, MsgFlags::empty()) {
-                Err(Errno::EINTR) => continue,
-                received => received?,
-            };
-            for reply in messages(&room[..len]) {
-                if reply.header.sequence_number != self.sequence {
-                    continue;
-                }
-                match reply.payload {
-                    NetlinkPayload::InnerMessage(message) => found.push(message),
-                    NetlinkPayload::Done(_) => return Ok(found),
-                    NetlinkPayload::Error(error) => {
-                        return Err(Errno::from_raw(error.raw_code().wrapping_neg()));
-                    }
-                    _ => {}
-                }
+        self.receive(|reply| match reply {
+            NetlinkPayload::InnerMessage(message) => {
+                found.push(message);
+                None
             }
-        }
+            NetlinkPayload::Done(_) => Some(Ok(())),
+            NetlinkPayload::Error(error) => Some(Err(errno(&error))),
+            _ => None,
+        })?;
+        Ok(found)
     }
 
     fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Errno> {
@@ -323,6 +314,18 @@ impl Netlink {
     /// Sends one request and waits for its acknowledgement.
     fn request(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Errno> {
         self.send(message, NLM_F_ACK | flags)?;
+        self.receive(|reply| match reply {
+            NetlinkPayload::Error(reply) if reply.raw_code() == 0 => Some(Ok(())),
+            NetlinkPayload::Error(error) => Some(Err(errno(&error))),
+            _ => None,
+        })
+    }
+
+    /// Takes what the kernel replies to the last request, until `take` says that it is over.
+    fn receive(
+        &mut self,
+        mut take: impl FnMut(NetlinkPayload<RouteNetlinkMessage>) -> Option<Result<(), Errno>>,
+    ) -> Result<(), Errno> {
         let mut room = vec![0; REPLY_ROOM];
         loop {
             let len = match recv(self.socket.as_raw_fd(), &mut room, MsgFlags::empty()) {
@@ -330,18 +333,18 @@ impl Netlink {
                 received => received?,
             };
             for reply in messages(&room[..len]) {
-                if reply.header.sequence_number != self.sequence {
-                    continue;
-                }
-                if let NetlinkPayload::Error(reply) = reply.payload {
-                    return match reply.raw_code() {
-                        0 => Ok(()),
-                        code => Err(Errno::from_raw(code.wrapping_neg())),
-                    };
+                if reply.header.sequence_number == self.sequence
+                    && let Some(end) = take(reply.payload)
+                {
+                    return end;
                 }
             }
         }
     }
+}
+
+fn errno(error: &ErrorMessage) -> Errno {
+    Errno::from_raw(error.raw_code().wrapping_neg())
 }
 
 /// Make it, and do not touch one that is there.

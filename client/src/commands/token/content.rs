@@ -5,8 +5,6 @@ use tokenvpn_common::io::card::Facts;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::{Content, Label};
 
-use crate::words::{Failure, State};
-
 pub(super) fn facts_json(facts: &Facts) -> Value {
     let (major, minor) = facts.version;
     json!({
@@ -60,25 +58,6 @@ pub(super) fn label_json(content: &Content<Label>) -> Value {
             "not_after": label.not_after,
         })
     })
-}
-
-/// The profile, or why there is none to use.
-pub(super) fn holds_profile(content: &Content<Profile>) -> Result<&Profile, Failure> {
-    let object = "profile".to_owned();
-    let state = match content {
-        Content::Holds(profile) => return Ok(profile),
-        Content::Empty => State::Empty,
-        Content::Foreign => State::Foreign,
-        Content::Damaged { check } => State::Damaged {
-            object,
-            check: check.to_string(),
-        },
-        Content::TooNew { what } => State::TooNew {
-            object,
-            what: what.to_string(),
-        },
-    };
-    Err(state.into())
 }
 
 fn json<T>(content: &Content<T>, held: impl FnOnce(&T) -> Value) -> Value {

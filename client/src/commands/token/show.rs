@@ -6,9 +6,9 @@ use tokenvpn_common::io::clock;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::Content;
 
-use super::content::{facts_json, holds_profile, profile_json};
+use super::content::{facts_json, profile_json};
 use super::{Interrupts, PinSource, SCHEMA, Which, failure, print};
-use crate::words::{self, Failure, help};
+use crate::words::{self, Failure, State, help};
 
 // Options of `token show`.
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ impl Show {
             let profile = Content::from(Profile::decode(&bytes));
             document["profile"] = profile_json(&profile, bytes.len());
             if !self.json {
-                let mut lines = words::profile_lines(holds_profile(&profile)?);
+                let mut lines = words::profile_lines(&State::usable(profile, "profile")?);
                 lines.push(words::size_line(bytes.len(), facts.room));
                 print(&words::columns(&lines))?;
             }

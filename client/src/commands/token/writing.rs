@@ -8,7 +8,6 @@ use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::{Content, Label};
 use zeroize::Zeroizing;
 
-use super::content::holds_profile;
 use super::failure;
 use crate::words::{self, Failure, State};
 
@@ -27,8 +26,8 @@ pub(super) fn sensible_time() -> Result<UnixTime, Failure> {
 
 /// The profile that a token holds.
 pub(super) fn held(token: &mut Unlocked) -> Result<Profile, Failure> {
-    let content = Content::from(Profile::decode(&token.profile().map_err(failure)?));
-    holds_profile(&content).cloned()
+    let bytes = token.profile().map_err(failure)?;
+    Ok(State::usable(Profile::decode(&bytes).into(), "profile")?)
 }
 
 /// A profile that was shown to whoever writes it, and that fits.
