@@ -1,4 +1,4 @@
-# Sourced by contrib/test and contrib/demo: what both need before anything can be built.
+# Sourced by the commands beside it: what they need before anything can be built.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
