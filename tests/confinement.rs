@@ -233,7 +233,7 @@ fn the_shipped_unit_of_the_gateway_exposes_little() {
 #[test]
 fn a_gateway_leaves_neither_its_key_nor_a_core_file_behind() {
     let world = World::new();
-    let (host, gateway) = gateway(&world);
+    let (_, gateway) = gateway(&world);
     let key = Quarry::key("private key", gateway.private_key().expose());
     let process = gateway.start();
     let found = memory::hunt(process.pid(), &key);

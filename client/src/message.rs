@@ -24,7 +24,7 @@ use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::io::tun::Offload;
 use tokenvpn_common::key::PublicKey;
 use tokenvpn_common::name::Name;
-use tokenvpn_common::profile::{KEEPALIVE_RANGE, MAX_ENDPOINTS, MAX_ENTRIES, MTU_RANGE};
+use tokenvpn_common::profile::{KEEPALIVE_RANGE, MAX_ENDPOINTS, MAX_ENTRIES, MTU_RANGE, Profile};
 use tokenvpn_common::status::Peer;
 use tokenvpn_common::token::Ident;
 
@@ -437,7 +437,7 @@ mod tests {
     use std::io::{Read as _, Write as _};
 
     use tokenvpn_common::key::PrivateKey;
-    use tokenvpn_common::profile::{Gateway, Profile, ProfileError};
+    use tokenvpn_common::profile::{Gateway, ProfileError};
 
     use super::*;
     use crate::words::{Doing, Fault};

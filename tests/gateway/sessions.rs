@@ -204,7 +204,9 @@ fn four_workers_serve_several_clients() {
 
 fn serve_several_clients(workers: u8) {
     let place = Place::new();
-    place.gateway.configure("workers = 1", &format!("workers = {workers}"));
+    place
+        .gateway
+        .configure("workers = 1", &format!("workers = {workers}"));
     place.gateway.start();
     let world = &place._world;
     let clients: Vec<(Host, WireGuardGo, String)> = (0..6)
