@@ -1,7 +1,9 @@
 //! What a person may install beside the programs does what it says, as far as the programs that read
 //! it can be asked.
 
-use std::{path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command};
+
+use rig::World;
 
 fn contrib(file: &str) -> PathBuf {
     let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -74,4 +76,42 @@ fn the_menu_s_entry_is_valid() {
     let entry = contrib("examples/tokenvpn.desktop");
     let told = ask("desktop-file-validate", &[&entry.to_string_lossy()]);
     assert_eq!(told, "");
+}
+
+/// No machine has to have a reader: here its part is played by the loopback link.
+#[test]
+fn the_udev_rule_starts_the_service_when_a_reader_is_plugged_in_and_at_nothing_else() {
+    let rule = fs::read_to_string(contrib("examples/70-tokenvpn.rules")).expect("the rule");
+    assert_eq!(rule.matches("SUBSYSTEM==\"usb\"").count(), 1);
+    let at_a_link = rule.replace("SUBSYSTEM==\"usb\"", "SUBSYSTEM==\"net\"");
+    let reader = "SUBSYSTEM==\"net\", ENV{ID_SMARTCARD_READER}=\"1\"\n";
+    let world = World::new();
+    let host = world.host("computer");
+    let starts = |rules: &str, action: &str| {
+        let written = host.within(|| {
+            // With what udev has noted of the link before.
+            let _ = fs::remove_dir_all("/run/udev");
+            fs::create_dir_all("/run/udev/rules.d")?;
+            fs::write("/run/udev/rules.d/70-tokenvpn.rules", rules)
+        });
+        written.expect("a rule of the host's own");
+        let words = ["test", "--action", action, "/sys/class/net/lo"];
+        let tested = host.run("udevadm").args(words).finish();
+        let told = format!("{}{}", tested.stdout, tested.stderr);
+        let file = "/run/udev/rules.d/70-tokenvpn.rules";
+        assert!(
+            told.contains(&format!("Reading rules file: {file}")),
+            "{told}"
+        );
+        // With a line's number stands what udev cannot read.
+        assert!(!told.contains(&format!("{file}:")), "{told}");
+        told.contains("SYSTEMD_WANTS=tokenvpn.service")
+    };
+    assert!(starts(&format!("{reader}{at_a_link}"), "add"));
+    assert!(!starts(&format!("{reader}{at_a_link}"), "remove"));
+    assert!(!starts(&at_a_link, "add"), "it is no reader");
+    assert!(
+        !starts(&format!("{reader}{rule}"), "add"),
+        "it is no USB device"
+    );
 }
