@@ -1,17 +1,24 @@
 //! What the programs write for those who look for a fault: all of it, and no secret.
 
-use std::{net::UdpSocket, time::Duration};
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::UdpSocket,
+    os::unix::net::UnixListener,
+    thread,
+    time::Duration,
+};
 
 use boringtun::noise::TunnResult;
 use nix::sys::signal::Signal;
 use rig::{
-    Card, Desk, Gateway, Scene, Up, World,
+    Card, Desk, Gateway, Invocation, Pty, Scene, Up, World,
     client::PIN_FD,
+    desk, scene,
     scene::{ENDPOINT, INNER_NETWORK, SERVER, TUNNEL_NETWORK},
     speaker,
     wait::SOON,
 };
-use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::{io::clock, key::PrivateKey, name::printable, token::Label};
 
 /// Every world looks through all that was said in it, at the highest verbosity. This is what it
 /// knows and what it reads.
@@ -166,7 +173,185 @@ fn what_strangers_write_is_never_printed_raw() {
     }
 }
 
-/// What makes the test above mean something.
+/// Sequences that a terminal obeys, text that runs backwards or cannot be seen, lines that look like
+/// ours, and more than a screen of it.
+fn deceiving_names() -> [String; 5] {
+    [
+        "\u{1b}]0;x\u{7}\u{1b}[31m\u{9b}2J".to_owned(),
+        "a\u{202e}reverof pu\u{2066}".to_owned(),
+        "\u{feff}a\u{200b}".to_owned(),
+        "a\nerror: b\rhint: c".to_owned(),
+        "\u{1b}[A".repeat(2_500),
+    ]
+}
+
+/// Runs it on a real terminal to its end, with everything in the log; what is on the screen, which
+/// has to be text and nothing else.
+#[track_caller]
+fn on_a_terminal(run: Invocation) -> (i32, String) {
+    let pty = Pty::open();
+    let code = run.on(&pty).spawn().exit_code(SOON);
+    // What comes behind it on the same way has not overtaken it.
+    pty.press("that is all\r");
+    pty.expect("that is all");
+    let screen = String::from_utf8(pty.screen().whole()).expect("text");
+    let text = screen.replace("\r\n", "").replace('\t', "");
+    assert_eq!(text, printable(&text), "{screen:?}");
+    (code, screen)
+}
+
+/// A TOML or JSON text in which this stands.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a text")
+}
+
+#[test]
+fn no_name_on_a_token_or_in_an_invitation_reaches_a_terminal_raw() {
+    let desk = Desk::new();
+    let honest = desk::invitation().to_toml().expect("it is good");
+    let file = desk.computer.dir().join("invitation.toml");
+    for name in deceiving_names() {
+        for written in [quoted(&name), format!("\"{name}\"")] {
+            let text = honest.replace("\"traveller\"", &written);
+            std::fs::write(&file, text).expect("a file");
+            let issue = desk.computer.tokenvpn(&["token", "issue"]).arg(&file);
+            let (code, screen) = on_a_terminal(issue);
+            assert!(code != 0 && screen.contains("hint: "), "{screen}");
+        }
+    }
+
+    // Written by somebody else's program: of the length of the place that is kept for it, and with a
+    // checksum that is right.
+    for name in deceiving_names() {
+        let Some(kept) = name.get(..name.len().min(24)) else {
+            continue;
+        };
+        let mut profile = scene::profile("192.0.2.1:51820", None);
+        profile.name = "n".repeat(kept.len()).parse().expect("a name");
+        let label = Label::of(&profile).encode().expect("it fits");
+        let profile = profile.encode().expect("it fits");
+        let [profile, label] = [&profile, &label].map(|object| renamed(object, kept.as_bytes()));
+        desk.card.write(&desk.computer, &profile, Some(&label));
+        for words in [
+            &["token", "list"][..],
+            &["token", "show"],
+            &["up", "--once"],
+        ] {
+            let number = PIN_FD.to_string();
+            let mut run = desk.computer.tokenvpn(words);
+            if words != ["token", "list"] {
+                run = run
+                    .args(["--pin-fd", &number])
+                    .text_on(PIN_FD, desk.card.pin());
+            }
+            let (_, screen) = on_a_terminal(run);
+            assert!(screen.contains("damaged"), "{words:?}: {screen}");
+        }
+    }
+}
+
+/// An object of a token with this name instead of its own.
+fn renamed(object: &[u8], name: &[u8]) -> Vec<u8> {
+    let old = vec![b'n'; name.len()];
+    let at = object.windows(old.len()).position(|part| part == old);
+    let at = at.expect("its name stands in it");
+    let mut bytes = object.to_vec();
+    bytes[at..at + name.len()].copy_from_slice(name);
+    let content = bytes.len() - 4;
+    let checksum = crc32(&bytes[..content]);
+    bytes[content..].copy_from_slice(&checksum.to_be_bytes());
+    bytes
+}
+
+/// As the token's specification says.
+fn crc32(bytes: &[u8]) -> u32 {
+    let crc = bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
+    });
+    !crc
+}
+
+#[test]
+fn no_name_of_a_reader_reaches_a_terminal_raw() {
+    let world = World::new();
+    for (number, name) in ["\u{1b}[31mred", "\u{202e}reverof"].into_iter().enumerate() {
+        let host = world.host(&format!("computer{number}"));
+        host.start_pcscd_with(name);
+        let card = Card::new(&world, &format!("card{number}")).without_private_use();
+        card.connect(&host);
+        card.insert();
+        let list = || on_a_terminal(host.tokenvpn(&["token", "list"])).1;
+        rig::wait::until_true("the card is listed", SOON, || list().contains("private"));
+        let up = ["up", "--once", "--wait", "1"];
+        let (_, screen) = on_a_terminal(host.tokenvpn(&up));
+        assert!(screen.contains("hint: "), "{screen}");
+    }
+}
+
+/// Whoever answers on our sockets is not always us.
+#[test]
+fn no_answer_of_a_stranger_on_our_socket_reaches_a_terminal_raw() {
+    let world = World::new();
+    let host = world.host("gateway");
+    let gateway = Gateway::init(&host, ENDPOINT, TUNNEL_NETWORK);
+    let runtime = host.path("/run/tokenvpn");
+    std::fs::create_dir_all(&runtime).expect("a directory");
+    let key = PrivateKey::generate().public().to_string();
+    for name in deceiving_names() {
+        for command in [
+            vec!["invite", &name],
+            vec!["revoke", &name],
+            vec!["add", &name, "--public-key", &key],
+        ] {
+            let (code, screen) = on_a_terminal(gateway.command(&command));
+            assert!(code != 0 && screen.contains("hint: "), "{screen}");
+        }
+        let name = quoted(&name);
+        let status = format!(
+            "{{\"schema\":1,\"state\":\"up\",\"interface\":{name},\"identity\":{name},\"token\":{name},\
+             \"peers\":[{{\"name\":{name},\"public_key\":\"{key}\",\"endpoint\":null,\
+             \"latest_handshake\":null,\"rx_bytes\":1,\"tx_bytes\":1,\"allowed_ips\":[]}}]}}"
+        );
+        let entry = format!(
+            "{{\"at\":{},\"who\":{name},\"action\":{name},\"name\":\"a\"}}",
+            clock::unix_time().0
+        );
+        let failed = format!("{{\"failed\":{{\"what\":{name},\"hint\":{name},\"code\":1}}}}");
+        let audit = format!("{{\"audit\":{{\"schema\":1,\"entries\":[{entry}]}}}}");
+        for (socket, answer, run) in [
+            (
+                "gateway.sock",
+                format!("{{\"status\":{status}}}"),
+                gateway.command(&["status"]),
+            ),
+            ("gateway.sock", audit, gateway.command(&["audit"])),
+            ("gateway.sock", failed, gateway.command(&["identities"])),
+            ("tokenvpn.sock", status, host.tokenvpn(&["status"])),
+        ] {
+            let path = runtime.join(socket);
+            let _ = std::fs::remove_file(&path);
+            let listener = UnixListener::bind(&path).expect("a socket");
+            let stranger = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().expect("somebody asks");
+                let mut asked = String::new();
+                let mut reader = BufReader::new(stream.try_clone().expect("a descriptor"));
+                reader.read_line(&mut asked).expect("a line");
+                stream
+                    .write_all((answer + "\n").as_bytes())
+                    .expect("it listens");
+            });
+            let (_, screen) = on_a_terminal(run);
+            stranger.join().expect("it was asked");
+            // It was understood, not refused.
+            assert!(screen.contains('\u{fffd}'), "{socket}: {screen}");
+            std::fs::remove_file(&path).expect("the socket");
+        }
+    }
+}
+
+/// What makes the tests above mean something.
 #[test]
 fn a_world_in_which_our_program_prints_control_characters_fails() {
     let world = World::new();

@@ -9,19 +9,11 @@ mod failure;
 mod fault;
 mod state;
 
-use tokenvpn_common::name;
-
 pub(crate) use english::*;
 pub(crate) use failure::{Failure, usage, with_causes};
 pub(crate) use fault::{Doing, Fault};
 pub(crate) use state::{Choice, Connection, Move, SOON_DAYS, State};
-
-/// `text`, of one line or several, without anything that could deceive who reads it on a
-/// terminal.
-pub(crate) fn printable(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(name::printable).collect();
-    lines.join("\n")
-}
+pub(crate) use tokenvpn_common::name::{printable, printable_lines};
 
 #[cfg(test)]
 mod tests {

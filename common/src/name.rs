@@ -77,6 +77,12 @@ pub fn printable(text: &str) -> String {
     text.replace(deceives, "\u{fffd}")
 }
 
+/// The same of several lines, which stay lines.
+pub fn printable_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(printable).collect();
+    lines.join("\n")
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -110,6 +116,7 @@ mod tests {
             printable("a\u{1b}[2J\u{202e}b\n"),
             "a\u{fffd}[2J\u{fffd}b\u{fffd}"
         );
+        assert_eq!(printable_lines("a\u{1b}\nb\n"), "a\u{fffd}\nb\n");
         assert_eq!("".parse::<Name>(), Err(NameError::Empty));
         assert_eq!(" a".parse::<Name>(), Err(NameError::Blank));
         assert_eq!(

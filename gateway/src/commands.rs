@@ -33,7 +33,8 @@ fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&(text + "\n"))
 }
 
-/// Rows with their columns aligned, each as wide as its widest cell.
+/// Rows with their columns aligned, each as wide as its widest cell. They are shown as they are,
+/// whoever answered.
 fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
@@ -45,7 +46,7 @@ fn table(rows: &[Vec<String>]) -> String {
     for row in rows {
         let cells = row.iter().zip(&widths);
         let line: String = cells
-            .map(|(cell, width)| format!("{cell:width$}  "))
+            .map(|(cell, width)| format!("{:width$}  ", words::printable(cell)))
             .collect();
         text.push_str(line.trim_end());
         text.push('\n');

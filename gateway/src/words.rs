@@ -8,4 +8,4 @@ mod failure;
 
 pub(crate) use self::english::*;
 pub(crate) use self::failure::{Failure, code};
-pub(crate) use tokenvpn_common::name::printable;
+pub(crate) use tokenvpn_common::name::{printable, printable_lines};

@@ -47,11 +47,20 @@ impl Host {
     /// If it does not come up.
     #[track_caller]
     pub fn start_pcscd(&self) -> Process {
+        self.start_pcscd_with("Virtual PCD")
+    }
+
+    /// The same with a reader of this name, which its maker has chosen.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    #[track_caller]
+    pub fn start_pcscd_with(&self, name: &str) -> Process {
         let driver = programs::reader_driver();
         let config = self.dir().join("reader.conf.d");
         fs::create_dir_all(&config).expect("a directory for pcscd's configuration");
         let reader = format!(
-            "FRIENDLYNAME \"Virtual PCD\"\nDEVICENAME /dev/null:{PORT:#x}\nLIBPATH {}\nCHANNELID {PORT:#x}\n",
+            "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{PORT:#x}\nLIBPATH {}\nCHANNELID {PORT:#x}\n",
             driver.display()
         );
         fs::write(config.join("vpcd"), reader).expect("pcscd's configuration");

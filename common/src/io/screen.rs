@@ -14,6 +14,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwins
 
 use crate::clock::Now;
 use crate::io::clock;
+use crate::name::printable;
 
 /// The other screen, without a cursor, and back (xterm's control sequences).
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
@@ -166,10 +167,7 @@ fn frame(lines: &[String], rows: usize, columns: usize) -> String {
             text.push_str("\r\n");
         }
         let shown = line.chars().take(columns);
-        text.extend(shown.map(|c| match c.is_control() {
-            true => char::REPLACEMENT_CHARACTER,
-            false => c,
-        }));
+        text.push_str(&printable(&shown.collect::<String>()));
         text.push_str("\x1b[K");
     }
     text.push_str("\x1b[J");

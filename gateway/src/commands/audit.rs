@@ -27,8 +27,8 @@ fn text(audit: &Audit) -> String {
     rows.extend(audit.entries.iter().map(|entry| {
         vec![
             entry.at.to_string(),
-            words::printable(&entry.who),
-            words::printable(&entry.action),
+            entry.who.clone(),
+            entry.action.clone(),
             entry.name.to_string(),
             entry
                 .public_key

@@ -96,7 +96,7 @@ fn live(status: &Status, watch: &Watch, columns: usize) -> Vec<String> {
 }
 
 fn text(status: &Status) -> String {
-    let mut text = words::device(status);
+    let mut text = words::printable_lines(&words::device(status));
     let mut rows = vec![words::PEERS.map(str::to_owned).to_vec()];
     rows.extend(status.peers.iter().map(|peer| row(peer).to_vec()));
     if !status.peers.is_empty() {

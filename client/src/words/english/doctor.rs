@@ -8,7 +8,7 @@ use super::{count, list, minute, tries};
 use crate::doctor::residue::Trace;
 use crate::doctor::{Finding, NoAnswer, Others, Verdict};
 use crate::message::TRIAL_TIME;
-use crate::words::{Failure, code, printable};
+use crate::words::{Failure, code, printable_lines};
 
 /// All findings, one a line, with what to do below those that need something done.
 pub(crate) fn findings(findings: &[Finding]) -> String {
@@ -141,7 +141,7 @@ pub(crate) fn found(finding: &Finding) -> String {
         F::Tidy => "nothing is left of an earlier run".into(),
         F::Left(left) => trace(left),
     };
-    printable(&text)
+    printable_lines(&text)
 }
 
 /// What to do about it, if anything.
@@ -271,7 +271,7 @@ pub(crate) fn residue(traces: &[Trace]) -> String {
     }
     let mut text = String::new();
     for left in traces {
-        text.push_str(&format!("{}\n", printable(&trace(left))));
+        text.push_str(&format!("{}\n", printable_lines(&trace(left))));
     }
     text.push_str("hint: sudo tokenvpn down ends what runs and puts everything back\n");
     text

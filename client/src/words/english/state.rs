@@ -7,7 +7,7 @@ use tokenvpn_common::name::Name;
 
 use super::{count, list, minute, tries, wrong};
 use crate::pin::Source;
-use crate::words::{Connection, Failure, Move, State, code, printable};
+use crate::words::{Connection, Failure, Move, State, code, printable_lines};
 
 /// What people read: one line, or two for what needs something done.
 /// Empty where the worker's own prompt says it.
@@ -113,7 +113,7 @@ pub(crate) fn state_text(state: &State) -> String {
             return Failure::new(code, what, hint).to_string();
         }
     };
-    printable(&text)
+    printable_lines(&text)
 }
 
 /// The two lines of a state that is an error.

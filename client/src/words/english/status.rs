@@ -7,7 +7,7 @@ use tokenvpn_common::status::{Peer, Status};
 use tokenvpn_common::watch::{Watch, amount};
 
 use super::{count, list};
-use crate::words::{Doing, Failure, code};
+use crate::words::{Doing, Failure, code, printable};
 
 /// The status in a few lines.
 pub(crate) fn status(interface: &str, status: &Status, now: UnixTime) -> String {
@@ -38,6 +38,7 @@ pub(crate) fn status(interface: &str, status: &Status, now: UnixTime) -> String 
         ));
         lines.push(format!("    routes: {}", list(&peer.allowed_ips)));
     }
+    let lines: Vec<String> = lines.iter().map(|line| printable(line)).collect();
     lines.join("\n") + "\n"
 }
 
