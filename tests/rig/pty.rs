@@ -151,8 +151,8 @@ impl Pty {
         wait::until_true("the terminal's echo is off", wait::SOON, || !self.echoes());
     }
 
-    /// Lets nobody look at the screen any more, and fills it up: there is room for a few lines yet,
-    /// and not for a whole one after them. [`Pty::look`] ends it.
+    /// Lets nobody look at the screen any more, and fills it up: there is room for a line or two, and
+    /// not for a whole one after them. [`Pty::look`] ends it.
     ///
     /// # Panics
     /// If the terminal is hung up.
@@ -174,9 +174,15 @@ impl Pty {
         }
         while program.write(b".").is_ok() {}
         let person = self.person.as_ref().expect("the terminal is hung up");
-        let mut room = [0; 4096];
-        let read = nix::unistd::read(person.as_fd(), &mut room);
-        assert!(read.expect("the screen") > 0);
+        let takes_more = || {
+            let mut descriptors = [PollFd::new(self.program.as_fd(), PollFlags::POLLOUT)];
+            poll(&mut descriptors, PollTimeout::ZERO).expect("a terminal") > 0
+        };
+        while !takes_more() {
+            let mut room = [0; 64];
+            let read = nix::unistd::read(person.as_fd(), &mut room);
+            assert!(read.expect("the screen") > 0);
+        }
     }
 
     /// Looks at the screen again.
