@@ -351,7 +351,10 @@ fn a_terminal_that_nobody_reads_holds_up_neither_packets_nor_the_end() {
                 scene.one.network_state() == before
             });
             go_on(&pty);
-            pty.expect("Token removed");
+            // Perhaps in one line with what there was room for of the log.
+            wait::until_true("it is told", SOON, || {
+                String::from_utf8_lossy(&pty.screen().whole()).contains("Token removed")
+            });
             stop(&pty);
             up.process().signal(Signal::SIGTERM);
             assert_eq!(up.process().exit_code(SOON), 0, "{what}");
