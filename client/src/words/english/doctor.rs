@@ -8,7 +8,7 @@ use super::{count, list, minute, tries};
 use crate::doctor::residue::Trace;
 use crate::doctor::{Finding, NoAnswer, Others, Verdict};
 use crate::message::TRIAL_TIME;
-use crate::words::{Failure, code, printable_lines};
+use crate::words::{Failure, code, printable, printable_lines};
 
 /// All findings, one a line, with what to do below those that need something done.
 pub(crate) fn findings(findings: &[Finding]) -> String {
