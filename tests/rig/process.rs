@@ -525,28 +525,34 @@ impl fmt::Debug for Process {
     }
 }
 
-/// The living children of a process, zombies left out.
+/// The living children of a process in the order of their numbers, zombies left out. Not from
+/// `/proc/PID/task/TID/children`, which may leave one out while another one ends (proc(5)).
 pub fn children(pid: i32) -> Vec<i32> {
-    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
-        return Vec::new();
-    };
-    threads
+    let mut children: Vec<i32> = fs::read_dir("/proc")
+        .expect("/proc")
         .flatten()
-        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
-        .flat_map(|list| {
-            list.split_whitespace()
-                .filter_map(|word| word.parse().ok())
-                .collect::<Vec<i32>>()
-        })
-        .filter(|&child| is_alive(child))
-        .collect()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|&child| parent(child) == Some(pid) && is_alive(child))
+        .collect();
+    children.sort_unstable();
+    children
 }
 
-/// The letter of a process's state in `/proc/PID/stat` (proc(5)), if there is such a process.
+/// The letter of a process's state, if there is such a process.
 pub fn state(pid: i32) -> Option<char> {
+    stat(pid, 0)?.chars().next()
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    stat(pid, 1)?.parse().ok()
+}
+
+/// A field of `/proc/PID/stat` (proc(5)), counted from the one after the name.
+fn stat(pid: i32, field: usize) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may itself hold any character.
-    stat[stat.rfind(')')? + 1..].trim_start().chars().next()
+    let fields = &stat[stat.rfind(')')? + 1..];
+    fields.split_whitespace().nth(field).map(str::to_owned)
 }
 
 /// Whether there is such a process and it is neither dead nor a zombie.
