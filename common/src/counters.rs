@@ -20,6 +20,9 @@ pub struct Counters {
     pub identity_limit: u64,
     /// Initiations that do not decrypt.
     pub bad_initiation: u64,
+    /// Initiations answered without looking for their peer: it was the one answered last
+    /// where they came from.
+    pub recognised: u64,
     /// Initiations from a key that no peer has.
     pub unknown_key: u64,
     /// Messages to an index that no session of ours has.

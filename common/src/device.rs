@@ -33,6 +33,7 @@ use ipnet::IpNet;
 use crate::admission::{Admission, Turned};
 use crate::allowed_ips::AllowedIps;
 use crate::bucket::Bucket;
+use crate::callers::Callers;
 use crate::clock::Now;
 pub use crate::counters::Counters;
 use crate::greeting::Greetings;
@@ -142,6 +143,7 @@ impl Device {
             shared: Shared {
                 own,
                 indexes: Indexes::new(worker),
+                callers: Callers::new(),
                 allowed_ips: AllowedIps::default(),
                 waiting: 0,
                 wakes: Bucket::FULL,
@@ -561,6 +563,7 @@ impl Device {
     ) {
         let key = match peer {
             Some(key) => Some(*key.as_bytes()),
+            None if self.answer_caller(now, from, datagram) => return,
             None => Admission::initiator(&self.shared.own, datagram),
         };
         let Some(key) = key else {
@@ -585,6 +588,21 @@ impl Device {
             let owner = peer.config.owner;
             self.hand_over(owner, handover);
         }
+    }
+
+    /// Answers an initiation if it is from the peer that was answered last where it comes
+    /// from. False if it was not answered: then it is as if nobody had looked at it.
+    fn answer_caller(&mut self, now: Now, from: Path, datagram: &[u8]) -> bool {
+        let caller = self.shared.callers.guess(from.endpoint);
+        let Some(id) = caller.filter(|id| self.owns(*id)) else {
+            return false;
+        };
+        let mut answered = false;
+        self.attend(now, id, |peer, shared| {
+            answered = peer.try_initiation(now, from, datagram, shared);
+        });
+        self.shared.out.counters.recognised += u64::from(answered);
+        answered
     }
 
     /// Whether a handshake message may cause a key exchange. Under load its sender may

@@ -29,6 +29,7 @@ pub mod watch;
 mod admission;
 mod allowed_ips;
 mod bucket;
+mod callers;
 mod counters;
 mod greeting;
 mod initiations;

@@ -6,6 +6,7 @@ use rand_core::{OsRng, RngCore};
 
 use crate::allowed_ips::AllowedIps;
 use crate::bucket::Bucket;
+use crate::callers::Callers;
 use crate::device::Worker;
 use crate::outbox::Outbox;
 use crate::peers::PeerId;
@@ -15,6 +16,7 @@ use crate::tunnel::OwnKey;
 pub(crate) struct Shared {
     pub(crate) own: OwnKey,
     pub(crate) indexes: Indexes,
+    pub(crate) callers: Callers,
     pub(crate) allowed_ips: AllowedIps,
     /// How many peers have packets waiting for a session.
     pub(crate) waiting: usize,

@@ -328,6 +328,9 @@ impl Caller {
 /// Peers that take turns, so that none is beyond what is answered of one peer's.
 const CALLERS: u32 = 500;
 
+/// The commonest of handshakes.
+const WHERE_IT_WAS: &str = "answer, from where it was";
+
 /// One initiation, from its bytes to the response's.
 fn handshake(c: &mut Criterion) {
     let mut group = c.benchmark_group("handshake");
@@ -342,44 +345,66 @@ fn handshake(c: &mut Criterion) {
             .collect()
     };
 
-    let mut gateway = device(own.clone());
-    let first = u32::from(CLIENT_INSIDE);
-    for (address, key) in (first..).map(Ipv4Addr::from).zip(&keys) {
-        let added = gateway.add_peer(clock::now(), peer(key, address, None));
-        added.expect("a new peer");
+    // Where a peer begins its next session mostly, where it has never been, and where another
+    // one was before.
+    let places: [(&str, fn(u32) -> u32); 3] = [
+        (WHERE_IT_WAS, |turn| turn % CALLERS),
+        ("answer, from elsewhere", |turn| turn),
+        ("answer, from another's place", |_| 0),
+    ];
+    for (name, place) in places {
+        let mut gateway = device(own.clone());
+        let first = u32::from(CLIENT_INSIDE);
+        for (address, key) in (first..).map(Ipv4Addr::from).zip(&keys) {
+            let added = gateway.add_peer(clock::now(), peer(key, address, None));
+            added.expect("a new peer");
+        }
+        let mut ours = callers();
+        let mut turns = 0..u32::MAX;
+        // Slower than the clock of the wall: more than 1,000 a second would be asked for cookies.
+        let mut now = clock::now();
+        let gateway = RefCell::new(gateway);
+        let response = RefCell::new(Vec::new());
+        let mut last: Option<usize> = None;
+        let mut call = || {
+            let gateway = &mut *gateway.borrow_mut();
+            now = now + Duration::from_millis(2);
+            if let Some(last) = last {
+                let keepalive = ours[last].confirm(&response.borrow());
+                gateway.handle_datagrams(now, CLIENT, None, &keepalive, keepalive.len());
+            }
+            let turn = turns.next().expect("fewer turns than that");
+            let caller = (turn % CALLERS) as usize;
+            last = Some(caller);
+            let source = Ipv4Addr::from(u32::from(Ipv4Addr::new(100, 64, 0, 0)) + place(turn));
+            (
+                now,
+                SocketAddr::from((source, 1)),
+                ours[caller].initiation(),
+            )
+        };
+        let answer = |(now, source, initiation): (Now, SocketAddr, Vec<u8>)| {
+            let gateway = &mut *gateway.borrow_mut();
+            gateway.handle_datagrams(now, source, None, &initiation, initiation.len());
+            gateway.handle_timeout(now);
+            let answer = gateway.poll_transmit().expect("a response");
+            let mut response = response.borrow_mut();
+            response.clear();
+            response.extend_from_slice(answer.contents);
+        };
+        // Each has a tunnel and a place.
+        for _ in 0..CALLERS {
+            answer(call());
+        }
+        group.bench_function(name, |b| {
+            b.iter_batched(&mut call, answer, BatchSize::PerIteration);
+        });
+        // Few share a place in the table of those that were answered.
+        let recognised = gateway.borrow().counters().recognised;
+        let again = u64::from(turns.start - CALLERS);
+        let known = recognised > again * 9 / 10;
+        assert_eq!(known, name == WHERE_IT_WAS, "{recognised} of {again}");
     }
-    let mut ours = callers();
-    let mut turns = (0..ours.len()).cycle();
-    // Slower than the clock of the wall: more than 1,000 a second would be asked for cookies.
-    let mut now = clock::now();
-    let gateway = RefCell::new(gateway);
-    let response = RefCell::new(Vec::new());
-    let mut last: Option<usize> = None;
-    group.bench_function("answer", |b| {
-        b.iter_batched(
-            || {
-                let gateway = &mut *gateway.borrow_mut();
-                now = now + Duration::from_millis(2);
-                if let Some(last) = last {
-                    let keepalive = ours[last].confirm(&response.borrow());
-                    gateway.handle_datagrams(now, CLIENT, None, &keepalive, keepalive.len());
-                }
-                let turn = turns.next().expect("a circle has no end");
-                last = Some(turn);
-                (now, ours[turn].initiation())
-            },
-            |(now, initiation): (Now, Vec<u8>)| {
-                let gateway = &mut *gateway.borrow_mut();
-                gateway.handle_datagrams(now, CLIENT, None, &initiation, initiation.len());
-                gateway.handle_timeout(now);
-                let answer = gateway.poll_transmit().expect("a response");
-                let mut response = response.borrow_mut();
-                response.clear();
-                response.extend_from_slice(answer.contents);
-            },
-            BatchSize::PerIteration,
-        );
-    });
 
     // As boringtun's own device does: check the MACs, find the peer, then the handshake.
     let secret = StaticSecret::from(*own.expose());

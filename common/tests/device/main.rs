@@ -8,6 +8,7 @@ mod clock;
 mod forgery;
 mod net;
 
+mod callers;
 mod handshake;
 mod hostile;
 mod limits;

@@ -1,0 +1,195 @@
+//! The answers to a peer's initiations, from its tunnel or from a second one.
+
+use super::{Peer, count, new_tunnel};
+use crate::clock::Now;
+use crate::guard;
+use crate::initiations::SeenInitiations;
+use crate::outbox::Event;
+use crate::roaming::Path;
+use crate::shared::Shared;
+use crate::tunnel::{Refused, Tunnel};
+
+/// A response that was sent, and no data in its session yet.
+pub(super) struct Answered {
+    pub(super) session: u32,
+    pub(super) at: Now,
+}
+
+/// A second tunnel, for a peer that comes with a clock that was set back, as when a
+/// token moves from a computer whose clock is fast to one whose clock is right.
+///
+/// It takes the place of the first when data proves that the peer means it; what
+/// somebody recorded and sends again gets an answer at most.
+pub(super) struct Candidate {
+    pub(super) tunnel: Box<Tunnel>,
+    made: Now,
+    /// Its last response.
+    answered: Answered,
+}
+
+impl Candidate {
+    /// When it is given up. It is never ticked, which it would have to be if it could
+    /// live longer.
+    pub(super) fn end(&self) -> Now {
+        self.answered.at + guard::CANDIDATE_LIFE
+    }
+
+    /// Whether it may take another initiation.
+    fn is_young(&self, now: Now) -> bool {
+        now.since(self.made) < guard::CANDIDATE_LIFE
+    }
+}
+
+impl Peer {
+    /// Answers an initiation, to where it came from.
+    pub(crate) fn handle_initiation(
+        &mut self,
+        now: Now,
+        from: Path,
+        datagram: &[u8],
+        shared: &mut Shared,
+    ) {
+        self.catch_up(now, shared);
+        let ephemeral = guard::ephemeral(datagram);
+        if self.seen.as_ref().is_some_and(|s| s.contains(ephemeral)) {
+            return count(Refused::Replayed, &mut shared.out);
+        }
+        if self.allowance.is_empty(now, guard::IDENTITY_RATE) {
+            shared.out.counters.identity_limit += 1;
+            return;
+        }
+        let in_doubt = self.is_clock_in_doubt(now);
+        let tunnel = self.tunnel(now, shared);
+        if tunnel.is_crowded() {
+            return self.try_candidate(now, from, datagram, shared);
+        }
+        match tunnel.accept_initiation(now, datagram, shared.out.trains.room()) {
+            Ok(len) => self.answer_from_tunnel(now, from, ephemeral, len, shared),
+            Err(Refused::Replayed) if in_doubt => {
+                self.try_candidate(now, from, datagram, shared);
+            }
+            Err(refused) => {
+                count(refused, &mut shared.out);
+                if !tunnel.is_proven() && !tunnel.is_awaiting(now) {
+                    self.drop_tunnel(shared);
+                }
+            }
+        }
+    }
+
+    /// Answers an initiation that may be of this peer, if that is as simple as it mostly is:
+    /// where [`Peer::handle_initiation`] would have its tunnel answer. False otherwise: then
+    /// the tunnel is as it was, and whose initiation it is remains to be found out.
+    pub(crate) fn try_initiation(
+        &mut self,
+        now: Now,
+        from: Path,
+        datagram: &[u8],
+        shared: &mut Shared,
+    ) -> bool {
+        self.catch_up(now, shared);
+        let ephemeral = guard::ephemeral(datagram);
+        let replayed = self.seen.as_ref().is_some_and(|s| s.contains(ephemeral));
+        if replayed || self.allowance.is_empty(now, guard::IDENTITY_RATE) {
+            return false;
+        }
+        let Some(tunnel) = self.tunnel.as_mut().filter(|tunnel| !tunnel.is_crowded()) else {
+            return false;
+        };
+        let accepted = tunnel.accept_initiation(now, datagram, shared.out.trains.room());
+        let Ok(len) = accepted else {
+            return false;
+        };
+        self.answer_from_tunnel(now, from, ephemeral, len, shared);
+        true
+    }
+
+    /// Sends what the tunnel has answered to an initiation.
+    fn answer_from_tunnel(
+        &mut self,
+        now: Now,
+        to: Path,
+        ephemeral: &[u8],
+        len: usize,
+        shared: &mut Shared,
+    ) {
+        let session = guard::sender_index(shared.out.trains.room());
+        self.answered = Some(Answered { session, at: now });
+        self.greetings = None;
+        self.answer(now, to, ephemeral, len, shared);
+    }
+
+    /// Sends the answer to an initiation, and remembers to do so once only.
+    fn answer(&mut self, now: Now, to: Path, ephemeral: &[u8], len: usize, shared: &mut Shared) {
+        let out = &mut shared.out;
+        out.trains.answer(to, len);
+        shared.callers.note(to.endpoint, self.id);
+        self.allowance.take(now, guard::IDENTITY_RATE);
+        let seen = self
+            .seen
+            .get_or_insert_with(|| SeenInitiations::new().into());
+        seen.insert(ephemeral);
+        out.events.push_back(Event::InitiationAnswered {
+            peer: self.config.public_key,
+        });
+    }
+
+    /// Whether an initiation may be older than another of the same peer and still be new:
+    /// one whose session is alive has no reason to begin another on another clock.
+    fn is_clock_in_doubt(&self, now: Now) -> bool {
+        let silent = |heard| now.since(heard) >= guard::CLOCK_DOUBT;
+        self.last_heard.is_none_or(silent)
+    }
+
+    /// Answers an initiation from a second tunnel: one that is older than another, or
+    /// one too many that nothing came of.
+    fn try_candidate(&mut self, now: Now, from: Path, datagram: &[u8], shared: &mut Shared) {
+        let ephemeral = guard::ephemeral(datagram);
+        let young = |candidate: &&mut Candidate| candidate.is_young(now);
+        if let Some(candidate) = self.candidate.as_mut().filter(young) {
+            let room = shared.out.trains.room();
+            match candidate.tunnel.accept_initiation(now, datagram, room) {
+                Ok(len) => {
+                    let session = guard::sender_index(room);
+                    candidate.answered = Answered { session, at: now };
+                    return self.answer(now, from, ephemeral, len, shared);
+                }
+                // Another one takes its place, or whoever sends a recorded initiation
+                // with a late time would keep the peer out.
+                Err(Refused::Replayed) => {}
+                Err(refused) => return count(refused, &mut shared.out),
+            }
+        }
+        self.drop_candidate(shared);
+        let mut tunnel = new_tunnel(self.id, &self.config, now, shared);
+        let room = shared.out.trains.room();
+        match tunnel.accept_initiation(now, datagram, room) {
+            Ok(len) => {
+                let session = guard::sender_index(room);
+                self.candidate = Some(Candidate {
+                    tunnel,
+                    made: now,
+                    answered: Answered { session, at: now },
+                });
+                self.answer(now, from, ephemeral, len, shared);
+            }
+            Err(refused) => {
+                shared.indexes.release(tunnel.index());
+                count(refused, &mut shared.out);
+            }
+        }
+    }
+
+    /// Data has proved the candidate: it takes the place of the other tunnel, whose
+    /// sessions end.
+    pub(super) fn promote(&mut self, shared: &mut Shared) {
+        let Some(candidate) = self.candidate.take() else {
+            return;
+        };
+        self.end_wait(shared);
+        self.answered = Some(candidate.answered);
+        if let Some(old) = self.tunnel.replace(candidate.tunnel) {
+            shared.indexes.release(old.index());
+        }
+    }
+}
