@@ -347,7 +347,8 @@ fn handshake(c: &mut Criterion) {
 
     // Where a peer begins its next session mostly, where it has never been, and where another
     // one was before.
-    let places: [(&str, fn(u32) -> u32); 3] = [
+    type Place = fn(u32) -> u32;
+    let places: [(&str, Place); 3] = [
         (WHERE_IT_WAS, |turn| turn % CALLERS),
         ("answer, from elsewhere", |turn| turn),
         ("answer, from another's place", |_| 0),

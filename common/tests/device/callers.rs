@@ -1,9 +1,12 @@
 //! Initiations from where another one was answered.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use boringtun::noise::Tunn;
+use boringtun::noise::rate_limiter::RateLimiter;
+use boringtun::noise::{Tunn, TunnResult};
+use boringtun::x25519;
 use tokenvpn_common::device::Counters;
 use tokenvpn_common::key::PrivateKey;
 
@@ -123,7 +126,7 @@ fn a_stranger_in_a_peers_place_meets_silence_and_changes_nothing() {
 fn a_recorded_initiation_is_answered_once_in_its_own_place_too() {
     let (mut scene, before) = met();
     let home = home(&scene);
-    let mut known: Tunn = bare_tunnel(&scene.client_key, &scene.gateway);
+    let mut known = bare_tunnel(&scene.client_key, &scene.gateway);
     let older = initiation(&mut known);
     scene.net.advance(Duration::from_millis(30));
     let call = initiation(&mut known);
@@ -163,4 +166,40 @@ fn a_removed_peer_is_not_recognised_nor_is_who_has_its_number_taken_for_it() {
         scene.net.advance(Duration::from_millis(30));
     }
     assert_eq!(counters(&scene).unknown_key, before.unknown_key + 3);
+}
+
+#[test]
+fn a_recognised_peer_has_no_more_answers_than_another() {
+    let (mut scene, before) = met();
+    let home = home(&scene);
+    let private = x25519::StaticSecret::from(*scene.client_key.expose());
+    let public = x25519::PublicKey::from(*scene.gateway.as_bytes());
+    // Left to itself it takes ten answers a second.
+    let own = x25519::PublicKey::from(&private);
+    let limiter = Arc::new(RateLimiter::new(&own, u64::MAX));
+    let mut known = Tunn::new(private, public, None, None, 7, Some(limiter));
+    let mut room = [0; 256];
+    let mut answered = 0;
+    for _ in 0..400 {
+        scene.net.advance(Duration::from_millis(5));
+        let call = initiation(&mut known);
+        if answers(&mut scene, home, &call) == 0 {
+            continue;
+        }
+        answered += 1;
+        // Confirmed at once, or soon there would be no room for another session.
+        let response = scene.net.sent_by(GATEWAY_NODE, 2).pop().unwrap().bytes;
+        if let TunnResult::WriteToNetwork(keepalive) = known.decapsulate(None, &response, &mut room)
+        {
+            let len = keepalive.len();
+            scene.net.deliver(GATEWAY_NODE, home, keepalive, len);
+        }
+    }
+    assert!((95..=105).contains(&answered), "{answered} in 2 s");
+    let counters = counters(&scene);
+    assert_eq!(counters.recognised - before.recognised, answered);
+    assert_eq!(
+        counters.identity_limit - before.identity_limit,
+        400 - answered
+    );
 }
