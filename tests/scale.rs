@@ -1,13 +1,8 @@
 //! Many identities and many clients.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
-use nix::sys::signal::Signal;
-use rig::{
-    Venue, usage,
-    venue::INSIDE,
-    wait::{self, SOON},
-};
+use rig::{Venue, usage, venue::INSIDE};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -43,23 +38,9 @@ fn a_thousand_clients_connect_and_all_carry_traffic_at_once() {
 fn an_idle_identity_costs_a_kibibyte_at_most() {
     const IDENTITIES: u32 = 10_000;
     let venue = Venue::new();
-    // Nobody asks it anything: a status of so many takes memory of its own for a while.
-    let resident = || {
-        let process = venue.gateway.command(&["run"]).spawn();
-        process.stderr().expect("Listening");
-        let mut last = 0;
-        wait::until_true("all are let in", SOON, || {
-            thread::sleep(Duration::from_millis(200));
-            let memory = usage::memory(process.pid()).resident;
-            std::mem::replace(&mut last, memory) == memory
-        });
-        process.signal(Signal::SIGTERM);
-        assert_eq!(process.exit_code(SOON), 0, "{}", process.report());
-        last
-    };
-    let none = resident();
+    let none = venue.gateway.resting_memory();
     venue.enrol(IDENTITIES);
-    let all = resident();
+    let all = venue.gateway.resting_memory();
     let each = all.saturating_sub(none) / u64::from(IDENTITIES);
     assert!(
         each <= KIB,

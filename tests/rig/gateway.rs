@@ -1,6 +1,6 @@
 //! The real gateway in a host.
 
-use std::{fs, net::SocketAddr, sync::Mutex};
+use std::{fs, net::SocketAddr, sync::Mutex, thread, time::Duration};
 
 use blake2::{Blake2s, Digest as _, digest::consts::U16};
 use nix::sys::signal::Signal;
@@ -14,7 +14,7 @@ use crate::{
     crowd::Member,
     host::Host,
     process::{Invocation, Process},
-    programs,
+    programs, usage,
     wait::{self, SOON},
 };
 
@@ -84,6 +84,26 @@ impl Gateway {
         });
         *self.process.lock().expect("invariant: no holder panics") = Some(process.clone());
         process
+    }
+
+    /// The memory, in bytes, of a gateway that has let everybody in and is asked nothing: a
+    /// status of many takes memory of its own. It runs for that alone.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    #[track_caller]
+    pub fn resting_memory(&self) -> u64 {
+        let process = self.command(&["run"]).spawn();
+        process.stderr().expect("Listening");
+        let mut last = 0;
+        wait::until_true("all are let in", SOON, || {
+            thread::sleep(Duration::from_millis(200));
+            let memory = usage::memory(process.pid()).resident;
+            std::mem::replace(&mut last, memory) == memory
+        });
+        process.signal(Signal::SIGTERM);
+        assert_eq!(process.exit_code(SOON), 0, "{}", process.report());
+        last
     }
 
     /// The running process.

@@ -29,13 +29,14 @@ const MIB: f64 = 1048576.0;
 pub(crate) fn grow(count: u32) -> Figures {
     let venue = Venue::new();
     let members = venue.enrol(count);
+    let idle = venue.gateway.resting_memory() as f64 / MIB;
     let start = now();
     let process = venue
         .gateway
         .started(contender::quiet(venue.gateway.command(&["run"])));
     let started = now().since(start);
     let resident = || usage::memory(process.pid()).resident as f64 / MIB;
-    let idle = resident();
+    let asked = resident();
 
     let mut crowd = venue.crowd(&members);
     let start = now();
@@ -71,6 +72,7 @@ pub(crate) fn grow(count: u32) -> Figures {
     let mut figures = vec![
         ("start_s".to_owned(), started.as_secs_f64()),
         ("rss_idle_mib".to_owned(), idle),
+        ("rss_asked_mib".to_owned(), asked),
         ("connect_s".to_owned(), connecting.as_secs_f64()),
         ("rss_connected_mib".to_owned(), busy),
         (

@@ -340,17 +340,26 @@ fn growth(text: &mut String, records: &[Record]) {
         let cell = |key| last("peers", &name, key).map_or("–".to_owned(), number);
         row(text, std::iter::once(name.clone()).chain(keys.map(cell)));
     }
-    let each = |kind: &str| {
+    let each = |kind: &str, memory: &str| {
         let most = crate::peers::SIZES[crate::peers::SIZES.len() - 1];
-        let [one, all] = [1, most].map(|size| last(kind, &size.to_string(), "rss_idle_mib"));
+        let [one, all] = [1, most].map(|size| last(kind, &size.to_string(), memory));
         Some((all? - one?) * 1024.0 / f64::from(most - 1))
     };
     let rival = "peers of boringtun-cli";
-    if let (Some(own), Some(other)) = (each("peers"), each(rival)) {
-        let _ = writeln!(
+    let idle = "rss_idle_mib";
+    if let (Some(own), Some(other)) = (each("peers", idle), each(rival, idle)) {
+        let _ = write!(
             text,
             "\nAn idle identity takes {own:.2} KiB; a peer of boringtun-cli {other:.1} KiB."
         );
+        if let Some(asked) = each("peers", "rss_asked_mib") {
+            let _ = write!(
+                text,
+                " Once the status of all was asked for it is {asked:.2} KiB: what the answer took \
+                 is kept for the next."
+            );
+        }
+        text.push('\n');
     }
     let start = |kind| last(kind, "10000", "start_s");
     if let (Some(own), Some(other)) = (start("peers"), start(rival)) {
