@@ -23,10 +23,11 @@ const SECTION: &str = "8";
 const GATEWAY: &str = "tokenvpn-gateway";
 
 /// Compares what is kept for this program with what its command line gives, or writes that.
+/// `exit_status` are its exit codes and what they mean, for all commands.
 ///
 /// # Panics
 /// If something differs, is missing or is of no use any more.
-pub(crate) fn check(command: Command) {
+pub(crate) fn check(command: Command, exit_status: &[(u8, &str)]) {
     let contrib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib");
     let name = command.get_name().to_owned();
     let mut documents = BTreeMap::new();
@@ -40,7 +41,10 @@ pub(crate) fn check(command: Command) {
     }
     let mut command = command.disable_help_subcommand(true);
     command.build();
-    add_pages(&command, &contrib.join("man"), &mut documents);
+    let man = contrib.join("man");
+    add_page(&command, &exit_codes(exit_status), &man, &mut documents);
+    let elsewhere = format!("See\n.BR {} ({SECTION}).\n", escaped(&name));
+    add_subpages(&command, &elsewhere, &man, &mut documents);
 
     let writes = std::env::var_os("WRITE_DOCUMENTS").is_some();
     for (path, text) in &documents {
@@ -68,18 +72,48 @@ pub(crate) fn check(command: Command) {
     }
 }
 
-fn add_pages(command: &Command, dir: &Path, documents: &mut BTreeMap<PathBuf, Vec<u8>>) {
-    let page = Man::new(command.clone())
+fn add_subpages(
+    command: &Command,
+    exit_status: &str,
+    dir: &Path,
+    documents: &mut BTreeMap<PathBuf, Vec<u8>>,
+) {
+    for subcommand in command.get_subcommands() {
+        add_page(subcommand, exit_status, dir, documents);
+        add_subpages(subcommand, exit_status, dir, documents);
+    }
+}
+
+fn add_page(
+    command: &Command,
+    exit_status: &str,
+    dir: &Path,
+    documents: &mut BTreeMap<PathBuf, Vec<u8>>,
+) {
+    // The list below the help has a section of its own here.
+    let page = Man::new(command.clone().after_long_help(None::<&str>))
         .section(SECTION)
         .source(concat!("tokenvpn ", env!("CARGO_PKG_VERSION")))
         .manual("tokenvpn");
     let mut text = Vec::new();
     page.render(&mut text)
         .expect("invariant: memory takes all that is written");
-    documents.insert(dir.join(page.get_filename()), text);
-    for subcommand in command.get_subcommands() {
-        add_pages(subcommand, dir, documents);
-    }
+    let mut text = String::from_utf8(text).expect("invariant: all of our texts are UTF-8");
+    let end = text.find(".SH VERSION").unwrap_or(text.len());
+    text.insert_str(end, &format!(".SH \"EXIT STATUS\"\n{exit_status}"));
+    documents.insert(dir.join(page.get_filename()), text.into_bytes());
+}
+
+/// Exit codes as a list of man(7).
+fn exit_codes(codes: &[(u8, &str)]) -> String {
+    let item =
+        |(code, meaning): &(u8, &str)| format!(".TP\n\\fB{code}\\fR\n{}\n", escaped(meaning));
+    codes.iter().map(item).collect()
+}
+
+/// A hyphen is a minus only if man(7) is told so.
+fn escaped(text: &str) -> String {
+    text.replace('-', "\\-")
 }
 
 /// Where the shells look for a program's completion.

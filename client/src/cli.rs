@@ -12,7 +12,13 @@ use crate::lifecycle::OnRemoval;
 use crate::words::{self, help};
 
 #[derive(Debug, Parser)]
-#[command(name = "tokenvpn", version, about = help::ABOUT, arg_required_else_help = true)]
+#[command(
+    name = "tokenvpn",
+    version,
+    about = help::ABOUT,
+    after_long_help = help::exit_status(),
+    arg_required_else_help = true
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -195,6 +201,6 @@ mod tests {
 
     #[test]
     fn its_documents_are_up_to_date() {
-        crate::documents::check(<Cli as clap::CommandFactory>::command());
+        crate::documents::check(<Cli as clap::CommandFactory>::command(), &help::EXIT_STATUS);
     }
 }

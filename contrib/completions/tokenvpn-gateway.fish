@@ -25,7 +25,7 @@ function __fish_tokenvpn_gateway_using_subcommand
 end
 
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -l config -d 'The gateway\'s configuration' -r -F
-complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -s h -l help -d 'Print help'
+complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -s V -l version -d 'Print version'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "init" -d 'Make the key, the configuration and the registry; print the gateway\'s public key'
 complete -c tokenvpn-gateway -n "__fish_tokenvpn_gateway_needs_command" -f -a "run" -d 'Run the gateway in the foreground'

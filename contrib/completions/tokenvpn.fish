@@ -24,7 +24,7 @@ function __fish_tokenvpn_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c tokenvpn -n "__fish_tokenvpn_needs_command" -s h -l help -d 'Print help'
+complete -c tokenvpn -n "__fish_tokenvpn_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tokenvpn -n "__fish_tokenvpn_needs_command" -s V -l version -d 'Print version'
 complete -c tokenvpn -n "__fish_tokenvpn_needs_command" -f -a "up" -d 'Wait for a token, ask for its PIN and hold the tunnel until the token is pulled'
 complete -c tokenvpn -n "__fish_tokenvpn_needs_command" -f -a "down" -d 'End a running `up` and put everything back'

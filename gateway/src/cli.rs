@@ -14,7 +14,12 @@ use crate::config::{self, Network};
 use crate::words::help;
 
 #[derive(Debug, Parser)]
-#[command(name = "tokenvpn-gateway", version, about = help::ABOUT)]
+#[command(
+    name = "tokenvpn-gateway",
+    version,
+    about = help::ABOUT,
+    after_long_help = help::exit_status()
+)]
 pub(crate) struct Cli {
     #[arg(
         long,
@@ -228,6 +233,6 @@ mod tests {
 
     #[test]
     fn its_documents_are_up_to_date() {
-        crate::documents::check(<Cli as clap::CommandFactory>::command());
+        crate::documents::check(<Cli as clap::CommandFactory>::command(), &help::EXIT_STATUS);
     }
 }

@@ -1,9 +1,62 @@
 //! What the command line says of itself: `--help`, manual pages and completions. One module for
 //! each command; no full stop behind the first sentence of a help, as usual.
 
+use crate::words::code;
+
 /// A longer text for `--help`: the short one and what follows it.
 pub(crate) fn with_more(short: &str, more: &str) -> String {
     format!("{short}.\n\n{more}")
+}
+
+/// What each exit code means, for every command.
+pub(crate) const EXIT_STATUS: [(u8, &str); 17] = [
+    (
+        0,
+        "It did what it was to do; up: somebody ended it; status: the tunnel is up",
+    ),
+    (
+        code::OTHER,
+        "Anything that has no code of its own; doctor: something is wrong, or left",
+    ),
+    (
+        code::USAGE,
+        "The command line or a configuration file is wrong, or there are several tokens",
+    ),
+    (
+        code::NO_TOKEN,
+        "No token is plugged in, or none was within --wait; status: the tunnel is not up",
+    ),
+    (code::PIN, "The PIN was wrong, or was not given"),
+    (code::PIN_BLOCKED, "The PIN is blocked"),
+    (code::EXPIRED, "The profile or the invitation has expired"),
+    (
+        code::DAMAGED,
+        "The profile is damaged, or was written by a newer tokenvpn",
+    ),
+    (code::EMPTY, "The token holds no profile"),
+    (
+        code::NO_GATEWAY,
+        "No gateway has answered within --ready-timeout",
+    ),
+    (
+        code::REMOVED,
+        "The token was removed: with --once, or before a command was done",
+    ),
+    (code::BUSY, "Another program holds the token"),
+    (code::NO_PERMISSION, "A permission is missing"),
+    (code::NO_SERVICE, "No smart-card service answers"),
+    (
+        code::CLOCK,
+        "This computer's clock is wrong, or the profile is not yet valid",
+    ),
+    (code::UNSUPPORTED, "The card cannot hold a profile"),
+    (code::INTERNAL, "A mistake of tokenvpn itself"),
+];
+
+/// The same below the help.
+pub(crate) fn exit_status() -> String {
+    let lines = EXIT_STATUS.map(|(code, meaning)| format!("\n  {code:<3} {meaning}"));
+    format!("Exit status:{}", lines.concat())
 }
 
 pub(crate) const JSON: &str = "Print JSON";
@@ -123,4 +176,18 @@ pub(crate) mod pin {
 
 pub(crate) mod unblock {
     pub(crate) const ADMIN: &str = "Use the admin PIN even if the token has a reset code";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exit_code_is_explained_and_keeps_its_number() {
+        let explained = EXIT_STATUS.map(|(code, _)| code);
+        let contract = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 70];
+        assert_eq!(explained, contract);
+        let constants = include_str!("../code.rs").matches("const ").count();
+        assert_eq!(constants, contract.len() - 1, "0 has no name");
+    }
 }

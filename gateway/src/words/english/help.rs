@@ -1,9 +1,33 @@
 //! What the command line says of itself: `--help`, manual pages and completions. One module for
 //! each command; no full stop behind the first sentence of a help, as usual.
 
+use crate::words::code;
+
 /// A longer text for `--help`: the short one and what follows it.
 pub(crate) fn with_more(short: &str, more: &str) -> String {
-    format!("{short}\n\n{more}")
+    format!("{short}.\n\n{more}")
+}
+
+/// What each exit code means, for every command.
+pub(crate) const EXIT_STATUS: [(u8, &str); 6] = [
+    (
+        0,
+        "It did what it was to do; run: somebody ended it; status: the gateway runs",
+    ),
+    (code::OTHER, "Anything that has no code of its own"),
+    (
+        code::USAGE,
+        "The command line or the configuration is wrong",
+    ),
+    (code::DOWN, "The gateway does not run"),
+    (code::NO_PERMISSION, "A permission is missing"),
+    (code::INTERNAL, "A mistake of tokenvpn-gateway itself"),
+];
+
+/// The same below the help.
+pub(crate) fn exit_status() -> String {
+    let lines = EXIT_STATUS.map(|(code, meaning)| format!("\n  {code:<3} {meaning}"));
+    format!("Exit status:{}", lines.concat())
 }
 
 pub(crate) const CONFIG: &str = "The gateway's configuration";
@@ -78,4 +102,18 @@ pub(crate) mod status {
 
 pub(crate) mod audit {
     pub(crate) const SINCE: &str = "Nothing older than this; a bare date begins that day, UTC";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exit_code_is_explained_and_keeps_its_number() {
+        let explained = EXIT_STATUS.map(|(code, _)| code);
+        assert_eq!(explained, [0, 1, 2, 3, 12, 70]);
+        let codes = include_str!("../failure.rs");
+        let constants = codes.matches("pub(crate) const ").count();
+        assert_eq!(constants, explained.len() - 1, "0 has no name");
+    }
 }
