@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
+use nix::sys::signal::Signal;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tokenvpn_common::clock::Now;
 use tokenvpn_common::io::clock;
@@ -312,7 +313,7 @@ impl Supervisor {
             self.prompting = false;
             self.half_typed = true;
             if let Some(terminal) = &self.terminal {
-                terminal.restore();
+                terminal.take_back();
             }
         }
     }
@@ -329,7 +330,12 @@ impl Supervisor {
     fn handle_ready(&mut self, token: Token) -> io::Result<()> {
         match token {
             SIGNALS => {
-                while self.signals.read_signal()?.is_some() {
+                while let Some(signal) = self.signals.read_signal()? {
+                    if signal.ssi_signo == Signal::SIGINT as u32
+                        && let Some(terminal) = &self.terminal
+                    {
+                        terminal.leave_interrupt();
+                    }
                     self.feed(Input::End);
                 }
             }

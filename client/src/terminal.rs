@@ -1,6 +1,7 @@
 //! The terminal that the PIN is typed on, and the signals of its job control.
 
 use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 
@@ -8,6 +9,9 @@ use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp};
+
+/// This process's terminal, whatever stdin, stdout and stderr are.
+const TTY: &str = "/dev/tty";
 
 /// What the terminal sends to stop its jobs: Ctrl-Z, and reading or setting it
 /// from the background.
@@ -40,7 +44,7 @@ impl Terminal {
             .read(true)
             .write(true)
             .custom_flags(libc::O_NOCTTY)
-            .open("/dev/tty")
+            .open(TTY)
             .ok()?;
         let saved = tcgetattr(&tty).ok()?;
         let terminal = Terminal { tty, saved };
@@ -62,6 +66,36 @@ impl Terminal {
         // There is nobody to tell when this fails: the terminal has hung up.
         let _ = tcsetattr(&self.tty, SetArg::TCSANOW, &self.saved);
         let _ = tcflush(&self.tty, FlushArg::TCIFLUSH);
+    }
+
+    /// The same behind a process that was killed at its question, if it was: the cursor still
+    /// stands there.
+    pub(crate) fn take_back(&self) {
+        let is_asked = self.is_asked();
+        self.restore();
+        if is_asked {
+            self.begin_line();
+        }
+    }
+
+    /// Puts the cursor below the `^C` that ends it all. A question does so itself.
+    pub(crate) fn leave_interrupt(&self) {
+        if !self.is_asked() {
+            self.begin_line();
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        tcgetattr(&self.tty).is_ok_and(|now| now != self.saved)
+    }
+
+    /// Not by [`Terminal::writer`]: a terminal that a Ctrl-S has stopped is not waited for.
+    fn begin_line(&self) {
+        let tty = OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+            .open(TTY);
+        let _ = tty.and_then(|mut tty| tty.write_all(b"\n"));
     }
 }
 

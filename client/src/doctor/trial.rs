@@ -53,7 +53,7 @@ struct Prompt {
 impl Drop for Prompt {
     fn drop(&mut self) {
         if let Some(terminal) = self.terminal.as_ref().filter(|_| self.is_used) {
-            terminal.restore();
+            terminal.take_back();
         }
     }
 }
