@@ -6,6 +6,7 @@ use std::{env, fs, path::PathBuf};
 
 use rig::{
     Card, Gateway, Host, Process, Pty, Scene,
+    card::ADMIN_PIN,
     pty::CTRL_C,
     scene::{INNER_NETWORK, TUNNEL_NETWORK},
     wait::SOON,
@@ -52,6 +53,12 @@ impl Session {
     #[track_caller]
     fn interrupt(&mut self, words: &[&str], (process, pty): (Process, Pty)) {
         pty.press(CTRL_C);
+        self.ended(words, (process, pty));
+    }
+
+    /// What was started has ended.
+    #[track_caller]
+    fn ended(&mut self, words: &[&str], (process, pty): (Process, Pty)) {
         let ended = process.exit_code(SOON);
         self.note(&format!("tokenvpn {}", words.join(" ")), &pty, ended);
     }
@@ -104,7 +111,11 @@ impl Session {
 #[track_caller]
 fn answer_prompt(pty: &Pty, prompt: &str, answer: &str) {
     pty.expect(prompt);
-    if prompt.contains("PIN") || prompt.contains("again") || prompt.contains("left") {
+    if prompt.contains("PIN")
+        || prompt.contains("again")
+        || prompt.contains("code")
+        || prompt.contains("left")
+    {
         pty.await_no_echo();
     }
     pty.type_line(answer);
@@ -149,7 +160,7 @@ fn volatile(text: &str, before: Option<char>) -> Option<(Option<&'static str>, u
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let number = &text[..text.find(|c| !is_number(c)).unwrap_or(text.len())];
     let unit = &text[number.len()..];
-    let is_measured = ["ms", "s)", "s ago"].iter().any(|end| {
+    let is_measured = ["ms", "s)", "s ago", "B"].iter().any(|end| {
         unit.strip_prefix(' ')
             .is_some_and(|unit| unit.starts_with(end))
     });
@@ -279,6 +290,7 @@ fn a_token_s_life() {
     person.run(&["token", "list"], &[], 0);
     person.run(&["token", "show"], &pin, 0);
     person.run(&["doctor"], &[], 0);
+    person.run(&["doctor", "--gateways"], &pin, 0);
     person.run(&["status"], &[], 3);
     let words = [
         "token",
@@ -324,4 +336,75 @@ fn a_renewal_and_a_second_gateway() {
     let words = ["token", "edit", "--remove-gateway", "2"];
     person.run(&words, &pin, 0);
     person.is_as_written("a-renewal-and-a-second-gateway", card);
+}
+
+#[test]
+fn a_tunnel_and_its_removal() {
+    let Desk { scene, card, .. } = &Desk::issued();
+    let mut person = Session::at(&scene.one);
+    let words = ["up", "--on-removal", "grace:60"];
+    let (up, pty) = person.start(&words);
+    answer_prompt(&pty, "PIN for", PIN);
+    pty.expect("to disconnect.");
+    person.run(&["status"], &[], 0);
+    person.run(&["doctor"], &[], 0);
+    card.remove();
+    pty.expect("unless it comes back");
+    person.run(&["status"], &[], 3);
+    card.insert();
+    pty.expect("Still connected.");
+    person.run(&["down"], &[], 0);
+    person.ended(&words, (up, pty));
+
+    let words = ["up", "--on-removal", "hold"];
+    let (up, pty) = person.start(&words);
+    answer_prompt(&pty, "PIN for", PIN);
+    pty.expect("to disconnect.");
+    card.remove();
+    pty.expect("Waiting for a token");
+    person.run(&["status"], &[], 3);
+    person.interrupt(&words, (up, pty));
+    person.is_as_written("a-tunnel-and-its-removal", card);
+}
+
+#[test]
+fn a_new_pin_for_a_blocked_one_and_a_spare_token() {
+    let Desk {
+        scene,
+        gateway,
+        card,
+    } = &Desk::issued();
+    let mut person = Session::at(&scene.one);
+    let code = "27182818";
+    person.run(
+        &["token", "pin", "--reset-code"],
+        &[
+            ("Admin PIN for", ADMIN_PIN),
+            ("New reset code: ", code),
+            ("again: ", code),
+        ],
+        0,
+    );
+    let wrong = [
+        ("3 tries left: ", "111111"),
+        ("2 tries left: ", "222222"),
+        ("Type YES to use it", "YES"),
+        ("1 try left: ", "333333"),
+    ];
+    person.run(&["token", "show"], &wrong, 5);
+    let new = [("New PIN: ", PIN), ("again: ", PIN)];
+    let with_code = [&[("Reset code for", code)], &new[..]].concat();
+    person.run(&["token", "unblock"], &with_code, 0);
+    let with_admin = [&[("Admin PIN for", ADMIN_PIN)], &new[..]].concat();
+    person.run(&["token", "unblock", "--admin"], &with_admin, 0);
+
+    let file = scene.one.dir().join("invitation");
+    fs::write(&file, gateway.invite("traveller", &["--spare"])).unwrap();
+    let file = file.to_string_lossy();
+    let words = ["token", "issue", &file];
+    let no = [("PIN for", PIN), ("YES to overwrite", "yes")];
+    person.run(&words, &no, 1);
+    let yes = [("PIN for", PIN), ("YES to overwrite", "YES")];
+    person.run(&words, &yes, 0);
+    person.is_as_written("a-blocked-pin-and-a-spare-token", card);
 }

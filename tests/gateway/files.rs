@@ -81,10 +81,10 @@ fn init_that_fails_leaves_nothing_behind() {
 fn a_broken_configuration_is_told_by_line_and_column() {
     let place = Place::new();
     for (from, to, facts) in [
-        ("mtu = 1420", "mtu = 99", &["gateway.toml:23:7", "1280"][..]),
-        ("mtu = 1420", "mtu = \"x\"", &[":23:7", "0 to 65535", "not"]),
-        ("mtu = 1420", "colour = 1", &["gateway.toml:23:1", "colour"]),
-        ("mtu = 1420", "mtu 1420", &["gateway.toml:23:"]),
+        ("mtu = 1420", "mtu = 99", &["gateway.toml:24:7", "1280"][..]),
+        ("mtu = 1420", "mtu = \"x\"", &[":24:7", "0 to 65535", "not"]),
+        ("mtu = 1420", "colour = 1", &["gateway.toml:24:1", "colour"]),
+        ("mtu = 1420", "mtu 1420", &["gateway.toml:24:"]),
         (
             "listen_port = 51820",
             "",
@@ -93,7 +93,7 @@ fn a_broken_configuration_is_told_by_line_and_column() {
         (
             "10.77.0.0/24",
             "10.77.0.0/99",
-            &["gateway.toml:14:", "10.77.0.0/99"],
+            &["gateway.toml:15:", "10.77.0.0/99"],
         ),
     ] {
         let good = fs::read(place.path(CONFIG)).unwrap();

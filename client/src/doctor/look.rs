@@ -48,7 +48,7 @@ pub(crate) fn at_everything(trial: Option<Trial>) -> Vec<Finding> {
         true => Finding::ClockWrong { now },
         false => Finding::Clock { now },
     });
-    findings.extend(ways_out());
+    findings.extend(ways_out(&tunnels(&gateways)));
     findings.extend(gateways);
     let left = left_behind();
     match left.is_empty() {
@@ -158,10 +158,24 @@ fn resolver() -> Finding {
     }
 }
 
-/// The interfaces of default routes, by the kernel's tables (proc_pid_net(5)).
-fn ways_out() -> Vec<Finding> {
+/// The tunnels among these findings.
+fn tunnels(gateways: &[Finding]) -> Vec<&str> {
+    let findings = gateways.iter();
+    let interfaces = findings.filter_map(|finding| match finding {
+        Finding::Connected { interface, .. } | Finding::NotConnected { interface, .. } => {
+            Some(interface.as_str())
+        }
+        _ => None,
+    });
+    interfaces.collect()
+}
+
+/// The interfaces of default routes, by the kernel's tables (proc_pid_net(5)); what leads into
+/// a tunnel leads nowhere by itself.
+fn ways_out(tunnels: &[&str]) -> Vec<Finding> {
     let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
     let mut interfaces = default_routes(&read("/proc/net/route"), &read("/proc/net/ipv6_route"));
+    interfaces.retain(|interface| !tunnels.contains(&interface.as_str()));
     interfaces.sort();
     interfaces.dedup();
     let findings: Vec<_> = interfaces
@@ -237,7 +251,7 @@ fn gateway(interface: String, status: Status, now: UnixTime) -> Finding {
         },
         None => Finding::NotConnected {
             interface,
-            state: status.state.replace('_', " "),
+            state: words::state_name(&status.state),
         },
     }
 }

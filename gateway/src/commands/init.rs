@@ -67,6 +67,7 @@ pub(crate) fn run(path: &Path, asked: cli::Init) -> Result<(), Failure> {
     state::write_new(path, 0o640, &config.to_toml()).map_err(|e| words::file(path, &e))?;
     undo.0.push(path.to_owned());
     print(&format!("{}\n", key.public()))?;
+    eprintln!("{}", words::made(path));
     undo.0.clear();
     Ok(())
 }

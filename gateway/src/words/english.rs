@@ -109,6 +109,13 @@ pub(crate) fn exists(path: &Path) -> Failure {
     )
 }
 
+/// What `init` says below the public key.
+pub(crate) fn made(config: &Path) -> String {
+    let path = config.display();
+    let run = command("run", config);
+    format!("That is the gateway's public key. Read {path}, which explains itself; then: {run}")
+}
+
 /// The kernel does not forward between the tunnel and the networks behind.
 pub(crate) fn forwarding_is_off(setting: &str) -> [String; 2] {
     [

@@ -27,6 +27,8 @@ pub(crate) fn facts_lines(facts: &Facts, now: UnixTime) -> Vec<Line> {
         version: (major, minor),
         ..
     } = facts;
+    // Some makers' names are sentences.
+    let manufacturer = manufacturer.trim_end_matches('.');
     vec![
         (
             "Token",

@@ -67,7 +67,7 @@ pub(crate) fn found(finding: &Finding) -> String {
         F::Profile {
             token,
             not_after: None,
-        } => format!("{token} has one, without an end"),
+        } => format!("{token} has one, which never expires"),
         F::Profile {
             token,
             not_after: Some(end),
@@ -77,12 +77,12 @@ pub(crate) fn found(finding: &Finding) -> String {
             not_after,
             now,
         } => format!(
-            "the one of {token} ends within {} ({})",
+            "that of {token} expires within {} ({})",
             count(not_after.days_since(*now).unsigned_abs() + 1, "day"),
             not_after.day()
         ),
         F::ProfileExpired { token, not_after } => {
-            format!("the one of {token} ended on {}", not_after.day())
+            format!("that of {token} expired on {}", not_after.day())
         }
         F::NoLabel { token } => {
             format!("{token} has no label: only its PIN shows whether it has a profile")

@@ -124,7 +124,30 @@ pub(crate) fn was_not_up(interface: &str) -> String {
 }
 
 fn state(status: &Status) -> String {
-    status.state.replace('_', " ")
+    state_name(&status.state)
+}
+
+/// A state by its name, which is a contract, as people say it.
+pub(crate) fn state_name(name: &str) -> String {
+    match name {
+        "waiting_token" => "waiting for a token",
+        "no_service" => "waiting for the smart-card service",
+        "token_busy" => "another program holds the token",
+        "pick_token" => "several tokens are plugged in",
+        "pin" | "pin_wrong" | "pin_last" => "waiting for the PIN",
+        "pin_cancelled" | "pin_missing" | "pin_untried" => "no PIN was given",
+        "pin_blocked" => "the PIN is blocked",
+        "empty" | "foreign" => "the token holds no profile",
+        "expired" => "the token has expired",
+        "clock" => "the clock cannot be right",
+        "unsupported_card" => "the card cannot hold a profile",
+        "resolving" => "looking up the gateways",
+        "unreachable" => "no gateway answers, trying again",
+        "lost" => "the gateway is lost, trying again",
+        "token_grace" => "waiting for the token to come back",
+        other => return other.replace('_', " "),
+    }
+    .into()
 }
 
 fn addresses(status: &Status) -> String {
@@ -182,7 +205,7 @@ mod tests {
         );
         assert_eq!(
             status("t", &Status::new("waiting_token"), UnixTime(0)),
-            "t: waiting token\n"
+            "t: waiting for a token\n"
         );
     }
 

@@ -90,7 +90,8 @@ pub(crate) fn both(one: &str, other: &str) -> String {
 
 /// A question whether to destroy something was not answered with a yes.
 pub(crate) fn refused(refusal: &str) -> Failure {
-    Failure::new(code::OTHER, refusal, NOTHING_CHANGED)
+    let hint = format!("nothing was changed; {YES} in capital letters would have done it");
+    Failure::new(code::OTHER, refusal, hint)
 }
 
 /// It could not be asked.
@@ -101,8 +102,6 @@ pub(crate) fn not_asked(refusal: &str) -> Failure {
         "run it in a terminal and answer YES; nothing was changed",
     )
 }
-
-const NOTHING_CHANGED: &str = "nothing was changed";
 
 /// The token that was asked for is not there.
 pub(crate) fn not_plugged_in(token: Ident) -> Failure {
@@ -242,7 +241,7 @@ pub(crate) fn written(token: Ident) -> String {
 /// A token was issued.
 pub(crate) fn issued(token: Ident) -> String {
     let written = written(token);
-    format!("{written} It is of use once the gateway has enrolled it.")
+    format!("{written} It is of use once the gateway has enrolled it: tokenvpn-gateway enrol.")
 }
 
 /// A token was renewed.

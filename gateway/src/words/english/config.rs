@@ -61,8 +61,9 @@ pub(crate) const CONFIG_COMMENTS: [(&str, &str); 13] = [
 /// What `init` writes above all of them.
 pub(crate) fn config_head(live: &[&str]) -> String {
     format!(
-        "# The configuration of tokenvpn-gateway. A change of {} counts from\n\
-         # tokenvpn-gateway reload on, any other from its next start.\n",
+        "# The configuration of tokenvpn-gateway. The running one takes up a change of\n\
+         # {}\n\
+         # by tokenvpn-gateway reload, any other at its next start.\n",
         live.join(", ")
     )
 }
