@@ -7,9 +7,10 @@ use std::{
 };
 
 use rig::{
-    Card, Gateway, Process, Pty, Scene, Tap, Web,
+    Card, Gateway, OldKernel, Process, Pty, Scene, Tap, Up, Web,
     card::Slot,
-    client::TUNNEL,
+    client::{PIN_FD, TUNNEL},
+    old_kernel::TunOffload,
     pty::CTRL_C,
     scene::{
         ENDPOINT, GREETING, HOME_ADDRESS, HOTEL_ADDRESS, INNER_NETWORK, PAGE, SERVER,
@@ -84,7 +85,7 @@ fn the_inner_server_sees_the_address_of_the_invitation() {
 
 /// The tunnel address that `up` reports.
 #[track_caller]
-fn card_address(up: &rig::Up) -> IpAddr {
+fn card_address(up: &Up) -> IpAddr {
     let events = up.events();
     let event = events.iter().rfind(|event| event["state"] == "up");
     let event = event.expect("it is up");
@@ -480,4 +481,50 @@ fn the_second_of_two_endpoints_is_used_when_the_first_is_silent() {
     let event = up.await_state_within("up", Duration::from_secs(30));
     assert_eq!(event["endpoint"], ENDPOINT);
     assert!(scene.one.pings(SERVER));
+}
+
+/// Both programs on kernels that lack the offloads, and what each has to say of that.
+fn goes_without(offload: TunOffload, of_the_tun: &str) {
+    let scene = Scene::new();
+    let gateway = Gateway::init(&scene.gateway, ENDPOINT, TUNNEL_NETWORK);
+    let kernel = OldKernel::new(&scene.gateway, offload);
+    let server = gateway.started(kernel.of(gateway.command(&["run"])));
+    let card = scene.issue(&gateway, "traveller");
+    let _web = scene.serve();
+    let number = PIN_FD.to_string();
+    let words = ["up", "--json", "--pin-fd", &number];
+    let up = scene.one.tokenvpn(&words).text_on(PIN_FD, card.pin());
+    let kernel = OldKernel::new(&scene.one, offload);
+    card.insert();
+    let up = Up::started(&scene.one, kernel.of(up));
+    up.await_state("up");
+
+    const BYTES: usize = 3_000_000;
+    let curl = scene
+        .one
+        .curl(&format!("{PAGE}slow/{BYTES}/0"), SOON)
+        .spawn();
+    assert_eq!(curl.exit_code(SOON), 0);
+    assert!(curl.stdout().bytes() == pattern(BYTES), "not what was sent");
+    for process in [&server, up.process()] {
+        let log = String::from_utf8_lossy(&process.stderr().whole()).into_owned();
+        let lines = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+        for what in ["the kernel offers no UDP", "the kernel offers no TUN"] {
+            assert_eq!(lines(what), 1, "{what}: {log}");
+        }
+        assert_eq!(lines(of_the_tun), 1, "{of_the_tun}: {log}");
+    }
+}
+
+#[test]
+fn without_any_offload_packets_pass_one_by_one_and_a_line_says_so() {
+    goes_without(TunOffload::Nothing, "no TUN offload; one packet a call");
+}
+
+#[test]
+fn without_the_offload_of_udp_the_rest_is_used_and_a_line_says_so() {
+    goes_without(
+        TunOffload::Tcp,
+        "no TUN offload of UDP; one datagram a call",
+    );
 }

@@ -26,6 +26,7 @@ pub mod kernel;
 pub mod keypad;
 mod log_lines;
 pub mod memory;
+pub mod old_kernel;
 pub mod process;
 pub mod programs;
 pub mod pty;
@@ -57,6 +58,7 @@ pub use gateway::Gateway;
 pub use host::Host;
 pub use kernel::Kernel;
 pub use keypad::Keypad;
+pub use old_kernel::OldKernel;
 pub use process::{Finished, Invocation, Process};
 pub use pty::Pty;
 #[cfg(target_arch = "x86_64")]
