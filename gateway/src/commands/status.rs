@@ -61,6 +61,8 @@ fn watch(path: &Path) -> Result<(), Failure> {
 /// The lines of a live view; those whose packets flow come first.
 fn live(status: &Status, watch: &Watch, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = words::device(status).lines().map(str::to_owned).collect();
+    let gap = columns.saturating_sub(words::QUIT.len());
+    lines[0] = format!("{:<gap$}{}", lines[0], words::QUIT);
     let rates = watch.rates();
     lines.push(String::new());
     let [incoming, outgoing] = words::DIRECTIONS;
@@ -91,8 +93,23 @@ fn live(status: &Status, watch: &Watch, columns: usize) -> Vec<String> {
         let (rx, tx) = (amount(rates.rx) + "/s", amount(rates.tx) + "/s");
         vec![name, endpoint, handshake, rx, tx, received, sent]
     }));
-    lines.extend(table(&rows).lines().map(str::to_owned));
+    lines.extend(table(&fitting(rows, columns)).lines().map(str::to_owned));
     lines
+}
+
+/// Without the last columns that a terminal has no room for: half a number is another one.
+fn fitting(mut rows: Vec<Vec<String>>, columns: usize) -> Vec<Vec<String>> {
+    let width = |rows: &[Vec<String>]| {
+        let table = table(rows);
+        let widths = table.lines().map(|line| line.chars().count());
+        widths.max().unwrap_or(0)
+    };
+    while width(&rows) > columns && rows.iter().all(|row| row.len() > 1) {
+        for row in &mut rows {
+            row.pop();
+        }
+    }
+    rows
 }
 
 fn text(status: &Status) -> String {
@@ -114,8 +131,23 @@ fn row(peer: &Peer) -> [String; 6] {
         peer.endpoint
             .map_or(words::NONE.into(), |at| at.to_string()),
         handshake.map_or(words::NEVER.into(), words::ago),
-        words::bytes(peer.rx_bytes),
-        words::bytes(peer.tx_bytes),
+        amount(peer.rx_bytes),
+        amount(peer.tx_bytes),
         words::list(&peer.allowed_ips),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_shown_whole_or_not_at_all() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let rows = vec![row(["NAME", "IN", "SENT"]), row(["a", "12 kB/s", "1.5 MB"])];
+        let shown = |columns| table(&fitting(rows.clone(), columns));
+        assert_eq!(shown(21), "NAME  IN       SENT\na     12 kB/s  1.5 MB\n");
+        assert_eq!(shown(20), "NAME  IN\na     12 kB/s\n");
+        assert_eq!(shown(1), "NAME\na\n");
+    }
 }

@@ -300,21 +300,6 @@ pub(crate) fn ago(seconds: u64) -> String {
     }
 }
 
-/// An amount of data in a unit that keeps it short.
-pub(crate) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut amount = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while amount >= 1024.0 && unit + 1 < UNITS.len() {
-        amount /= 1024.0;
-        unit += 1;
-    }
-    format!("{amount:.1} {}", UNITS[unit])
-}
-
 /// A command with the configuration it needs, for a hint.
 fn command(name: &str, config: &Path) -> String {
     if config == Path::new(crate::config::DEFAULT_PATH) {
@@ -329,10 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_and_ages_are_short() {
-        assert_eq!(bytes(1023), "1023 B");
-        assert_eq!(bytes(1536), "1.5 KiB");
-        assert_eq!(bytes(u64::MAX), "16384.0 PiB");
+    fn ages_are_short() {
         assert_eq!(ago(59), "59 s ago");
         assert_eq!(ago(3725), "1 h 2 min ago");
         assert_eq!(ago(90_000), "1 d 1 h ago");

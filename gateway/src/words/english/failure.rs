@@ -43,7 +43,7 @@ pub(super) fn io(what: impl fmt::Display, cause: &io::Error) -> Failure {
 
 /// A file or directory that cannot be used.
 pub(crate) fn file(path: &Path, cause: &io::Error) -> Failure {
-    io(path.display(), cause)
+    io(format!("{} cannot be used", path.display()), cause)
 }
 
 pub(crate) fn cannot_start(cause: &io::Error) -> Failure {

@@ -31,6 +31,9 @@ pub(crate) const AUDIT: [&str; 5] = ["WHEN", "WHO", "WHAT", "NAME", "PUBLIC KEY"
 /// The two directions of the live view, equally wide.
 pub(crate) const DIRECTIONS: [&str; 2] = ["in ", "out"];
 
+/// How to leave the live view.
+pub(crate) const QUIT: &str = "q: quit";
+
 /// Nothing is known, or there is none.
 pub(crate) const NONE: &str = "-";
 
