@@ -132,8 +132,8 @@ fn descriptor(text: &str) -> Result<RawFd, String> {
 }
 
 /// A time in whole seconds, at least one.
-fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
-    let seconds: NonZeroU64 = text.parse()?;
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds: NonZeroU64 = text.parse().map_err(|_| words::BAD_TIME)?;
     Ok(Duration::from_secs(seconds.get()))
 }
 

@@ -78,7 +78,10 @@ pub(crate) struct Which {
 /// What went wrong, for people.
 pub(crate) fn run(command: TokenCommand) -> Result<(), Failure> {
     terminal::ignore_job_control();
-    protect()?;
+    // A list is of what any user may ask the card for.
+    if !matches!(command, TokenCommand::List(_)) {
+        protect()?;
+    }
     match command {
         TokenCommand::List(list) => list.run(),
         TokenCommand::Show(show) => show.run(),

@@ -9,6 +9,7 @@ pub(crate) const BAD_DESCRIPTOR: &str = "a descriptor to read from is 0, or 3 an
 pub(crate) const BAD_INTERFACE: &str =
     "an interface name has 1 to 15 letters, digits, '-', '_' or '.'";
 pub(crate) const INTERFACE_OF_THE_GATEWAY: &str = "this name is the gateway's; choose another";
+pub(crate) const BAD_TIME: &str = "a time is a whole number of seconds, at least 1";
 pub(crate) const BAD_POLICY: &str = "it is immediate, grace:SECONDS or hold";
 
 /// A grace that is too long, or none.
@@ -17,7 +18,7 @@ pub(crate) fn bad_grace(most: u64) -> String {
 }
 
 /// What to do about a command line that clap refuses.
-pub(crate) const SEE_HELP: &str = "see tokenvpn --help";
+pub(crate) const SEE_HELP: &str = "tokenvpn COMMAND --help shows how";
 
 /// The configuration file is there and cannot be read.
 pub(crate) fn unreadable_config(path: &Path, error: &io::Error) -> Failure {

@@ -71,8 +71,12 @@ pub(crate) fn state_text(state: &State) -> String {
             minute(*now)
         ),
         State::Unreachable { unresolved, .. } => format!(
-            "The name {} cannot be looked up: is this computer on a network?\n\
+            "The {} {} cannot be looked up: is this computer on a network?\n\
              Trying again every 5 s.",
+            match unresolved.len() {
+                1 => "name",
+                _ => "names",
+            },
             list(unresolved)
         ),
         State::Up(connection) => connected(connection),
