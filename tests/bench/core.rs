@@ -374,6 +374,8 @@ fn handshake(c: &mut Criterion) {
                 let keepalive = ours[last].confirm(&response.borrow());
                 gateway.handle_datagrams(now, CLIENT, None, &keepalive, keepalive.len());
             }
+            // A look at the timers of all is no part of an answer.
+            gateway.handle_timeout(now);
             let turn = turns.next().expect("fewer turns than that");
             let caller = (turn % CALLERS) as usize;
             last = Some(caller);
@@ -404,7 +406,10 @@ fn handshake(c: &mut Criterion) {
         let recognised = gateway.borrow().counters().recognised;
         let again = u64::from(turns.start - CALLERS);
         let known = recognised > again * 9 / 10;
-        assert_eq!(known, name == WHERE_IT_WAS, "{recognised} of {again}");
+        // None, where something else was asked for.
+        if again > 0 {
+            assert_eq!(known, name == WHERE_IT_WAS, "{recognised} of {again}");
+        }
     }
 
     // As boringtun's own device does: check the MACs, find the peer, then the handshake.
