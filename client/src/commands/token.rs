@@ -14,6 +14,7 @@ mod show;
 mod unblock;
 mod writing;
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
 
@@ -99,9 +100,18 @@ pub(crate) fn run(command: TokenCommand) -> Result<(), Failure> {
 fn protect() -> Result<(), Failure> {
     hardening::seal().map_err(|error| Doing::ProtectMemory.failed(words::with_causes(&error)))?;
     if let Err(error) = hardening::harden() {
-        tracing::warn!(reason = %error.errno, "secrets may be swapped to disk");
+        tracing::debug!(reason = %error.errno, "memory cannot be locked");
+        // For this no user has to be root.
+        if !fs::read_to_string("/proc/swaps").is_ok_and(|swaps| !has_swap(&swaps)) {
+            eprintln!("{}", words::MAY_BE_SWAPPED);
+        }
     }
     Ok(())
+}
+
+/// Whether there is an area below the head of proc_swaps(5).
+fn has_swap(swaps: &str) -> bool {
+    swaps.lines().count() > 1
 }
 
 /// Ctrl-C and its like, kept from ending the program with the echo off or a profile half
@@ -280,4 +290,17 @@ fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     written.map_err(|error| words::not_printed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_computer_without_swap_is_told_from_others() {
+        let head = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+        assert!(!has_swap(head) && !has_swap(""));
+        let area = "/dev/sda2                               partition\t999420\t\t0\t\t-2\n";
+        assert!(has_swap(&format!("{head}{area}")));
+    }
 }

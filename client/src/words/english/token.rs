@@ -65,6 +65,10 @@ pub(crate) const NO_TOKEN: &str = "No token is plugged in.";
 /// Somebody is to paste an invitation.
 pub(crate) const PASTE: &str = "Paste the invitation and end it with Ctrl-D.";
 
+/// Memory with secrets cannot be locked.
+pub(crate) const MAY_BE_SWAPPED: &str = "warning: the PIN and the key may reach this computer's swap\n\
+     hint: run it as root, or allow more locked memory (ulimit -l)";
+
 /// The answer to a question whether to destroy something.
 pub(crate) const YES: &str = "YES";
 
@@ -90,7 +94,7 @@ pub(crate) fn both(one: &str, other: &str) -> String {
 
 /// A question whether to destroy something was not answered with a yes.
 pub(crate) fn refused(refusal: &str) -> Failure {
-    let hint = format!("nothing was changed; {YES} in capital letters would have done it");
+    let hint = format!("it holds what it held; only {YES}, in capital letters, is a yes");
     Failure::new(code::OTHER, refusal, hint)
 }
 
