@@ -4,7 +4,9 @@
 //! under load: length and type ([`guard::message`](crate::guard::message)), first MAC
 //! (0.5 µs); under load the cookie (7 µs) and then its source's allowance; then the key
 //! exchange that shows the initiator's key (about 80 µs), then whether a peer has that
-//! key, and only then its tunnel (about 300 µs).
+//! key, and only then its tunnel (about 300 µs). Only the tunnel of who was answered last
+//! at the same endpoint is asked first ([`Callers`](crate::callers::Callers)): a stranger
+//! there costs one key exchange more, and under load a cookie first.
 //!
 //! What a peer may cause itself is limited by what was proven to be its own, in
 //! [`Peer`](crate::peer::Peer): whoever only shows a key must not use up its allowance.
