@@ -32,3 +32,26 @@ pub(crate) const CLOCK: u8 = 14;
 pub(crate) const UNSUPPORTED: u8 = 15;
 /// Our own mistake.
 pub(crate) const INTERNAL: u8 = 70;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_does_not_start_again_where_that_would_not_help() {
+        let unit = include_str!("../../../contrib/systemd/tokenvpn.service");
+        let codes = [
+            USAGE,
+            PIN,
+            PIN_BLOCKED,
+            EXPIRED,
+            DAMAGED,
+            EMPTY,
+            CLOCK,
+            UNSUPPORTED,
+        ];
+        let codes = codes.map(|code| code.to_string()).join(" ");
+        let line = format!("\nRestartPreventExitStatus={codes}\n");
+        assert!(unit.contains(&line), "{line}");
+    }
+}
