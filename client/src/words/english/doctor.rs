@@ -14,7 +14,7 @@ use crate::words::{Failure, code, printable, printable_lines};
 pub(crate) fn findings(findings: &[Finding]) -> String {
     let mut text = String::new();
     let mut problems = 0;
-    for finding in findings {
+    for (at, finding) in findings.iter().enumerate() {
         let mark = match finding.verdict() {
             Verdict::Ok => "ok",
             Verdict::Warning => "warning",
@@ -24,7 +24,9 @@ pub(crate) fn findings(findings: &[Finding]) -> String {
         problems += u64::from(finding.verdict() == Verdict::Problem);
         let (check, what) = (finding.check(), found(finding));
         text.push_str(&format!("{mark:<9}{check:<12}{what}\n"));
-        if let Some(remedy) = remedy(finding) {
+        // What helps against several in a row is said once.
+        let next = findings.get(at + 1).and_then(remedy);
+        if let Some(remedy) = remedy(finding).filter(|own| Some(own) != next.as_ref()) {
             text.push_str(&format!("{:<21}hint: {remedy}\n", ""));
         }
     }
@@ -302,6 +304,7 @@ mod tests {
         let text = findings(&[
             Finding::Tun,
             Finding::NoReader,
+            Finding::Left(Trace::Rule { priority: 29_800 }),
             Finding::Left(Trace::Rule { priority: 29_801 }),
         ]);
         let lines: Vec<_> = text.lines().collect();
@@ -311,8 +314,9 @@ mod tests {
             "problem  reader      no card reader is plugged in"
         );
         assert!(lines[2].trim_start().starts_with("hint: "), "{text}");
-        assert!(lines[4].trim_start().starts_with("hint: "), "{text}");
-        assert_eq!(lines[5], "2 problems found.");
-        assert_eq!(lines.len(), 6);
+        // The last two have the same remedy.
+        assert!(lines[5].trim_start().starts_with("hint: "), "{text}");
+        assert_eq!(lines[6], "3 problems found.");
+        assert_eq!(lines.len(), 7);
     }
 }
