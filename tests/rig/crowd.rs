@@ -78,7 +78,7 @@ struct Client {
 
 impl Crowd {
     /// Gives each member a socket at `host`, on one of [`SOURCES`] addresses from
-    /// `first_source` on. All of them have to be the host's: see [`Host::owns`].
+    /// `first_source` on. All of them have to be the host's.
     ///
     /// # Panics
     /// If the system refuses; each client needs a descriptor.
