@@ -304,6 +304,61 @@ fn with_two_tokens_one_has_to_be_named() {
 }
 
 #[test]
+fn a_card_that_is_no_token_has_nothing_to_say_about_the_token_that_is_meant() {
+    let world = World::new();
+    let computer = world.host("computer");
+    computer.start_pcscd();
+    let other = Card::new(&world, "other").without_private_use();
+    other.connect(&computer);
+    other.insert();
+    let show = |words: &[&str]| {
+        let show = computer.tokenvpn(&["token", "show"]).args(words);
+        show.args(["--pin-fd", "5"]).text_on(5, "123456").finish()
+    };
+    // Where none is named, it is the one that is meant.
+    wait::until_true("the card is refused", wait::SOON, || {
+        show(&[]).status.code() == Some(15)
+    });
+    let absent = show(&["--token", "0006:12345678"]);
+    absent.expect_error(3, &["0006:12345678"]);
+}
+
+#[test]
+fn a_card_that_does_not_keep_what_is_written_is_found_out() {
+    let desk = Desk::new();
+    let told = |words: &[&str], stdin: &str| {
+        let failed = desk.token(words, desk.card.pin(), stdin);
+        let failed = failed.expect_error(1, &["did not keep"]);
+        assert_eq!(failed.stdout, "", "{words:?}");
+    };
+    // The profile first, the label then.
+    for nth in 1..=2 {
+        desk.card.forget_at(rig::card::PUT_DATA, nth);
+        told(&["issue"], &text(&invitation()));
+    }
+    let erase = || {
+        let answers = [("PIN for", desk.card.pin()), ("Type YES to erase", "YES")];
+        desk.converse(&["erase"], "", &answers)
+    };
+    // Zeros first, nothing then.
+    for nth in 1..=2 {
+        desk.card.forget_at(rig::card::PUT_DATA, nth);
+        erase().expect(1, &["did not keep"]);
+    }
+    // Zeros are as good as nothing: there is nothing to ask about.
+    desk.token(&["erase"], desk.card.pin(), "").expect_code(0);
+    desk.token(&["issue"], desk.card.pin(), &text(&invitation()))
+        .expect_code(0);
+    desk.card.reset_counts();
+    erase().expect(0, &[]);
+    assert_eq!(
+        desk.card.counts().writes,
+        4,
+        "zeros and nothing, in both objects"
+    );
+}
+
+#[test]
 fn a_token_is_erased_only_after_a_yes() {
     let desk = Desk::new();
     desk.token(&["issue"], desk.card.pin(), &text(&invitation()))
@@ -360,6 +415,22 @@ fn without_card_or_service_it_says_what_is_missing() {
 }
 
 #[test]
+fn no_key_comes_onto_a_token_with_the_factorys_admin_pin_typed() {
+    const FACTORY: &str = "12345678";
+    let desk = Desk::with(|world| Card::new(world, "new").with_admin_pin(FACTORY));
+    let answers = [("Admin PIN for", FACTORY)];
+    let words = ["issue", "--card-name", "Traveller 7"];
+    let issue = desk.converse(&words, &text(&invitation()), &answers);
+    issue.expect(
+        1,
+        &["admin PIN of every new one", "tokenvpn token pin --admin"],
+    );
+    assert_eq!(desk.card.counts().writes, 0);
+    let facts = desk.token(&["show", "--json"], desk.card.pin(), "");
+    assert!(!facts.stdout.contains("Traveller"), "{}", facts.stdout);
+}
+
+#[test]
 fn the_card_gets_a_name_of_its_own_with_the_admin_pin() {
     let desk = Desk::new();
     let (issue, pty) = desk.asking(
@@ -375,6 +446,17 @@ fn the_card_gets_a_name_of_its_own_with_the_admin_pin() {
     assert_eq!(issue.exit_code(wait::SOON), 0, "{}", issue.report());
     let said = issue.stderr().all();
     assert!(said.contains("is called Traveller 7 now"), "{said}");
+    assert_eq!(desk.shown()["card_name"], "Traveller 7");
+
+    // A refusal leaves the card as it was.
+    let answers = [
+        ("Admin PIN for", rig::card::ADMIN_PIN),
+        ("PIN for", desk.card.pin()),
+        ("Type YES to overwrite it: ", "no"),
+    ];
+    let words = ["issue", "--card-name", "Traveller 8"];
+    let refused = desk.converse(&words, &text(&invitation()), &answers);
+    refused.expect(1, &["not overwritten"]);
     assert_eq!(desk.shown()["card_name"], "Traveller 7");
     for name in ["", "Ægir", "a name of more than thirty-nine characters"] {
         let refused = desk

@@ -113,11 +113,10 @@ pub(crate) struct Interface {
     #[arg(
         long,
         value_name = "NAME",
-        default_value = DEFAULT_INTERFACE,
         value_parser = interface,
         help = help::tunnel::INTERFACE
     )]
-    pub(crate) interface: String,
+    pub(crate) interface: Option<String>,
 }
 
 /// The tunnel device's name if nobody says another.

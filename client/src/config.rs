@@ -47,13 +47,7 @@ impl TryFrom<String> for Interface {
 /// # Errors
 /// The file cannot be read, or something in it is wrong: with line and column.
 pub(crate) fn complete(options: Up, path: &Path) -> Result<Up, Failure> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(options),
-        Err(e) => return Err(words::unreadable_config(path, &e)),
-    };
-    let config =
-        parse(&text).map_err(|(place, reason)| words::bad_config(path, &place, &reason))?;
+    let config = read(path)?;
     let seconds = |time: NonZeroU64| Duration::from_secs(time.get());
     Ok(Up {
         token: options.token.or(config.token),
@@ -65,6 +59,28 @@ pub(crate) fn complete(options: Up, path: &Path) -> Result<Up, Failure> {
         on_removal: options.on_removal.or(config.on_removal),
         ..options
     })
+}
+
+/// The tunnel that is meant: the one named on the command line, in the file at `path`, or the usual.
+///
+/// # Errors
+/// As [`complete`].
+pub(crate) fn interface(named: Option<String>, path: &Path) -> Result<String, Failure> {
+    let name = match named {
+        Some(name) => Some(name),
+        None => read(path)?.interface.map(|name| name.0),
+    };
+    Ok(name.unwrap_or_else(|| cli::DEFAULT_INTERFACE.into()))
+}
+
+/// The configuration at `path`; an empty one if there is no file.
+fn read(path: &Path) -> Result<Config, Failure> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Config::default()),
+        Err(e) => return Err(words::unreadable_config(path, &e)),
+    };
+    parse(&text).map_err(|(place, reason)| words::bad_config(path, &place, &reason))
 }
 
 /// The configuration, or where it is wrong (`LINE:COLUMN`) and why.
@@ -104,6 +120,20 @@ mod tests {
         assert_eq!(options.ready_timeout, Some(Duration::from_secs(20)));
         assert!(!options.once && options.kill_switch);
         assert_eq!(options.on_removal, Some(OnRemoval::Hold));
+    }
+
+    #[test]
+    fn the_tunnel_that_is_meant_is_the_one_of_the_file_unless_another_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let meant = |named: Option<&str>| interface(named.map(Into::into), file.path()).unwrap();
+        assert_eq!(meant(None), "tokenvpn");
+        fs::write(&file, "interface = \"vpn0\"\n").unwrap();
+        assert_eq!(meant(None), "vpn0");
+        assert_eq!(meant(Some("mine")), "mine");
+        fs::write(&file, "interface = 7\n").unwrap();
+        assert!(interface(None, file.path()).is_err());
+        // What is named needs no file.
+        assert_eq!(meant(Some("mine")), "mine");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use boringtun::noise::{Packet, Tunn, TunnResult};
 
 use crate::bucket::Sources;
 use crate::clock::Now;
-use crate::guard::{HANDSHAKES_PER_SECOND, LOAD_WINDOW};
+use crate::guard::{HANDSHAKES_PER_SECOND, LOAD_WINDOW, SOURCE_RATE};
 use crate::key::KEY_LEN;
 use crate::tunnel::OwnKey;
 
@@ -44,11 +44,12 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    pub(crate) fn new(own: &OwnKey, now: Now) -> Admission {
+    /// Of one among so many workers, which share what may come.
+    pub(crate) fn new(own: &OwnKey, workers: u8, now: Now) -> Admission {
         Admission {
-            load: Load::new(now),
+            load: Load::new(HANDSHAKES_PER_SECOND / u64::from(workers), now),
             cookies: RateLimiter::new(&own.public, 0),
-            sources: Sources::new(),
+            sources: Sources::new(SOURCE_RATE.shared_by(workers)),
         }
     }
 
@@ -89,14 +90,17 @@ impl Admission {
 
 /// Whether more handshake messages come than can be served.
 struct Load {
+    /// Messages in a window that are too many.
+    limit: u64,
     window: Now,
     count: u64,
     high_until: Now,
 }
 
 impl Load {
-    fn new(now: Now) -> Load {
+    fn new(limit: u64, now: Now) -> Load {
         Load {
+            limit,
             window: now,
             count: 0,
             high_until: now,
@@ -109,7 +113,7 @@ impl Load {
             self.count = 0;
         }
         self.count += 1;
-        if self.count >= HANDSHAKES_PER_SECOND {
+        if self.count >= self.limit {
             self.high_until = now + LOAD_WINDOW;
         }
     }

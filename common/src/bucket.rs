@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::clock::Now;
-use crate::guard::SOURCE_RATE;
 
 /// Places for sources. A power of two; 64 KiB in all.
 const PLACES: usize = 8_192;
@@ -18,6 +17,16 @@ pub struct Rate {
     pub every: Duration,
     /// How many may come at once after a long wait.
     pub burst: u32,
+}
+
+impl Rate {
+    /// The part of one among so many who have this rate together.
+    pub(crate) fn shared_by(self, count: u8) -> Rate {
+        Rate {
+            every: self.every * u32::from(count),
+            burst: (self.burst / u32::from(count)).max(1),
+        }
+    }
 }
 
 /// A bucket, known by the moment at which it will be full.
@@ -48,13 +57,15 @@ impl Bucket {
 /// A bucket for each source, in a table that never grows. Two sources may have to share
 /// one; nobody can tell beforehand which.
 pub(crate) struct Sources {
+    rate: Rate,
     hasher: RandomState,
     buckets: Box<[Bucket]>,
 }
 
 impl Sources {
-    pub(crate) fn new() -> Sources {
+    pub(crate) fn new(rate: Rate) -> Sources {
         Sources {
+            rate,
             hasher: RandomState::new(),
             buckets: vec![Bucket::FULL; PLACES].into_boxed_slice(),
         }
@@ -69,13 +80,14 @@ impl Sources {
         };
         // Cast: the lowest bits are as random as the others.
         let place = hash as usize % PLACES;
-        self.buckets[place].take(now, SOURCE_RATE)
+        self.buckets[place].take(now, self.rate)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::SOURCE_RATE;
 
     fn at(millis: u64) -> Now {
         Now::from_nanos(millis * 1_000_000)
@@ -102,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_addresses_of_one_network_are_one_source() {
-        let mut sources = Sources::new();
+        let mut sources = Sources::new(SOURCE_RATE);
         let source = |text: &str| text.parse::<IpAddr>().unwrap();
         let mut allowed = |text: &str| sources.take(at(1_000), source(text));
         for n in 0..5 {

@@ -42,3 +42,8 @@ impl std::ops::Add<Duration> for Now {
 )]
 #[serde(transparent)]
 pub struct UnixTime(pub u64);
+
+impl UnixTime {
+    /// Before this program was written (2026-11-01): a clock that shows less is wrong.
+    pub const EARLIEST: UnixTime = UnixTime(1_793_491_200);
+}

@@ -138,7 +138,7 @@ impl Device {
             public_key: config.private_key.public(),
             mtu: config.mtu,
             worker,
-            admission: Admission::new(&own, now),
+            admission: Admission::new(&own, worker.count, now),
             peers: Peers::default(),
             shared: Shared {
                 own,
@@ -150,7 +150,7 @@ impl Device {
                 out: Outbox::default(),
             },
             timers: Timers::default(),
-            greetings: Greetings::new(now),
+            greetings: Greetings::new(worker.count, now),
             initiations: VecDeque::new(),
             engaged: None,
             panics: VecDeque::new(),

@@ -1,6 +1,7 @@
 //! Speaking first: a device that starts says so to every peer it remembers.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::clock::Now;
 use crate::guard::{GREETING_PACE, RETRY};
@@ -14,13 +15,17 @@ pub(crate) struct Greetings {
     fresh: VecDeque<PeerId>,
     /// Those greeted already, with the time of their next turn, earliest first.
     again: VecDeque<(Now, PeerId)>,
+    /// Wait between any two.
+    pace: Duration,
     /// Before this, nobody is greeted.
     earliest: Now,
 }
 
 impl Greetings {
-    pub(crate) fn new(now: Now) -> Greetings {
+    /// Of one among so many workers, which together keep [`GREETING_PACE`].
+    pub(crate) fn new(workers: u8, now: Now) -> Greetings {
         Greetings {
+            pace: GREETING_PACE * u32::from(workers),
             fresh: VecDeque::new(),
             again: VecDeque::new(),
             earliest: now,
@@ -46,7 +51,7 @@ impl Greetings {
 
     /// A greeting was sent to this peer; it has another turn.
     pub(crate) fn sent(&mut self, now: Now, id: PeerId) {
-        self.earliest = now + GREETING_PACE;
+        self.earliest = now + self.pace;
         self.again.push_back((now + RETRY, id));
     }
 

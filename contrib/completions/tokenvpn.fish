@@ -42,9 +42,9 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l once -d 'End wi
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l kill-switch -d 'Let nothing out of this computer but through the tunnel'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l json -d 'Print one event a line on stdout, as JSON'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand down" -l interface -d 'Name of the tunnel device' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand down" -l interface -d 'Name of the tunnel device [default: tokenvpn]' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand down" -s h -l help -d 'Print help'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -l interface -d 'Name of the tunnel device' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -l interface -d 'Name of the tunnel device [default: tokenvpn]' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -l json -d 'Print JSON'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -l watch -d 'Go on showing it every second, with rates, until q is pressed; with --json one object a line'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -s h -l help -d 'Print help'

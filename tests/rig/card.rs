@@ -124,6 +124,7 @@ pub struct Card {
     name: String,
     dir: PathBuf,
     pin: String,
+    admin_pin: String,
     serial: Option<String>,
     /// More words for the program that plays it.
     limits: Vec<String>,
@@ -148,6 +149,7 @@ impl Card {
             name: name.to_owned(),
             dir,
             pin: pin.to_owned(),
+            admin_pin: ADMIN_PIN.to_owned(),
             serial: None,
             limits: Vec::new(),
             hand: Mutex::default(),
@@ -158,6 +160,13 @@ impl Card {
     #[must_use]
     pub fn with_serial(mut self, serial: &str) -> Card {
         self.serial = Some(serial.to_owned());
+        self
+    }
+
+    /// Gives a card that was never connected this admin PIN.
+    #[must_use]
+    pub fn with_admin_pin(mut self, pin: &str) -> Card {
+        self.admin_pin = pin.to_owned();
         self
     }
 
@@ -205,7 +214,7 @@ impl Card {
         let mut softcard = host
             .run(programs::softcard())
             .args(["--port", &slot.port().to_string()])
-            .args(["--pin", &self.pin, "--admin-pin", ADMIN_PIN])
+            .args(["--pin", &self.pin, "--admin-pin", &self.admin_pin])
             .arg("--state")
             .arg(self.dir.join("state"))
             .arg("--control")

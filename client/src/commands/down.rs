@@ -1,6 +1,7 @@
 //! `tokenvpn down`: ends a running `up`, or puts back what a killed one left.
 
 use std::io;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokenvpn_common::io::clock;
 
 use crate::cli::Interface;
 use crate::commands::status::ask;
+use crate::config;
 use crate::runtime::{Lock, LockError, Runtime};
 use crate::supervisor::ControlRequest;
 use crate::words::{self, Failure};
@@ -23,7 +25,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// # Errors
 /// A supervisor that does not end, a journal that cannot be read, a missing permission.
 pub(crate) fn run(options: Interface) -> Result<(), Failure> {
-    let runtime = Runtime::new(&options.interface);
+    let name = config::interface(options.interface, Path::new(config::PATH))?;
+    let runtime = Runtime::new(&name);
     let interface = runtime.interface();
     let (lock, was_up) = match runtime.lock() {
         Ok(lock) => (lock, false),

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokenvpn_common::status::Status;
 use tokenvpn_common::watch::Watch;
 
 use crate::cli;
+use crate::config;
 use crate::runtime::Runtime;
 use crate::supervisor::ControlRequest;
 use crate::words::{self, Failure, Fault, code};
@@ -30,7 +32,8 @@ const PACE: Duration = Duration::from_secs(1);
 /// # Errors
 /// A missing permission, or a supervisor that does not answer.
 pub(crate) fn run(options: cli::Status) -> Result<u8, Failure> {
-    let runtime = Runtime::new(&options.interface.interface);
+    let name = config::interface(options.interface.interface, Path::new(config::PATH))?;
+    let runtime = Runtime::new(&name);
     match (options.watch, options.json) {
         (false, json) => {
             let status = status(&runtime)?;

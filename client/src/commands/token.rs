@@ -166,6 +166,9 @@ impl Named {
         }
         if let Some(token) = self.token {
             idents.retain(|(_, facts)| facts.ident == token);
+            // The one asked for may be the one that another program holds, but a card that is no
+            // token of ours is not.
+            refusals.retain(|refusal| matches!(refusal, CardError::Busy { .. }));
         }
         match &idents[..] {
             [(reader, facts)] => Ok((reader.clone(), facts.ident)),
@@ -205,11 +208,7 @@ impl Which {
 
     /// The same, to put a key on it.
     fn unlock_for_a_key(&self, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
-        let token = self.unlock(interrupts)?;
-        match token.has_factory_pin() {
-            false => Ok(token),
-            true => Err(words::factory_pin()),
-        }
+        for_a_key(self.unlock(interrupts)?)
     }
 
     /// Finds out who says the PIN.
@@ -221,6 +220,14 @@ impl Which {
                 None => PinSource::Nobody,
             },
         )
+    }
+}
+
+/// The token, if not everybody knows its PIN: it is to get a key.
+fn for_a_key(token: Unlocked) -> Result<Unlocked, Failure> {
+    match token.has_factory_pin() {
+        false => Ok(token),
+        true => Err(words::factory_pin()),
     }
 }
 

@@ -99,14 +99,41 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
 
 /// Ends the programs that asked for a killed worker: nobody waits for their answer.
 fn end_orphans() {
-    let threads = fs::read_dir("/proc/self/task").into_iter().flatten();
-    for thread in threads.flatten() {
-        let children = fs::read_to_string(thread.path().join("children"));
-        let children = children.unwrap_or_default();
-        for child in children.split_whitespace().flat_map(str::parse) {
-            let child = Pid::from_raw(child);
+    // Not from the list of children, which may leave some out while others end (proc(5)).
+    let own = std::process::id();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    for process in processes {
+        let Some(pid) = process
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        if parent(&stat) == Some(own) {
+            let child = Pid::from_raw(pid);
             let _ = kill(child, Signal::SIGKILL);
             let _ = waitpid(child, None);
         }
+    }
+}
+
+/// The parent in a line of proc_pid_stat(5), where the program's name may hold anything.
+fn parent(stat: &str) -> Option<u32> {
+    let (_, behind_the_name) = stat.rsplit_once(')')?;
+    behind_the_name.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parent_is_found_behind_any_name() {
+        assert_eq!(parent("7 (pinentry) S 4 7 7 0"), Some(4));
+        assert_eq!(parent("7 (a) S 9 (b) S 4 7 7 0"), Some(4));
+        assert_eq!(parent(""), None);
+        assert_eq!(parent("7 (pinentry) S"), None);
     }
 }

@@ -469,6 +469,15 @@ impl Unlocked {
         Ok(())
     }
 
+    /// Gives the card its holder's name, which anybody can read.
+    ///
+    /// # Errors
+    /// The card was removed, or has not accepted its admin PIN ([`Administered`]).
+    pub fn set_holder(&mut self, name: &HolderName) -> Result<(), CardError> {
+        self.token
+            .exchange(|card| card.as_admin_card(None)?.set_cardholder_name(&name.0))
+    }
+
     /// Writes a profile, then its label, and reads both back. Without a label, object
     /// 0101 stays as it is; an empty one clears it.
     ///
@@ -543,13 +552,14 @@ impl Administered {
         Ok(())
     }
 
-    /// Gives the card its holder's name, which anybody can read.
-    ///
-    /// # Errors
-    /// The card was removed or refuses.
-    pub fn set_holder(&mut self, name: &HolderName) -> Result<(), CardError> {
+    /// Whether its admin PIN is the one that every new card has.
+    pub fn has_factory_pin(&self) -> bool {
+        self.pin.is_factory()
+    }
+
+    /// The token, to be asked for its PIN too. The card goes on accepting the admin PIN.
+    pub fn into_token(self) -> Token {
         self.token
-            .exchange(|card| card.as_admin_card(None)?.set_cardholder_name(&name.0))
     }
 
     /// Gives the card a reset code with all its tries.

@@ -108,7 +108,7 @@ pub fn open(options: &TunOptions) -> Result<(String, Vec<TunQueue>), TunError> {
     }
     let first = match build(options, true) {
         Err(e) if e.raw_os_error() == Some(Errno::EINVAL as i32) => {
-            tracing::info!(error = %e, "the kernel offers no TUN offload; one packet a call");
+            tracing::warn!(error = %e, "the kernel offers no TUN offload; one packet a call");
             build(options, false)
         }
         opened => opened,
@@ -118,7 +118,7 @@ pub fn open(options: &TunOptions) -> Result<(String, Vec<TunQueue>), TunError> {
     let offload = match (first.tcp_gso(), first.udp_gso()) {
         (false, _) => Offload::Off,
         (true, false) => {
-            tracing::info!("the kernel offers no TUN offload of UDP; one datagram a call");
+            tracing::warn!("the kernel offers no TUN offload of UDP; one datagram a call");
             Offload::Tcp
         }
         (true, true) => Offload::TcpUdp,

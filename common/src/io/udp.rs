@@ -23,6 +23,10 @@ const RUN_ROOM: usize = 65_536;
 /// it is decrypted.
 const RUNS: usize = 8;
 
+/// Receive calls that may fail one after the other before the next event is waited for: an
+/// error that stays must not keep the processor busy.
+const ERRORS_IN_A_ROW: u8 = 8;
+
 /// Asked of the kernel for each socket and direction, in bytes: the default of 208 KiB
 /// loses a tenth of a full-speed stream, and what is longer than some milliseconds at full
 /// speed only makes everything wait. The kernel doubles it for its own needs.
@@ -104,7 +108,7 @@ pub fn bind(port: u16, mark: Option<u32>, workers: u8) -> Result<Vec<UdpPair>, B
         })
         .collect::<Result<Vec<_>, _>>()?;
     if pairs.iter().any(|pair| !pair.v4.takes_trains) {
-        tracing::info!("the kernel offers no UDP segmentation offload; one datagram a call");
+        tracing::warn!("the kernel offers no UDP segmentation offload; one datagram a call");
     }
     Ok(pairs)
 }
@@ -252,6 +256,7 @@ pub struct UdpPair {
     v4: UdpSocket,
     v6: Option<UdpSocket>,
     counters: UdpCounters,
+    errors_in_a_row: u8,
 }
 
 impl UdpPair {
@@ -264,6 +269,7 @@ impl UdpPair {
             v4: UdpSocket::new(v4, Family::V4)?,
             v6: v6.map(|v6| UdpSocket::new(v6, Family::V6)).transpose()?,
             counters: UdpCounters::default(),
+            errors_in_a_row: 0,
         })
     }
 
@@ -301,7 +307,8 @@ impl UdpPair {
     /// Receives up to 8 runs in one call, in place of what `batch` held.
     ///
     /// Gives whether there may be more. Errors of the network are counted and mean
-    /// nothing here, since the socket is not connected.
+    /// nothing here, since the socket is not connected; after several in a row there is
+    /// nothing more to be had for now.
     ///
     /// # Errors
     /// Only what cannot get better: the descriptor is no socket.
@@ -320,6 +327,7 @@ impl UdpPair {
         );
         match received {
             Ok(count) => {
+                self.errors_in_a_row = 0;
                 batch.count = count;
                 // Fewer than there was room for: the kernel has looked for more.
                 Ok(count == RUNS)
@@ -327,9 +335,10 @@ impl UdpPair {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(e) => {
                 self.counters.receive_errors += 1;
+                self.errors_in_a_row = (self.errors_in_a_row + 1) % ERRORS_IN_A_ROW;
                 match e.raw_os_error().map(Errno::from_raw) {
                     Some(Errno::EBADF | Errno::ENOTSOCK | Errno::EFAULT) => Err(e),
-                    _ => Ok(true),
+                    _ => Ok(self.errors_in_a_row != 0),
                 }
             }
         }
@@ -516,3 +525,28 @@ sockopt_impl!(
     libc::IPV6_MTU_DISCOVER,
     libc::c_int
 );
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, UdpSocket as Plain};
+
+    use super::*;
+
+    #[test]
+    fn an_error_that_stays_does_not_keep_the_processor_busy() {
+        let socket = Plain::bind("127.0.0.1:0").unwrap();
+        let mut pair = UdpPair::from_fds(socket.into(), None).unwrap();
+        // Who listens receives nothing, and hears so each time (ENOTCONN).
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        nix::unistd::dup2(&listener, &mut pair.v4.fd).unwrap();
+        let mut batch = Batch::new();
+        for _ in 0..3 {
+            let calls = (1..100).find(|_| !pair.recv(Family::V4, &mut batch).unwrap());
+            assert_eq!(calls, Some(usize::from(ERRORS_IN_A_ROW)));
+        }
+        assert_eq!(
+            pair.counters().receive_errors,
+            3 * u64::from(ERRORS_IN_A_ROW)
+        );
+    }
+}

@@ -1,11 +1,14 @@
 //! One gateway, several workers.
 
+use std::time::Duration;
+
 use tokenvpn_common::device::{Handover, Worker};
-use tokenvpn_common::guard::PADDING;
+use tokenvpn_common::guard::{self, PADDING};
 use tokenvpn_common::key::PrivateKey;
 use tokenvpn_common::segments::Segments;
 use tokenvpn_common::virtio::VirtioHeader;
 
+use crate::hostile::{bare_tunnel, initiation, stranger};
 use crate::net::*;
 
 /// Nodes 0 and 1 are the two workers of one gateway; node 2 is a client that the
@@ -227,6 +230,46 @@ fn whichever_of_several_workers_receives_it_the_owner_has_it() {
             }
         }
     }
+}
+
+#[test]
+fn all_workers_together_keep_the_limits_of_one() {
+    let mut net = Net::new();
+    let gateway = PrivateKey::generate();
+    for index in 0..4 {
+        let address = format!("198.51.100.1:{}", 51_820 + u16::from(index));
+        let node = net.add(&gateway, &address, Worker { index, count: 4 });
+        let mut known = peer(&PrivateKey::generate().public(), &["10.77.0.7/32"]);
+        known.owner = index;
+        known.endpoint = Some(([192, 0, 2, index + 1], 1).into());
+        net.nodes[node].device.add_peer(net.now, known).unwrap();
+        for other in 0..40u8 {
+            let mut known = peer(&PrivateKey::generate().public(), &[]);
+            known.owner = index;
+            known.endpoint = Some(([198, 18, index, other], 1).into());
+            net.nodes[node].device.add_peer(net.now, known).unwrap();
+        }
+    }
+    // A quarter of the load at each is as much as all of it at one.
+    let mut unknown = bare_tunnel(&PrivateKey::generate(), &gateway.public());
+    let datagram = initiation(&mut unknown);
+    for node in 0..4 {
+        for _ in 0..guard::HANDSHAKES_PER_SECOND / 4 {
+            net.deliver(node, stranger(), &datagram, datagram.len());
+        }
+        assert!(net.log.is_empty(), "nobody is asked for a cookie yet");
+        net.deliver(node, stranger(), &datagram, datagram.len());
+        assert_eq!(net.log.pop().expect("a cookie").kind(), 3);
+    }
+    net.forget();
+    // Greetings: 50 a second from all.
+    let now = net.now;
+    for node in 0..4 {
+        net.nodes[node].device.greet(now);
+    }
+    net.advance(Duration::from_secs(2));
+    let greeted: usize = (0..4).map(|node| net.sent_by(node, 1).len()).sum();
+    assert!((80..=108).contains(&greeted), "{greeted} in 2 s");
 }
 
 /// Carries handovers to `owner` until there are none.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::secrets::{administer, need_terminal};
 use super::writing::{Draft, sensible_time};
-use super::{Interrupts, Which, confirm, failure, invited};
+use super::{Interrupts, Which, confirm, failure, for_a_key, invited};
 use crate::words::{self, Failure, help};
 
 // Options of `token issue`.
@@ -33,13 +33,18 @@ impl Issue {
         let now = sensible_time()?;
         let invitation = invited::read(self.invitation.as_deref(), now)?;
         let interrupts = Interrupts::hold()?;
-        if let Some(name) = &self.card_name {
-            need_terminal()?;
-            let mut token = administer(self.which.open()?, &interrupts)?;
-            token.set_holder(name).map_err(failure)?;
-            eprintln!("{}", words::card_named(token.ident(), name));
-        }
-        let mut token = self.which.unlock_for_a_key(&interrupts)?;
+        let mut token = match self.card_name {
+            None => self.which.unlock_for_a_key(&interrupts)?,
+            Some(_) => {
+                need_terminal()?;
+                let source = self.which.pin_source()?;
+                let token = administer(self.which.open()?, &interrupts)?;
+                if token.has_factory_pin() {
+                    return Err(words::factory_admin_pin());
+                }
+                for_a_key(source.unlock(token.into_token(), &interrupts)?)?
+            }
+        };
         let old = Old {
             profile: Profile::decode(&token.profile().map_err(failure)?).into(),
             label: token.label().map_err(failure)?,
@@ -53,6 +58,10 @@ impl Issue {
         if let Some(loss) = old.loss(self.no_label, now) {
             let question = words::overwrite_prompt(&loss);
             confirm(&question, words::NOT_OVERWRITTEN, &interrupts)?;
+        }
+        if let Some(name) = &self.card_name {
+            token.set_holder(name).map_err(failure)?;
+            eprintln!("{}", words::card_named(token.ident(), name));
         }
         let label = match self.no_label {
             false => Some(draft.label()?),

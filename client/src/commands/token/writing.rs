@@ -11,14 +11,10 @@ use zeroize::Zeroizing;
 use super::failure;
 use crate::words::{self, Failure, State};
 
-/// A clock before this program was written (2026-11-01) is wrong, and would put a wrong
-/// date of issue on the token.
-const EARLIEST: UnixTime = UnixTime(1_793_491_200);
-
 /// The time by this computer's clock, for a date of issue.
 pub(super) fn sensible_time() -> Result<UnixTime, Failure> {
     let now = clock::unix_time();
-    match now < EARLIEST {
+    match now < UnixTime::EARLIEST {
         true => Err(State::Clock { now }.into()),
         false => Ok(now),
     }

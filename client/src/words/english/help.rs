@@ -115,7 +115,7 @@ pub(crate) mod doctor {
 }
 
 pub(crate) mod tunnel {
-    pub(crate) const INTERFACE: &str = "Name of the tunnel device";
+    pub(crate) const INTERFACE: &str = "Name of the tunnel device [default: tokenvpn]";
 }
 
 pub(crate) mod token {

@@ -125,6 +125,15 @@ pub(crate) fn factory_pin() -> Failure {
     )
 }
 
+/// Everybody knows the admin PIN of the token that is to get a key.
+pub(crate) fn factory_admin_pin() -> Failure {
+    Failure::new(
+        code::OTHER,
+        "this token still has the admin PIN of every new one, so anybody could take it over",
+        "change it first: tokenvpn token pin --admin",
+    )
+}
+
 /// What a card has against a command that somebody waits for, where it is not what `up`
 /// would say.
 pub(crate) fn card(error: &CardError) -> Option<Failure> {
