@@ -15,8 +15,9 @@ use std::{
     time::Duration,
 };
 
+use blake2::{Blake2s256, Digest as _};
 use rig::{
-    Card, Flood, Gateway, Host, Scene, Up,
+    Card, Flood, Gateway, Host, Scene, Tap, Up,
     client::TUNNEL,
     flood::Toll,
     process::Process,
@@ -51,7 +52,7 @@ enum Kind {
     Strangers,
     /// Initiations of somebody who is let in.
     Enrolled,
-    /// Data of no session.
+    /// Data that nobody sealed, one half of it for a session that lives.
     Data,
 }
 
@@ -118,9 +119,7 @@ impl Place {
         };
         let random = || PrivateKey::generate();
         match kind {
-            Kind::Noise => (0..POOL)
-                .map(|n| random().expose().repeat(1 + n % 30))
-                .collect(),
+            Kind::Noise => (0..POOL).map(|n| noise(32 + n % 900)).collect(),
             Kind::WrongMac => initiations(&random(), &random().public(), POOL),
             Kind::Strangers => (0..POOL / 20)
                 .flat_map(|_| initiations(&random(), &self.key, 20))
@@ -135,14 +134,32 @@ impl Place {
                     .ok();
                 initiations(&key, &self.key, POOL)
             }
-            Kind::Data => (0..POOL)
-                .map(|n| {
-                    let mut datagram = random().expose().repeat(1 + n % 30);
+            Kind::Data => {
+                let live = self.live_index();
+                let datagram = |n: usize| {
+                    let mut datagram = noise(32 + n % 900);
                     datagram[..4].copy_from_slice(&[4, 0, 0, 0]);
+                    if n.is_multiple_of(2) {
+                        datagram[4..8].copy_from_slice(&live);
+                        // Beyond what was heard, and so no replay: only the cipher can tell.
+                        datagram[8..16].copy_from_slice(&(1_000_000 + n as u64).to_le_bytes());
+                    }
                     datagram
-                })
-                .collect(),
+                };
+                (0..POOL).map(datagram).collect()
+            }
         }
+    }
+
+    /// The gateway's index of the session that the first traveller has.
+    fn live_index(&self) -> [u8; 4] {
+        let one = &self.scene.one;
+        let tap = Tap::on(one, "eth0");
+        assert!(one.pings(SERVER));
+        let sent = tap.datagrams().into_iter();
+        let mut data = sent.filter(|datagram| datagram.outgoing && datagram.kind == 4);
+        let datagram = data.next_back().expect("a ping in the tunnel");
+        datagram.payload[4..8].try_into().expect("four bytes")
     }
 
     fn flood(&self, target: &str, datagrams: &[Vec<u8>]) -> Flood {
@@ -164,6 +181,17 @@ impl Place {
             .expect("a number")
             * 1024
     }
+}
+
+/// So many random bytes.
+fn noise(len: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(len + 32);
+    while bytes.len() < len {
+        // Of a key only some bits are fixed; hashed, none is.
+        bytes.extend_from_slice(&Blake2s256::digest(PrivateKey::generate().expose()));
+    }
+    bytes.truncate(len);
+    bytes
 }
 
 /// Sends zeros to whoever connects.

@@ -140,6 +140,28 @@ fn configurations_of_a_gateway() {
 }
 
 #[test]
+fn registries_of_a_gateway() {
+    // Or nothing but the first page would ever be looked at.
+    let counts: Vec<_> = corpus("registry")
+        .iter()
+        .map(|(path, _)| tokenvpn_gateway::read_registry(&copy(path)).expect("a whole registry"))
+        .collect();
+    assert!(
+        counts.contains(&0) && counts.iter().any(|count| *count > 2),
+        "{counts:?}"
+    );
+    hunt("registry", targets::registry::run);
+}
+
+/// A file that may be written to.
+fn copy(path: &Path) -> PathBuf {
+    let name = path.file_name().expect("a file").to_string_lossy();
+    let copy = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+    fs::copy(path, &copy).expect("a copy");
+    copy
+}
+
+#[test]
 fn answers_of_a_card() {
     // Or nothing but the first answer would ever be looked at.
     let honest = targets::card::FakeCard::new(&[0; 100]);

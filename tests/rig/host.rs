@@ -209,6 +209,9 @@ impl Host {
         ] {
             state.push_str(&format!("# ip {words}\n{}", self.ip(words)));
         }
+        let strict = self.within(|| fs::read_to_string("/proc/sys/net/ipv4/conf/all/rp_filter"));
+        let strict = strict.expect("a sysctl");
+        state.push_str(&format!("# rp_filter\n{strict}"));
         let resolver = fs::read_to_string(self.path("/etc/resolv.conf")).unwrap_or_default();
         state.push_str(&format!("# resolv.conf\n{resolver}"));
         state

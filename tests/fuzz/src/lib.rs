@@ -14,4 +14,5 @@ pub mod invitation;
 pub mod packets;
 pub mod pair;
 pub mod profile;
+pub mod registry;
 pub mod superpackets;
