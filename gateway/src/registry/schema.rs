@@ -198,15 +198,16 @@ fn mend_last_seen(connection: &Connection) -> Result<(), RegistryError> {
             table,
             "what was last seen is damaged in part and was dropped"
         );
-        let dropped = connection.execute_batch(&format!("DROP TABLE {table}"));
-        if dropped.is_err() {
-            // Dropping walks the pages of the table. Forgetting it does not; the pages are lost.
-            connection.execute_batch(&format!(
-                "PRAGMA writable_schema = ON;
-                 DELETE FROM sqlite_schema WHERE tbl_name = '{table}';
-                 PRAGMA writable_schema = RESET;"
-            ))?;
-        }
+        // Dropping walks the pages of the table, and may fail. Forgetting it does not; the pages
+        // are lost. An index that says it belongs to another table would be left over either
+        // way, and nothing could be opened any more.
+        let _ = connection.execute_batch(&format!("DROP TABLE {table}"));
+        connection.execute_batch(&format!(
+            "PRAGMA writable_schema = ON;
+             DELETE FROM sqlite_schema WHERE '{table}' IN (name, tbl_name)
+                 OR name GLOB 'sqlite_autoindex_{table}_*';
+             PRAGMA writable_schema = RESET;"
+        ))?;
     }
     Ok(connection.execute_batch(LAST_SEEN)?)
 }

@@ -623,6 +623,30 @@ fn damage_among_the_sightings_costs_only_them() {
 }
 
 #[test]
+fn an_index_of_the_sightings_that_claims_another_table_goes_with_them() {
+    let (directory, mut registry) = registry();
+    let path = directory.path().join("registry.db");
+    let key = enrolled(&mut registry, "traveller");
+    registry.record_last_seen(&observed(key), NOW).unwrap();
+    registry
+        .connection
+        .execute_batch(
+            "PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET tbl_name = 'nothing'
+                 WHERE name = 'sqlite_autoindex_seen_initiations_1';
+             UPDATE seen_initiations SET initiations = x'00';",
+        )
+        .unwrap();
+    drop(registry);
+    for start in ["the first", "the second"] {
+        let registry = Registry::open(&path);
+        let registry = registry.unwrap_or_else(|error| panic!("{start} start: {error}"));
+        assert_eq!(keys(&registry), [key], "{start} start");
+        assert!(registry.seen_initiations().unwrap().is_empty());
+    }
+}
+
+#[test]
 fn a_registry_from_before_initiations_were_kept_learns_to() {
     let (directory, mut registry) = registry();
     let path = directory.path().join("registry.db");
