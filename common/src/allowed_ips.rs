@@ -1,5 +1,6 @@
 //! Whose an inner address is.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -16,15 +17,25 @@ use crate::peers::PeerId;
 pub(crate) struct AllowedIps {
     v4: PrefixMap<Ipv4Net, PeerId>,
     v6: PrefixMap<Ipv6Net, PeerId>,
+    /// The address that was looked up last, and whose it is: most packets are followed by
+    /// others of the same kind.
+    last: Cell<Option<(IpAddr, PeerId)>>,
 }
 
 impl AllowedIps {
     /// The peer that owns `address`.
     pub(crate) fn owner(&self, address: IpAddr) -> Option<PeerId> {
-        match address {
+        if let Some((last, owner)) = self.last.get()
+            && last == address
+        {
+            return Some(owner);
+        }
+        let owner = match address {
             IpAddr::V4(address) => self.v4.get_lpm(&address.into()).map(|(_, id)| *id),
             IpAddr::V6(address) => self.v6.get_lpm(&address.into()).map(|(_, id)| *id),
-        }
+        }?;
+        self.last.set(Some((address, owner)));
+        Some(owner)
     }
 
     /// A network that shares addresses with `network`, and its owner.
@@ -45,6 +56,7 @@ impl AllowedIps {
 
     /// Gives `network` to `owner`, whose networks overlap no other peer's.
     pub(crate) fn insert(&mut self, network: IpNet, owner: PeerId) {
+        self.last.set(None);
         match network.trunc() {
             IpNet::V4(network) => self.v4.insert(network, owner),
             IpNet::V6(network) => self.v6.insert(network, owner),
@@ -53,6 +65,7 @@ impl AllowedIps {
 
     /// Takes `network` from its owner.
     pub(crate) fn remove(&mut self, network: IpNet) {
+        self.last.set(None);
         match network.trunc() {
             IpNet::V4(network) => self.v4.remove(&network),
             IpNet::V6(network) => self.v6.remove(&network),
