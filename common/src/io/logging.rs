@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Metadata, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, FilterExt as _, FilterFn, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, Targets, filter_fn};
 use tracing_subscriber::fmt::format::{Format, Writer};
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
@@ -95,14 +95,28 @@ fn subscriber<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    // A later directive replaces an earlier one for the same target.
-    let asked = EnvFilter::builder().parse_lossy(format!("{default},{asked}"));
+    let asked = targets(asked, default);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(writer)
         .with_ansi(false)
         .event_format(sparing)
         .with_filter(asked.and(harmless()));
     Registry::default().with(lines)
+}
+
+/// The levels that RUST_LOG asks for: `LEVEL` or `TARGET=LEVEL`, with commas between them.
+fn targets(asked: &str, default: LevelFilter) -> Targets {
+    let mut targets = Targets::new().with_default(default);
+    let parts = asked.split(',').map(str::trim);
+    let parts = parts.filter(|part| part.trim_matches('=') != "");
+    for part in parts.flat_map(str::parse::<Targets>) {
+        if let Some(level) = part.default_level() {
+            targets = targets.with_default(level);
+        }
+        // A later one replaces an earlier one for the same target.
+        targets = targets.with_targets(part);
+    }
+    targets
 }
 
 /// The usual format of a line, or none.
@@ -281,5 +295,26 @@ mod tests {
     fn without_rust_log_the_default_level_holds() {
         assert!(!logged("").contains("an insertion"));
         assert!(logged("info").contains("an insertion"));
+    }
+
+    #[test]
+    fn rust_log_names_levels_and_targets_and_what_makes_no_sense_is_passed_over() {
+        for (asked, insertion, odd) in [
+            ("tokenvpn=info", true, true),
+            ("error,tokenvpn=info", true, true),
+            ("tokenvpn=info,tokenvpn=error", false, false),
+            ("debug, tokenvpn=warn", false, true),
+            ("off", false, false),
+            ("tokenvpn=loud,[span{field=1}]=info,,=", false, true),
+            ("nonsense=,info", true, true),
+        ] {
+            let page = logged(asked);
+            assert_eq!(
+                page.contains("an insertion"),
+                insertion,
+                "{asked:?}: {page}"
+            );
+            assert_eq!(page.contains("something odd"), odd, "{asked:?}: {page}");
+        }
     }
 }
