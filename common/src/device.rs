@@ -40,7 +40,7 @@ use crate::greeting::Greetings;
 use crate::guard::{self, Message};
 pub use crate::initiations::SeenInitiations;
 use crate::key::{PrivateKey, PublicKey};
-pub use crate::outbox::{Event, Handover, Transmit};
+pub use crate::outbox::{Event, Handover, Transmit, packets_per_train};
 use crate::outbox::{MAX_SEGMENTS, MAX_TRAIN, Outbox};
 use crate::packet::Packets;
 use crate::peer::Peer;
@@ -345,6 +345,9 @@ impl Device {
             return;
         };
         let mtu = self.mtu;
+        let (count, len) = packets.shape();
+        let len = guard::padded_len(len, mtu) + guard::DATA_OVERHEAD;
+        self.shared.out.trains.keep_together(count, len);
         while !self.protect(now, |device| {
             device.attend(now, id, |peer, shared| {
                 while let Some(room) = packets.cut() {
@@ -425,6 +428,13 @@ impl Device {
     /// The next train of datagrams to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         self.shared.out.trains.poll()
+    }
+
+    /// The next train of datagrams to send that is complete: whoever has more packets at
+    /// hand for [`Device::handle_packets`] may leave the last train open for them, and poll
+    /// [`Device::poll_transmit`] when there are none.
+    pub fn poll_full_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.shared.out.trains.poll_full()
     }
 
     /// The decrypted and checked packets, to be written to the TUN. They are given once;

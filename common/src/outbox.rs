@@ -14,12 +14,15 @@ use crate::virtio::VirtioHeader;
 /// Most datagrams in one train (Linux, UDP_MAX_SEGMENTS before 6.9).
 pub(crate) const MAX_SEGMENTS: usize = 64;
 
-/// Most bytes in one train: one UDP send, with room for the headers.
-pub(crate) const MAX_TRAIN: usize = 65_000;
+/// Most bytes in one train: the longest UDP payload over IPv4.
+pub(crate) const MAX_TRAIN: usize = 65_507;
 
 /// Free bytes that every message is written into: boringtun panics on less than the
 /// packet or datagram at hand needs.
 const ROOM: usize = MAX_DATAGRAM + DATA_OVERHEAD;
+
+/// Bytes that the trains of one round hardly ever exceed.
+const TRAINS: usize = 512 << 10;
 
 /// One train of equal-sized datagrams to one endpoint: one GSO send.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +33,7 @@ pub struct Transmit<'a> {
     pub source: Option<IpAddr>,
     /// Bytes of each datagram; only the last may be shorter.
     pub segment_size: usize,
-    /// At most 64 datagrams back to back, at most 65 000 bytes.
+    /// At most 64 datagrams back to back, at most 65 507 bytes.
     pub contents: &'a [u8],
 }
 
@@ -98,6 +101,13 @@ pub enum Event {
     TooManyPanics,
 }
 
+/// How many packets of `mtu` bytes leave in one train: with more of them a super-packet
+/// takes two.
+pub fn packets_per_train(mtu: u16) -> usize {
+    let datagram = usize::from(mtu) + DATA_OVERHEAD;
+    (MAX_TRAIN / datagram).clamp(1, MAX_SEGMENTS)
+}
+
 /// Everything that leaves the device by a `poll_*`.
 #[derive(Default)]
 pub(crate) struct Outbox {
@@ -136,8 +146,12 @@ impl Trains {
             self.polled = 0;
             self.filled = 0;
         }
+        if self.buffer.is_empty() {
+            // Growing step by step would copy and wipe; what is never used takes no memory.
+            self.buffer = vec![0; TRAINS];
+        }
         if self.buffer.len() < self.filled + ROOM {
-            self.buffer.resize(self.filled + ROOM, 0);
+            self.buffer.resize(self.filled + TRAINS, 0);
         }
         &mut self.buffer[self.filled..]
     }
@@ -173,6 +187,22 @@ impl Trains {
         }
     }
 
+    /// To be called before several datagrams of `len` bytes that came as one super-packet:
+    /// they share a train if any has room for all of them, so that they are one again where
+    /// they arrive.
+    pub(crate) fn keep_together(&mut self, count: usize, len: usize) {
+        let fit = |bytes, datagrams| bytes <= MAX_TRAIN && datagrams <= MAX_SEGMENTS;
+        let bytes = count * len;
+        if let Some(train) = self.trains.last_mut()
+            && count > 1
+            && fit(bytes, count)
+        {
+            let held = train.end - train.start;
+            let joins = len == train.segment_size && fit(held + bytes, held / len + count);
+            train.open &= joins;
+        }
+    }
+
     fn start(&mut self, path: Path, peer: Option<PeerId>, len: usize, open: bool) {
         let start = self.filled;
         self.filled += len;
@@ -189,6 +219,15 @@ impl Trains {
     /// Whom the train polled last goes to.
     pub(crate) fn last_peer(&self) -> Option<PeerId> {
         self.trains.get(self.polled.checked_sub(1)?)?.peer
+    }
+
+    /// The next train that nothing can join any more.
+    pub(crate) fn poll_full(&mut self) -> Option<Transmit<'_>> {
+        let is_last = self.polled + 1 == self.trains.len();
+        if is_last && self.trains[self.polled].open {
+            return None;
+        }
+        self.poll()
     }
 
     pub(crate) fn poll(&mut self) -> Option<Transmit<'_>> {
@@ -292,6 +331,58 @@ mod tests {
         trains.send(to(1), PeerId(0), 148);
         fill(&mut trains, 1, 148);
         assert_eq!(drain(&mut trains), [(1, 148, 148); 3]);
+    }
+
+    #[test]
+    fn a_train_with_room_left_waits_until_it_is_asked_for() {
+        let mut trains = Trains::default();
+        for len in [100, 100, 60, 100] {
+            fill(&mut trains, 1, len);
+        }
+        assert_eq!(trains.poll_full().unwrap().contents.len(), 260);
+        assert!(trains.poll_full().is_none());
+        for _ in 0..64 {
+            fill(&mut trains, 1, 100);
+        }
+        assert_eq!(trains.poll_full().unwrap().contents.len(), 6_400);
+        assert!(trains.poll_full().is_none());
+        assert_eq!(drain(&mut trains), [(1, 100, 100)]);
+        assert!(trains.poll_full().is_none());
+    }
+
+    #[test]
+    fn what_came_as_one_super_packet_shares_a_train_if_any_has_room_for_it() {
+        let mut trains = Trains::default();
+        let mut lengths = |super_packets: &[(usize, usize)]| {
+            for &(count, len) in super_packets {
+                trains.keep_together(count, len);
+                for _ in 0..count {
+                    fill(&mut trains, 1, len);
+                }
+            }
+            let lengths = drain(&mut trains).into_iter();
+            lengths
+                .map(|(_, len, bytes)| bytes.div_ceil(len))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(lengths(&[(20, 1_452), (20, 1_452)]), [40]);
+        assert_eq!(lengths(&[(30, 1_452), (30, 1_452)]), [30, 30]);
+        assert_eq!(lengths(&[(3, 1_452), (30, 1_000)]), [3, 30]);
+        // Two trains either way.
+        assert_eq!(lengths(&[(47, 1_452), (47, 1_452)]), [45, 45, 4]);
+        assert_eq!(lengths(&[(1, 100), (1, 90), (1, 100)]), [2, 1]);
+    }
+
+    #[test]
+    fn as_many_packets_as_are_said_to_fit_make_one_train() {
+        for (mtu, expected) in [(576, 64), (1_280, 49), (1_420, 45), (9_000, 7), (65_475, 1)] {
+            assert_eq!(packets_per_train(mtu), expected);
+            let mut trains = Trains::default();
+            for _ in 0..=expected {
+                fill(&mut trains, 1, usize::from(mtu) + DATA_OVERHEAD);
+            }
+            assert_eq!(drain(&mut trains).len(), 2, "{mtu}");
+        }
     }
 
     #[test]

@@ -11,10 +11,11 @@ const ROOM: usize = MAX_DATAGRAM + 65;
 /// Where packets begin, so that headers are not spread over two lines of the cache.
 const ALIGNMENT: usize = 64;
 
-/// Most packets held. One run of datagrams (UDP GRO) has at most 64.
-const MAX_PACKETS: usize = 128;
+/// Most packets held. One run of datagrams has at most 128 (`UDP_MAX_SEGMENTS` of
+/// linux/udp.h), and less than 64 may be held from before.
+const MAX_PACKETS: usize = 192;
 
-/// Most bytes held. One run has at most 65 535.
+/// Most bytes held. One run has at most 65 535, and as many may be held from before.
 const MAX_BYTES: usize = 4 * 65_536;
 
 /// Inner packets in the order they came, in one buffer that is used again and again.
@@ -51,9 +52,9 @@ impl Packets {
         if self.places.len() >= MAX_PACKETS || start >= MAX_BYTES {
             return None;
         }
-        if self.buffer.len() < start + ROOM {
-            // Once for all that a run can bring: growing wipes what was there before.
-            self.buffer.resize((start + ROOM).max(2 * ROOM), 0);
+        if self.buffer.is_empty() {
+            // Once for all; what is never used of it takes no memory.
+            self.buffer = vec![0; MAX_BYTES + ROOM];
         }
         Some(&mut self.buffer[start..])
     }

@@ -84,6 +84,18 @@ impl<'a> Segments<'a> {
         &self.buffer[..self.len]
     }
 
+    /// Into how many packets this is cut, and how many bytes each of them has; the last may
+    /// have fewer.
+    pub fn shape(&self) -> (usize, usize) {
+        match &self.cuts {
+            None => (1, self.len),
+            Some(cuts) => (
+                (self.len - cuts.headers_len).div_ceil(cuts.payload),
+                cuts.headers_len + cuts.payload,
+            ),
+        }
+    }
+
     /// A copy to be cut elsewhere, as [`Segments::new`] wants it; only whole.
     pub(crate) fn to_handover(&self) -> (VirtioHeader, Vec<u8>) {
         (self.header, self.buffer[..self.len + PADDING].to_vec())

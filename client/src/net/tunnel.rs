@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use nix::net::if_::if_nametoindex;
+use tokenvpn_common::device::packets_per_train;
 use tokenvpn_common::io::netlink::{Netlink, NetlinkError, Rule};
 use tokenvpn_common::io::tun::{self, Offload, TunError, TunOptions};
 use tokenvpn_common::io::udp::{self, BindError, UdpPair};
@@ -148,6 +149,8 @@ impl Tunnel {
 
         let mut netlink = Netlink::open()?;
         netlink.link_up(interface, summary.mtu)?;
+        // Most of what a client sends is its own, and a super-packet then leaves as one train.
+        netlink.limit_segments(interface, packets_per_train(summary.mtu))?;
         let has_ipv6 = let_ipv6_in(Path::new(IPV6), interface).map_err(TunnelError::Ipv6)?;
         let usable = |network: &&IpNet| has_ipv6 || matches!(network, IpNet::V4(_));
         for address in summary.addresses.iter().filter(usable) {

@@ -17,7 +17,7 @@ use super::clock;
 use super::tun::{TunCounters, TunQueue};
 use super::udp::{Batch, Family, Sent, UdpCounters, UdpPair};
 use crate::clock::Now;
-use crate::device::Device;
+use crate::device::{Device, Transmit};
 
 const V4: Token = Token(0);
 const V6: Token = Token(1);
@@ -36,6 +36,11 @@ const READS_PER_ROUND: usize = 64;
 /// so several reads make a burst: what goes to one peer then leaves in few trains.
 const BYTES_PER_BURST: usize = 32_768;
 
+/// Bytes and datagrams that are received before their packets are written: more than one
+/// train, since a super-packet may come spread over two and is to be whole again.
+const BYTES_PER_WRITE: usize = 65_536;
+const DATAGRAMS_PER_WRITE: usize = 64;
+
 /// Bursts per round.
 const BURSTS_PER_ROUND: usize = 4;
 
@@ -50,12 +55,21 @@ struct Edges {
 }
 
 impl Edges {
-    /// Writes and sends everything `device` has to hand out.
-    fn drain(&mut self, device: &mut Device) {
+    /// Writes and sends everything `device` has to hand out. Gives whether something was
+    /// written.
+    fn drain(&mut self, device: &mut Device) -> bool {
+        let mut has_written = false;
         while let Some(packets) = device.poll_packets() {
             self.tun.write(packets);
+            has_written = true;
         }
-        while let Some(mut transmit) = device.poll_transmit() {
+        self.send(device, Device::poll_transmit);
+        has_written
+    }
+
+    /// Sends the trains that `poll` gives.
+    fn send(&mut self, device: &mut Device, poll: fn(&mut Device) -> Option<Transmit<'_>>) {
+        while let Some(mut transmit) = poll(device) {
             if !self.pin_source {
                 transmit.source = None;
             }
@@ -208,11 +222,20 @@ impl Datapath {
         }
         *ready = self.edges.udp.recv(family, &mut self.batch)?;
         let now = clock::now();
+        let device = &mut self.device;
+        let (mut bytes, mut datagrams) = (0, 0);
         for run in self.batch.runs() {
-            let device = &mut self.device;
             device.handle_datagrams(now, run.source, run.local, run.bytes, run.stride);
-            self.edges.drain(device);
+            bytes += run.bytes.len();
+            datagrams += run.bytes.len().div_ceil(run.stride);
+            if bytes >= BYTES_PER_WRITE || datagrams >= DATAGRAMS_PER_WRITE {
+                (bytes, datagrams) = (0, 0);
+                self.ready.tun |= self.edges.drain(device);
+            }
         }
+        // The kernel answers what is written in the same call, with an acknowledgement or
+        // an echo: no need to be told of that.
+        self.ready.tun |= self.edges.drain(device);
         Ok(())
     }
 
@@ -239,8 +262,11 @@ impl Datapath {
                     Err(e) => return Err(e),
                 }
             }
-            self.edges.drain(&mut self.device);
+            // The last train waits for the next burst to fill it.
+            self.edges
+                .send(&mut self.device, Device::poll_full_transmit);
         }
+        self.edges.drain(&mut self.device);
         Ok(())
     }
 

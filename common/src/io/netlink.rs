@@ -26,10 +26,7 @@ use nix::sys::socket::{
 };
 
 pub use super::udp::Family;
-
-/// Most segments the kernel puts into one super-packet for a TUN device of ours: as many
-/// as one UDP send takes (`UDP_MAX_SEGMENTS` of linux/udp.h).
-pub const GSO_MAX_SEGMENTS: u32 = 64;
+use crate::outbox::MAX_SEGMENTS;
 
 /// Packets and super-packets that may wait for a TUN device's reader. The default of 500
 /// is less than what small packets bring while the reader waits for a processor.
@@ -166,16 +163,7 @@ impl Netlink {
         let action = || format!("bring {interface} up with MTU {mtu}");
         let index = index_for(interface, action)?;
 
-        // A super-packet then leaves in one send. Kernels that cannot are left as they are.
-        let mut limits = LinkMessage::default();
-        limits.header.index = index;
-        limits
-            .attributes
-            .push(LinkAttribute::GsoMaxSegs(GSO_MAX_SEGMENTS));
-        if let Err(e) = self.request(RouteNetlinkMessage::SetLink(limits), 0) {
-            tracing::debug!(interface, reason = %e, "the kernel keeps its segment limit");
-        }
-
+        self.limit_segments(interface, MAX_SEGMENTS)?;
         let mut link = LinkMessage::default();
         link.header.index = index;
         link.header.flags = LinkFlags::Up;
@@ -184,6 +172,24 @@ impl Netlink {
         link.attributes.push(LinkAttribute::TxQueueLen(QUEUE_LEN));
         self.request(RouteNetlinkMessage::SetLink(link), 0)
             .map_err(|e| NetlinkError::new(action(), e))
+    }
+
+    /// Limits the packets of which the kernel makes one super-packet for an interface; kernels
+    /// that cannot are left as they are. What is forwarded with more of them comes one by one.
+    ///
+    /// # Errors
+    /// [`NetlinkError::Missing`] if there is no such interface.
+    pub fn limit_segments(&mut self, interface: &str, most: usize) -> Result<(), NetlinkError> {
+        let index = index_for(interface, || format!("limit the segments of {interface}"))?;
+        let mut limits = LinkMessage::default();
+        limits.header.index = index;
+        // Cast: no super-packet has as many bytes.
+        let most = LinkAttribute::GsoMaxSegs(most as u32);
+        limits.attributes.push(most);
+        if let Err(e) = self.request(RouteNetlinkMessage::SetLink(limits), 0) {
+            tracing::debug!(interface, reason = %e, "the kernel keeps its segment limit");
+        }
+        Ok(())
     }
 
     /// Gives an interface an address; the network of its prefix becomes reachable there.

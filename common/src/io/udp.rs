@@ -1,6 +1,6 @@
 //! The outer UDP sockets: one per address family, trains in and out.
 //!
-//! One receive call takes up to 8 runs of datagrams (GRO), one send call takes a
+//! One receive call takes up to 4 runs of datagrams (GRO), one send call takes a
 //! train of equal-sized datagrams (GSO). Sockets are never connected: a peer may roam.
 
 use std::io::{self, IoSliceMut};
@@ -19,18 +19,18 @@ use crate::device::Transmit;
 /// Room for one run of datagrams in bytes: no GRO run is longer than a UDP payload.
 const RUN_ROOM: usize = 65_536;
 
-/// Runs received in one call: half a mebibyte, which stays in a processor's cache until
-/// it is decrypted.
-const RUNS: usize = 8;
+/// Runs received in one call: a quarter of a mebibyte, which stays in a processor's cache
+/// until it is decrypted, and keeps what goes the other way waiting for no longer than that.
+const RUNS: usize = 4;
 
 /// Receive calls that may fail one after the other before the next event is waited for: an
 /// error that stays must not keep the processor busy.
 const ERRORS_IN_A_ROW: u8 = 8;
 
 /// Asked of the kernel for each socket and direction, in bytes: the default of 208 KiB
-/// loses a tenth of a full-speed stream, and what is longer than some milliseconds at full
-/// speed only makes everything wait. The kernel doubles it for its own needs.
-const BUFFER_BYTES: usize = 768 << 10;
+/// loses a tenth of a full-speed stream, and what is longer than a millisecond or two at
+/// full speed only makes everything wait. The kernel doubles it for its own needs.
+const BUFFER_BYTES: usize = 384 << 10;
 
 /// With port 0 both families need the same port; how often another one is tried.
 const PORT_TRIES: usize = 16;
@@ -304,7 +304,7 @@ impl UdpPair {
         }
     }
 
-    /// Receives up to 8 runs in one call, in place of what `batch` held.
+    /// Receives up to 4 runs in one call, in place of what `batch` held.
     ///
     /// Gives whether there may be more. Errors of the network are counted and mean
     /// nothing here, since the socket is not connected; after several in a row there is

@@ -277,7 +277,8 @@ fn greetings_are_paced() {
         net.forget();
         greeted
     });
-    assert!(grown < 200_000, "no tunnel is kept: {grown} bytes");
+    // The device's buffer is half a mebibyte; 120 tunnels would be twice as much again.
+    assert!(grown < 700_000, "no tunnel is kept: {grown} bytes");
     assert_eq!(greeted.len(), 3 * 120);
     for window in greeted.windows(51) {
         assert!(window[50].since(window[0]) >= Duration::from_secs(1));

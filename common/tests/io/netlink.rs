@@ -30,6 +30,17 @@ fn a_link_comes_up_with_its_mtu_and_segment_limit() {
     for expected in ["UP", "mtu 1400", "qlen 2000", "gso_max_segs 64"] {
         assert!(link.contains(expected), "{expected} is not in {link}");
     }
+    namespace.run(|| {
+        let mut netlink = Netlink::open().unwrap();
+        netlink.limit_segments("d0", 45).unwrap();
+        let nowhere = netlink.limit_segments("d7", 45);
+        assert!(
+            matches!(nowhere, Err(NetlinkError::Missing { .. })),
+            "{nowhere:?}"
+        );
+    });
+    let link = namespace.ip("-d link show d0");
+    assert!(link.contains("gso_max_segs 45"), "{link}");
 }
 
 #[test]
