@@ -108,7 +108,7 @@ where
 fn targets(asked: &str, default: LevelFilter) -> Targets {
     let mut targets = Targets::new().with_default(default);
     let parts = asked.split(',').map(str::trim);
-    let parts = parts.filter(|part| part.trim_matches('=') != "");
+    let parts = parts.filter(|part| !part.trim_matches('=').is_empty());
     for part in parts.flat_map(str::parse::<Targets>) {
         if let Some(level) = part.default_level() {
             targets = targets.with_default(level);

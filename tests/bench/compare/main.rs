@@ -20,6 +20,7 @@ const USAGE: &str = "\
 usage: compare [ROUNDS]        everything: so many rounds (3) over both links, the growth, the report
        compare round LINK      one round of all contenders over an `ideal` link or one as of a `nic`
        compare peers           growth with the number of peers
+       compare beside          one client beside few, and beside a thousand
        compare idle            a gateway that knows 10,000 silent endpoints (11 minutes)
        compare report          write RESULTS.md and chart.svg from what was measured
        compare forget          begin anew";
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         ["round", "ideal"] => round(Link::Ideal),
         ["round", "nic"] => round(Link::Nic),
         ["peers"] => growth(),
+        ["beside"] => beside(),
         ["idle"] => idle(),
         ["report"] => report::write(),
         ["forget"] => record::forget(),
@@ -50,6 +52,7 @@ fn everything(rounds: u32) {
     for _ in 0..rounds {
         round(Link::Ideal);
         round(Link::Nic);
+        beside();
     }
     growth();
     idle();
@@ -88,6 +91,13 @@ fn growth() {
     );
 }
 
+/// One client beside few and beside many.
+fn beside() {
+    for count in peers::BESIDE {
+        keep("beside", &count.to_string(), None, peers::grow(count));
+    }
+}
+
 fn idle() {
     keep("idle", "10000", None, peers::idle(10_000));
 }
@@ -97,6 +107,7 @@ fn keep(kind: &str, name: &str, version: Option<String>, figures: measure::Figur
         kind: kind.to_owned(),
         name: name.to_owned(),
         version,
+        commit: record::commit(),
         figures: figures.into_iter().collect(),
     };
     println!("{}", record.to_line());

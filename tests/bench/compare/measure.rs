@@ -10,6 +10,9 @@ use crate::{blast, contender::Bed};
 /// The result of one round: names of measures and their values.
 pub(crate) type Figures = Vec<(String, f64)>;
 
+/// Whatever this machine's default is, the figures are those of one algorithm: Linux's own.
+pub(crate) const CONGESTION_CONTROL: &str = "cubic";
+
 /// Bytes of payload in a small datagram.
 const SMALL: usize = 64;
 /// Datagrams that may be lost for a rate to count.
@@ -151,7 +154,7 @@ fn iperf3(bed: &Bed, streams: u32, seconds: u32, reverse: bool) -> Stream {
     let client = bed
         .client
         .run("iperf3")
-        .args(["-J", "-c", &target])
+        .args(["-J", "-c", &target, "-C", CONGESTION_CONTROL])
         .args(["-t", &seconds.to_string(), "-P", &streams.to_string()])
         .args(reverse)
         .spawn();

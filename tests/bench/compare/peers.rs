@@ -16,6 +16,9 @@ use crate::{
 /// The sizes of the table.
 pub(crate) const SIZES: [u32; 5] = [1, 10, 100, 1_000, 10_000];
 
+/// Those between which a client's speed is compared.
+pub(crate) const BESIDE: [u32; 2] = [1, 1_000];
+
 /// How long clients may take to connect before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long the idle gateway is watched.

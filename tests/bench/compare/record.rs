@@ -5,6 +5,7 @@ use std::{
     fs::{self, OpenOptions},
     io::Write as _,
     path::PathBuf,
+    process::Command,
 };
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ pub(crate) struct Record {
     pub(crate) name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<String>,
+    /// What of this project was measured, if git knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) commit: Option<String>,
     pub(crate) figures: BTreeMap<String, f64>,
 }
 
@@ -25,6 +29,20 @@ impl Record {
     pub(crate) fn to_line(&self) -> String {
         serde_json::to_string(self).expect("invariant: a record has a JSON form")
     }
+}
+
+/// The commit that is checked out, with a `+` behind it if something was changed since.
+pub(crate) fn commit() -> Option<String> {
+    let git = |words: &[&str]| {
+        let place = ["-C", env!("CARGO_MANIFEST_DIR")];
+        let output = Command::new("git").args(place).args(words).output().ok()?;
+        let said = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| said.trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "--short", "HEAD"])?;
+    // The report is written while measuring, and measures nothing.
+    let changed = git(&["status", "--porcelain", "--", ":/", ":!."])?;
+    Some(commit + if changed.is_empty() { "" } else { "+" })
 }
 
 /// Among what was built, since it belongs to this machine.

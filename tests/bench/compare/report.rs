@@ -1,13 +1,13 @@
 //! RESULTS.md.
 
-use std::{fmt::Write as _, fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
 use serde_json::Value;
 
 use crate::{
     chart, contender,
     link::Link,
-    names,
+    measure, names,
     record::{self, Record},
 };
 
@@ -23,7 +23,7 @@ pub(crate) struct Measure {
     pub(crate) more_is_better: bool,
 }
 
-const fn measure(
+const fn of(
     link: Link,
     key: &'static str,
     title: &'static str,
@@ -50,88 +50,88 @@ const MEBIBYTES: (&str, f64) = ("MiB", 1.0);
 pub(crate) const MEASURES: [Measure; 16] = {
     use Link::{Ideal, Nic};
     [
-        measure(Ideal, "tcp1_up_gbps", "TCP, 1 stream up", GBPS, true),
-        measure(Ideal, "tcp1_down_gbps", "TCP, 1 stream down", GBPS, true),
-        measure(Ideal, "tcp4_up_gbps", "TCP, 4 streams up", GBPS, true),
-        measure(Ideal, "tcp4_down_gbps", "TCP, 4 streams down", GBPS, true),
-        measure(
+        of(Ideal, "tcp1_up_gbps", "TCP, 1 stream up", GBPS, true),
+        of(Ideal, "tcp1_down_gbps", "TCP, 1 stream down", GBPS, true),
+        of(Ideal, "tcp4_up_gbps", "TCP, 4 streams up", GBPS, true),
+        of(Ideal, "tcp4_down_gbps", "TCP, 4 streams down", GBPS, true),
+        of(
             Nic,
             "tcp1_up_gbps",
             "TCP, 1 stream up, ordinary card",
             GBPS,
             true,
         ),
-        measure(
+        of(
             Nic,
             "tcp1_down_gbps",
             "TCP, 1 stream down, ordinary card",
             GBPS,
             true,
         ),
-        measure(
+        of(
             Ideal,
             "udp64_pps",
             "UDP, 64 bytes, loss < 1 %",
             ("kpps", 1000.0),
             true,
         ),
-        measure(
+        of(
             Ideal,
             "tcp1_up_cpu_s_per_gb",
             "CPU of both ends, up",
             SECONDS_PER_GB,
             false,
         ),
-        measure(
+        of(
             Ideal,
             "tcp1_down_cpu_s_per_gb",
             "CPU of both ends, down",
             SECONDS_PER_GB,
             false,
         ),
-        measure(
+        of(
             Ideal,
             "ping_idle_p50_us",
             "ping, idle, median",
             MICROSECONDS,
             false,
         ),
-        measure(
+        of(
             Ideal,
             "ping_idle_p99_us",
             "ping, idle, 99th percentile",
             MICROSECONDS,
             false,
         ),
-        measure(
+        of(
             Ideal,
             "ping_loaded_p50_us",
             "ping under TCP, median",
             MILLISECONDS,
             false,
         ),
-        measure(
+        of(
             Ideal,
             "ping_loaded_p99_us",
             "ping under TCP, 99th percentile",
             MILLISECONDS,
             false,
         ),
-        measure(
+        of(
             Ideal,
             "rss_server_mib",
             "memory, gateway's end, peak",
             MEBIBYTES,
             false,
         ),
-        measure(
+        of(
             Ideal,
             "rss_client_mib",
             "memory, client's end, peak",
             MEBIBYTES,
             false,
         ),
-        measure(
+        of(
             Nic,
             "tcp1_up_cpu_s_per_gb",
             "CPU of both ends, up, ordinary card",
@@ -210,13 +210,11 @@ fn machine(text: &mut String, records: &[Record]) {
         .filter(|line| line.starts_with("processor"))
         .count();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let congestion = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
-    let congestion = congestion.unwrap_or_default();
     let _ = writeln!(text, "* {model}, {cores} cores, Linux {}", kernel.trim());
     let _ = writeln!(
         text,
         "* both ends of the tunnel and the load generators share these cores; MTU 1420, TCP {}",
-        congestion.trim()
+        measure::CONGESTION_CONTROL
     );
     for name in names() {
         let version = records.iter().rev().find(|record| record.name == name);
@@ -224,24 +222,10 @@ fn machine(text: &mut String, records: &[Record]) {
             let _ = writeln!(text, "* {name}: `{version}`");
         }
     }
-    if let Some(commit) = commit() {
+    let commits = records.iter().filter_map(|record| record.commit.as_deref());
+    for commit in commits.collect::<BTreeSet<_>>() {
         let _ = writeln!(text, "* tokenvpn at commit {commit}");
     }
-}
-
-fn commit() -> Option<String> {
-    let git = Command::new("git")
-        .args([
-            "-C",
-            env!("CARGO_MANIFEST_DIR"),
-            "rev-parse",
-            "--short",
-            "HEAD",
-        ])
-        .output()
-        .ok()?;
-    let said = String::from_utf8(git.stdout).ok()?;
-    git.status.success().then(|| said.trim().to_owned())
 }
 
 fn comparison(text: &mut String, records: &[Record]) {
@@ -368,6 +352,28 @@ fn growth(text: &mut String, records: &[Record]) {
             "\nWith 10,000 identities the gateway answers {own:.2} s after its start; \
              boringtun-cli takes as many peers from wg(8) in {other:.2} s: {:.2}×.",
             own / other
+        );
+    }
+    let beside = |peers: u32, key: &str| {
+        let peers = peers.to_string();
+        let records = records
+            .iter()
+            .filter(|r| r.kind == "beside" && r.name == peers);
+        Summary::of(
+            records
+                .filter_map(|r| r.figures.get(key).copied())
+                .collect(),
+        )
+    };
+    let [up, down] = ["tcp1_up_gbps", "tcp1_down_gbps"].map(|key| {
+        let [alone, crowded] = crate::peers::BESIDE.map(|peers| beside(peers, key));
+        Some((crowded?.median / alone?.median, crowded?.rounds))
+    });
+    if let (Some((up, rounds)), Some((down, _))) = (up, down) {
+        let _ = writeln!(
+            text,
+            "\nOne client beside 1,000 that are connected and idle moves {up:.2}× up and {down:.2}× down \
+             of what it moves beside one (medians of {rounds}, taken in turns)."
         );
     }
     if let Some(percent) = last("idle", "10000", "cpu_idle_percent") {
