@@ -6,6 +6,7 @@
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -13,7 +14,8 @@ use nix::{setsockopt_impl, sockopt_impl};
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::steering;
+use super::{clock, steering};
+use crate::clock::Now;
 use crate::device::Transmit;
 
 /// Room for one run of datagrams in bytes: no GRO run is longer than a UDP payload.
@@ -31,6 +33,10 @@ const ERRORS_IN_A_ROW: u8 = 8;
 /// loses a tenth of a full-speed stream, and what is longer than a millisecond or two at
 /// full speed only makes everything wait. The kernel doubles it for its own needs.
 const BUFFER_BYTES: usize = 384 << 10;
+
+/// How long datagrams go one by one to where the kernel refused a train. What it refused
+/// them for, a first hop that takes less, may be over by then.
+const SINGLE: Duration = Duration::from_secs(60);
 
 /// With port 0 both families need the same port; how often another one is tried.
 const PORT_TRIES: usize = 16;
@@ -72,7 +78,7 @@ impl BindError {
 /// Binds one pair of sockets per worker, all to `port`; 0 means any, the same for all.
 ///
 /// With more than one worker the kernel steers a datagram to the worker whose number its
-/// receiver index carries. `mark` is the firewall mark of everything sent.
+/// receiver index carries, unless it cannot: then a line is logged. `mark` is the firewall mark of everything sent.
 ///
 /// # Errors
 /// [`BindError`]; a port that another process holds is refused even if that process
@@ -95,9 +101,9 @@ pub fn bind(port: u16, mark: Option<u32>, workers: u8) -> Result<Vec<UdpPair>, B
     }
     if shared {
         let (v4, v6) = &sockets[0];
-        for socket in [Some(v4), v6.as_ref()].into_iter().flatten() {
-            steering::attach(socket, workers)
-                .map_err(BindError::at("steer datagrams to their workers"))?;
+        let mut sockets = [Some(v4), v6.as_ref()].into_iter().flatten();
+        if let Err(e) = sockets.try_for_each(|socket| steering::attach(socket, workers)) {
+            tracing::warn!(reason = %e, "the kernel steers no datagrams; workers hand them over");
         }
     }
     let pairs = sockets
@@ -257,6 +263,10 @@ pub struct UdpPair {
     v6: Option<UdpSocket>,
     counters: UdpCounters,
     errors_in_a_row: u8,
+    /// Where a train was refused last, and until when no other is tried there.
+    single: Option<(SocketAddr, Now)>,
+    /// Whether a refusal was told of.
+    has_told: bool,
 }
 
 impl UdpPair {
@@ -270,6 +280,8 @@ impl UdpPair {
             v6: v6.map(|v6| UdpSocket::new(v6, Family::V6)).transpose()?,
             counters: UdpCounters::default(),
             errors_in_a_row: 0,
+            single: None,
+            has_told: false,
         })
     }
 
@@ -364,6 +376,16 @@ impl UdpPair {
             src_ip: transmit.source,
         };
         let mut outcome = Sent::Tried;
+        if datagrams(transmit) > 1
+            && let Some((endpoint, until)) = self.single
+            && endpoint == transmit.endpoint
+        {
+            if clock::now() < until {
+                self.send_one_by_one(&train);
+                return outcome;
+            }
+            self.single = None;
+        }
         let mut result = socket.try_send(&train);
         if train.src_ip.is_some() && result.as_ref().is_err_and(is_source_lost) {
             train.src_ip = None;
@@ -375,21 +397,40 @@ impl UdpPair {
         }
         let Err(error) = result else { return outcome };
         if datagrams(transmit) > 1 && is_train_refused(&error) {
-            self.counters.split_trains += 1;
-            for datagram in transmit.contents.chunks(transmit.segment_size.max(1)) {
-                let single = quinn_udp::Transmit {
-                    contents: datagram,
-                    segment_size: None,
-                    ..train.clone()
-                };
-                if let Err(error) = socket.try_send(&single) {
-                    self.counters.count_drop(&error, 1);
-                }
+            if !std::mem::replace(&mut self.has_told, true) && socket.takes_trains {
+                let endpoint = transmit.endpoint;
+                tracing::warn!(%endpoint, reason = %error, "the kernel takes no train of datagrams to there; one a call");
             }
+            self.single = Some((transmit.endpoint, clock::now() + SINGLE));
+            self.send_one_by_one(&train);
         } else {
             self.counters.count_drop(&error, datagrams(transmit));
         }
         outcome
+    }
+}
+
+impl UdpPair {
+    fn send_one_by_one(&mut self, train: &quinn_udp::Transmit<'_>) {
+        self.counters.split_trains += 1;
+        let stride = train.segment_size.unwrap_or(train.contents.len()).max(1);
+        for datagram in train.contents.chunks(stride) {
+            let single = quinn_udp::Transmit {
+                contents: datagram,
+                segment_size: None,
+                ..train.clone()
+            };
+            let sent = match train.destination {
+                SocketAddr::V4(_) => self.v4.try_send(&single),
+                SocketAddr::V6(_) => match &self.v6 {
+                    Some(v6) => v6.try_send(&single),
+                    None => Err(Errno::ENETUNREACH.into()),
+                },
+            };
+            if let Err(error) = sent {
+                self.counters.count_drop(&error, 1);
+            }
+        }
     }
 }
 

@@ -149,8 +149,17 @@ fn segments_above_the_mtu_are_sent_one_by_one_and_fragmented() {
             let bytes: Vec<u8> = runs.into_iter().flat_map(|run| run.bytes).collect();
             assert_eq!(bytes, contents);
         }
+        // For a while the kernel is not even asked about trains to there.
+        namespace.ip("link set lo mtu 65536");
+        let endpoint = SocketAddr::new("::1".parse().unwrap(), b.port().unwrap());
+        let contents = numbered(5, 2_000);
+        assert_eq!(a.send(&train(endpoint, 2_000, &contents)), Sent::Tried);
+        assert_eq!(receive(&mut b, Family::V6, 5).len(), 5);
+        let elsewhere = SocketAddr::new("127.0.0.1".parse().unwrap(), b.port().unwrap());
+        assert_eq!(a.send(&train(elsewhere, 2_000, &contents)), Sent::Tried);
+        assert_eq!(receive(&mut b, Family::V4, 5).len(), 1);
         let counters = a.counters();
-        assert_eq!((counters.split_trains, counters.too_big), (2, 0));
+        assert_eq!((counters.split_trains, counters.too_big), (3, 0));
     });
 }
 
