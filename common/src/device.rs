@@ -24,7 +24,7 @@
 
 use std::collections::VecDeque;
 use std::iter::Peekable;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice::Chunks;
 
@@ -47,6 +47,7 @@ use crate::peer::Peer;
 pub use crate::peer::{PeerConfig, PeerStats};
 use crate::peers::{PeerId, Peers};
 use crate::roaming::Path;
+use crate::run::Run;
 use crate::segments::Segments;
 use crate::shared::{Indexes, Shared};
 use crate::timers::Timers;
@@ -310,31 +311,18 @@ impl Device {
         }
     }
 
-    /// Takes one run of datagrams from one source: `stride` bytes each, of which only
-    /// the last may have fewer. `local` is the address they came to, if the answers
-    /// have to be sent from it.
+    /// Takes one run of datagrams.
     ///
     /// Initiations wait for [`Device::handle_timeout`], which is then due at once.
-    pub fn handle_datagrams(
-        &mut self,
-        now: Now,
-        source: SocketAddr,
-        local: Option<IpAddr>,
-        run: &[u8],
-        stride: usize,
-    ) {
-        let from = Path {
-            endpoint: source,
-            source: local,
-        };
-        let mut datagrams = run.chunks(stride.max(1)).peekable();
-        if source.port() == 0 {
+    pub fn handle_datagrams(&mut self, now: Now, run: Run<'_>) {
+        let mut datagrams = run.bytes.chunks(run.stride.max(1)).peekable();
+        if run.source.port() == 0 {
             self.shared.out.counters.malformed += datagrams.len() as u64;
             return;
         }
         while !self.protect(now, |device| {
             while let Some(datagram) = datagrams.next() {
-                device.handle_datagram(now, from, datagram, &mut datagrams);
+                device.handle_datagram(now, run, datagram, &mut datagrams);
             }
         }) {}
     }
@@ -380,9 +368,17 @@ impl Device {
             Handover::Datagrams {
                 source,
                 local,
+                ecn,
                 run,
                 stride,
-            } => self.handle_datagrams(now, source, local, &run, stride),
+            } => {
+                let run = Run {
+                    local,
+                    ecn,
+                    ..Run::new(source, &run, stride)
+                };
+                self.handle_datagrams(now, run);
+            }
             Handover::Packets { header, mut bytes } => {
                 let len = bytes.len().saturating_sub(guard::PADDING);
                 if let Some(packets) = Segments::new(header, &mut bytes, len) {
@@ -476,14 +472,18 @@ impl Device {
         peer.is_some_and(|peer| peer.config.owner == self.worker.index)
     }
 
-    /// Takes a datagram, and those of the `rest` of its run that belong to it.
+    /// Takes a datagram of a run, and those of its `rest` that belong to it.
     fn handle_datagram(
         &mut self,
         now: Now,
-        from: Path,
+        run: Run<'_>,
         datagram: &[u8],
         rest: &mut Peekable<Chunks<'_, u8>>,
     ) {
+        let from = Path {
+            endpoint: run.source,
+            source: run.local,
+        };
         let Some(message) = guard::message(datagram) else {
             self.shared.out.counters.malformed += 1;
             return;
@@ -493,7 +493,7 @@ impl Device {
         };
         let owner = self.shared.indexes.owner(session);
         if owner != self.worker.index {
-            return self.hand_over_datagram(owner, from, datagram);
+            return self.hand_over_datagram(owner, run, datagram);
         }
         let Some(id) = self.shared.indexes.find(session) else {
             self.shared.out.counters.unknown_index += 1;
@@ -505,9 +505,9 @@ impl Device {
                 self.shared.out.counters.counter_limit += 1;
             }
             Message::Data => self.attend(now, id, |peer, shared| {
-                peer.handle_data(now, from, datagram, shared);
+                peer.handle_data(now, from, run.ecn, datagram, shared);
                 while let Some(next) = rest.next_if(|next| guard::is_data_of(next, datagram)) {
-                    peer.handle_data(now, from, next, shared);
+                    peer.handle_data(now, from, run.ecn, next, shared);
                 }
             }),
             Message::Response | Message::CookieReply
@@ -660,17 +660,19 @@ impl Device {
     }
 
     /// Gives a datagram to its owner, together with those of its run that went before.
-    fn hand_over_datagram(&mut self, owner: u8, from: Path, datagram: &[u8]) {
+    fn hand_over_datagram(&mut self, owner: u8, part_of: Run<'_>, datagram: &[u8]) {
         if let Some((
             last_owner,
             Handover::Datagrams {
                 source,
                 local,
+                ecn,
                 run,
                 stride,
             },
         )) = self.shared.out.handovers.back_mut()
-            && (*last_owner, *source, *local) == (owner, from.endpoint, from.source)
+            && (*last_owner, *source) == (owner, part_of.source)
+            && (*local, *ecn) == (part_of.local, part_of.ecn)
             && run.len() % *stride == 0
             && datagram.len() <= *stride
             && run.len() / *stride < MAX_SEGMENTS
@@ -681,8 +683,9 @@ impl Device {
             return;
         }
         let handover = Handover::Datagrams {
-            source: from.endpoint,
-            local: from.source,
+            source: part_of.source,
+            local: part_of.local,
+            ecn: part_of.ecn,
             run: datagram.to_vec(),
             stride: datagram.len(),
         };

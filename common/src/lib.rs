@@ -19,6 +19,7 @@ pub mod name;
 pub mod packet;
 pub mod probe;
 pub mod profile;
+pub mod run;
 pub mod segments;
 pub mod status;
 pub mod token;

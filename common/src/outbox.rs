@@ -9,6 +9,7 @@ use crate::key::PublicKey;
 use crate::packet::Packets;
 use crate::peers::PeerId;
 use crate::roaming::Path;
+use crate::run::Ecn;
 use crate::virtio::VirtioHeader;
 
 /// Most datagrams in one train (Linux, UDP_MAX_SEGMENTS before 6.9).
@@ -31,6 +32,8 @@ pub struct Transmit<'a> {
     pub endpoint: SocketAddr,
     /// The local address to send it from, if one is pinned.
     pub source: Option<IpAddr>,
+    /// What routers are told of whoever sent what is in it.
+    pub ecn: Ecn,
     /// Bytes of each datagram; only the last may be shorter.
     pub segment_size: usize,
     /// At most 64 datagrams back to back, at most 65 507 bytes.
@@ -56,6 +59,8 @@ pub enum Handover {
         source: SocketAddr,
         /// The local address they came to.
         local: Option<IpAddr>,
+        /// Their mark.
+        ecn: Ecn,
         /// The datagrams back to back.
         run: Vec<u8>,
         /// Bytes of each; only the last may be shorter.
@@ -122,6 +127,7 @@ struct Train {
     path: Path,
     /// Who is believed to be there, unless it is a stranger or somebody not proven yet.
     peer: Option<PeerId>,
+    ecn: Ecn,
     segment_size: usize,
     start: usize,
     end: usize,
@@ -158,16 +164,16 @@ impl Trains {
 
     /// Sends the first `len` bytes of [`Trains::room`] by themselves to whoever is there.
     pub(crate) fn answer(&mut self, path: Path, len: usize) {
-        self.start(path, None, len, false);
+        self.start(path, None, Ecn::NONE, len, false);
     }
 
     /// Sends the first `len` bytes of [`Trains::room`] by themselves to a peer.
     pub(crate) fn send(&mut self, path: Path, peer: PeerId, len: usize) {
-        self.start(path, Some(peer), len, false);
+        self.start(path, Some(peer), Ecn::NONE, len, false);
     }
 
     /// Sends the first `len` bytes of [`Trains::room`] with others like them to a peer.
-    pub(crate) fn send_in_train(&mut self, path: Path, peer: PeerId, len: usize) {
+    pub(crate) fn send_in_train(&mut self, path: Path, peer: PeerId, ecn: Ecn, len: usize) {
         let waiting = self.trains.len() > self.polled;
         match self.trains.last_mut() {
             Some(train)
@@ -175,6 +181,7 @@ impl Trains {
                     && train.open
                     && train.path == path
                     && train.peer == Some(peer)
+                    && train.ecn == ecn
                     && len <= train.segment_size
                     && train.end + len - train.start <= MAX_TRAIN =>
             {
@@ -183,7 +190,7 @@ impl Trains {
                 let segments = (train.end - train.start).div_ceil(train.segment_size);
                 train.open = len == train.segment_size && segments < MAX_SEGMENTS;
             }
-            _ => self.start(path, Some(peer), len, true),
+            _ => self.start(path, Some(peer), ecn, len, true),
         }
     }
 
@@ -203,12 +210,13 @@ impl Trains {
         }
     }
 
-    fn start(&mut self, path: Path, peer: Option<PeerId>, len: usize, open: bool) {
+    fn start(&mut self, path: Path, peer: Option<PeerId>, ecn: Ecn, len: usize, open: bool) {
         let start = self.filled;
         self.filled += len;
         self.trains.push(Train {
             path,
             peer,
+            ecn,
             segment_size: len,
             start,
             end: self.filled,
@@ -236,6 +244,7 @@ impl Trains {
         Some(Transmit {
             endpoint: train.path.endpoint,
             source: train.path.source,
+            ecn: train.ecn,
             segment_size: train.segment_size,
             contents: &self.buffer[train.start..train.end],
         })
@@ -293,7 +302,7 @@ mod tests {
 
     fn fill(trains: &mut Trains, port: u16, len: usize) {
         trains.room()[..len].fill(len as u8);
-        trains.send_in_train(to(port), PeerId(0), len);
+        trains.send_in_train(to(port), PeerId(0), Ecn::NONE, len);
     }
 
     #[test]

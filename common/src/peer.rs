@@ -17,6 +17,7 @@ use crate::key::{PresharedKey, PublicKey};
 use crate::outbox::{Event, MAX_TRAIN, Outbox};
 use crate::peers::PeerId;
 use crate::roaming::{Path, Roaming};
+use crate::run::Ecn;
 use crate::shared::Shared;
 use crate::tunnel::{Opened, Refused, Tick, Tunnel, Written};
 
@@ -318,6 +319,7 @@ impl Peer {
         shared: &mut Shared,
     ) {
         let len = room.len() - guard::PADDING;
+        let ecn = Ecn::of(&room[..len]);
         let (padded, _) = room.split_at_mut(guard::padded_len(len, mtu));
         padded[len..].fill(0);
         let Some(path) = self.roaming.path() else {
@@ -349,7 +351,7 @@ impl Peer {
         let tunnel = self.tunnel(now, shared);
         match tunnel.seal(now, padded, shared.out.trains.room()) {
             Some(Written::Data(sealed)) => {
-                shared.out.trains.send_in_train(path, self.id, sealed);
+                shared.out.trains.send_in_train(path, self.id, ecn, sealed);
                 self.tx_bytes += len as u64;
                 self.owes_since = None;
                 self.unheard_since.get_or_insert(now);
@@ -415,6 +417,7 @@ impl Peer {
         &mut self,
         now: Now,
         from: Path,
+        ecn: Ecn,
         datagram: &[u8],
         shared: &mut Shared,
     ) {
@@ -443,6 +446,7 @@ impl Peer {
                     shared.out.counters.spoofed_inner += 1;
                 }
                 Some(inner) => {
+                    ecn.put(&mut room[..inner.len]);
                     shared.out.received.keep(inner.len);
                     self.rx_bytes += inner.len as u64;
                 }
@@ -506,7 +510,10 @@ impl Peer {
             return;
         };
         while let Some(Written::Data(len)) = tunnel.seal_waiting(shared.out.trains.room()) {
-            shared.out.trains.send_in_train(path, self.id, len);
+            shared
+                .out
+                .trains
+                .send_in_train(path, self.id, Ecn::NONE, len);
             self.tx_bytes += (len - guard::DATA_OVERHEAD) as u64;
             self.owes_since = None;
         }

@@ -21,6 +21,7 @@ use tokenvpn_common::{
     io::clock,
     key::PrivateKey,
     packet::Packets,
+    run::Run,
     segments::Segments,
     virtio::VirtioHeader,
 };
@@ -66,10 +67,7 @@ fn deliver(from: &mut Device, source: SocketAddr, to: &mut Device) {
     while let Some(train) = from.poll_transmit() {
         to.handle_datagrams(
             clock::now(),
-            source,
-            None,
-            train.contents,
-            train.segment_size,
+            Run::new(source, train.contents, train.segment_size),
         );
         to.handle_timeout(clock::now());
     }
@@ -199,7 +197,7 @@ fn data(c: &mut Criterion) {
                 |trains| {
                     let mut count = 0;
                     for (contents, stride) in &trains {
-                        gateway.handle_datagrams(clock::now(), CLIENT, None, contents, *stride);
+                        gateway.handle_datagrams(clock::now(), Run::new(CLIENT, contents, *stride));
                         while let Some(packets) = gateway.poll_packets() {
                             count += packets.len();
                         }
@@ -372,7 +370,7 @@ fn handshake(c: &mut Criterion) {
             now = now + Duration::from_millis(2);
             if let Some(last) = last {
                 let keepalive = ours[last].confirm(&response.borrow());
-                gateway.handle_datagrams(now, CLIENT, None, &keepalive, keepalive.len());
+                gateway.handle_datagrams(now, Run::new(CLIENT, &keepalive, keepalive.len()));
             }
             // A look at the timers of all is no part of an answer.
             gateway.handle_timeout(now);
@@ -388,7 +386,7 @@ fn handshake(c: &mut Criterion) {
         };
         let answer = |(now, source, initiation): (Now, SocketAddr, Vec<u8>)| {
             let gateway = &mut *gateway.borrow_mut();
-            gateway.handle_datagrams(now, source, None, &initiation, initiation.len());
+            gateway.handle_datagrams(now, Run::new(source, &initiation, initiation.len()));
             gateway.handle_timeout(now);
             let answer = gateway.poll_transmit().expect("a response");
             let mut response = response.borrow_mut();

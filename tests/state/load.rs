@@ -13,6 +13,7 @@ use tokenvpn_common::{
     device::{Device, DeviceConfig, PeerConfig, Worker},
     guard::PADDING,
     key::{PrivateKey, PublicKey},
+    run::Run,
     segments::Segments,
 };
 
@@ -62,7 +63,7 @@ pub(crate) fn roam(
         for socket in &sockets {
             while let Ok((bytes, from)) = socket.recv_from(&mut datagram) {
                 received += 1;
-                device.handle_datagrams(now(), from, None, &datagram[..bytes], bytes);
+                device.handle_datagrams(now(), Run::new(from, &datagram[..bytes], bytes));
             }
         }
         device.handle_timeout(now());

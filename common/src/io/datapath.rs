@@ -225,7 +225,7 @@ impl Datapath {
         let device = &mut self.device;
         let (mut bytes, mut datagrams) = (0, 0);
         for run in self.batch.runs() {
-            device.handle_datagrams(now, run.source, run.local, run.bytes, run.stride);
+            device.handle_datagrams(now, run);
             bytes += run.bytes.len();
             datagrams += run.bytes.len().div_ceil(run.stride);
             if bytes >= BYTES_PER_WRITE || datagrams >= DATAGRAMS_PER_WRITE {

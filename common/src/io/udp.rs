@@ -11,12 +11,13 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::{setsockopt_impl, sockopt_impl};
-use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
+use quinn_udp::{EcnCodepoint, RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{clock, steering};
 use crate::clock::Now;
 use crate::device::Transmit;
+use crate::run::{Ecn, Run};
 
 /// Room for one run of datagrams in bytes: no GRO run is longer than a UDP payload.
 const RUN_ROOM: usize = 65_536;
@@ -370,7 +371,7 @@ impl UdpPair {
         };
         let mut train = quinn_udp::Transmit {
             destination: transmit.endpoint,
-            ecn: None,
+            ecn: EcnCodepoint::from_bits(transmit.ecn.bits()),
             contents: transmit.contents,
             segment_size: Some(transmit.segment_size),
             src_ip: transmit.source,
@@ -461,6 +462,7 @@ impl Batch {
                 Some(Run {
                     source: meta.addr,
                     local: meta.dst_ip,
+                    ecn: meta.ecn.map_or(Ecn::NONE, |ecn| Ecn::from_bits(ecn as u8)),
                     bytes,
                     stride: meta.stride.clamp(1, bytes.len()),
                 })
@@ -472,19 +474,6 @@ impl Default for Batch {
     fn default() -> Batch {
         Batch::new()
     }
-}
-
-/// Datagrams of one size from one source, in the order they came; the last may be shorter.
-#[derive(Clone, Copy, Debug)]
-pub struct Run<'a> {
-    /// Who sent them.
-    pub source: SocketAddr,
-    /// The address of ours they were sent to.
-    pub local: Option<IpAddr>,
-    /// All of them, one behind the other; never empty.
-    pub bytes: &'a [u8],
-    /// Size of each in bytes, at least 1.
-    pub stride: usize,
 }
 
 fn datagrams(transmit: &Transmit<'_>) -> usize {

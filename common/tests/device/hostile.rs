@@ -9,6 +9,7 @@ use tokenvpn_common::clock::Now;
 use tokenvpn_common::device::Event;
 use tokenvpn_common::guard;
 use tokenvpn_common::key::{PrivateKey, PublicKey};
+use tokenvpn_common::run::Run;
 
 use crate::allocations;
 use crate::forgery;
@@ -163,7 +164,7 @@ fn an_initiation_that_only_shows_a_known_key_leaves_no_trace() {
     let now = scene.net.now;
     let device = &mut scene.net.nodes[GATEWAY_NODE].device;
     let mut send = || {
-        device.handle_datagrams(now, stranger(), None, &forged, 148);
+        device.handle_datagrams(now, Run::new(stranger(), &forged, 148));
         device.handle_timeout(now);
     };
     send();
@@ -377,10 +378,10 @@ fn initiations_do_not_stand_in_front_of_data() {
     // Not so many in a second that cookies are asked for.
     let pace = Duration::from_millis(2);
     for now in (0..many).map(|i| now + pace * i as u32) {
-        device.handle_datagrams(now, stranger(), None, &stranger_asks, 148);
+        device.handle_datagrams(now, Run::new(stranger(), &stranger_asks, 148));
     }
     let now = now + pace * many as u32;
-    device.handle_datagrams(now, stranger(), None, &data, data.len());
+    device.handle_datagrams(now, Run::new(stranger(), &data, data.len()));
     let arrived = device.poll_packets().map(|packets| packets.len());
     assert_eq!(arrived, Some(1), "at once");
     assert_eq!(device.counters().unknown_key, 0);

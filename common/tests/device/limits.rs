@@ -6,6 +6,7 @@ use std::time::Duration;
 use boringtun::noise::{Tunn, TunnResult};
 use tokenvpn_common::guard;
 use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::run::Run;
 
 use crate::allocations;
 use crate::hostile::{bare_tunnel, initiation, stranger};
@@ -203,7 +204,7 @@ fn a_flood_costs_no_memory() {
         for n in 0..count {
             let [.., a, b] = (n / 7).to_be_bytes();
             let from = SocketAddr::from(([10, n as u8, a, b], 1));
-            device.handle_datagrams(now, from, None, &datagram, 148);
+            device.handle_datagrams(now, Run::new(from, &datagram, 148));
             while let Some(train) = device.poll_transmit() {
                 assert_eq!(train.contents.len(), 64);
             }

@@ -10,6 +10,7 @@ use tokenvpn_common::device::{
 };
 use tokenvpn_common::guard::PADDING;
 use tokenvpn_common::key::{PrivateKey, PublicKey};
+use tokenvpn_common::run::Run;
 use tokenvpn_common::segments::Segments;
 
 use crate::clock;
@@ -173,7 +174,11 @@ impl Net {
         }
         let local = node.pins.then(|| node.address.ip());
         let device = &mut node.device;
-        device.handle_datagrams(self.now, source, local, run, stride);
+        let whole = Run {
+            local,
+            ..Run::new(source, run, stride)
+        };
+        device.handle_datagrams(self.now, whole);
         if run.chunks(stride.max(1)).any(|datagram| datagram[0] == 1) {
             work_off(device, self.now);
         }

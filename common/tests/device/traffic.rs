@@ -3,6 +3,7 @@
 use tokenvpn_common::device::{Device, DeviceConfig, Worker};
 use tokenvpn_common::guard::PADDING;
 use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::run::{Ecn, Run};
 use tokenvpn_common::segments::Segments;
 
 use crate::allocations;
@@ -26,6 +27,35 @@ fn every_inner_length_survives_both_ways_and_padding_is_not_seen() {
     for sent in scene.net.sent_by(CLIENT_NODE, 4) {
         let padded = sent.bytes.len() - 32;
         assert!(padded % 16 == 0 || padded == usize::from(MTU), "{padded}");
+    }
+}
+
+#[test]
+fn a_datagram_bears_the_mark_of_its_packet_and_congestion_on_the_way_reaches_it() {
+    let mut scene = Scene::connected();
+    let marked = |ecn: u8| {
+        let mut packet = packet(CLIENT, INNER, 100);
+        packet[1] = 0xb8 | ecn;
+        packet
+    };
+    let now = scene.net.now;
+    for ecn in 0..4 {
+        let mut room = marked(ecn);
+        room.resize(100 + PADDING, 0);
+        let [gateway, client] = scene.net.nodes.get_disjoint_mut([0, 1]).unwrap();
+        let whole = Segments::single(&mut room, 100).unwrap();
+        client.device.handle_packets(now, whole);
+        let train = client.device.poll_transmit().expect("one datagram");
+        assert_eq!(train.ecn, Ecn::from_bits(ecn));
+        let run = Run {
+            ecn: Ecn::CONGESTED,
+            ..Run::new(client.address, train.contents, train.segment_size)
+        };
+        gateway.device.handle_datagrams(now, run);
+        let arrived = gateway.device.poll_packets().expect("one packet").packet(0);
+        let expected = if ecn == 0 { 0 } else { 3 };
+        assert_eq!(arrived[1], 0xb8 | expected);
+        assert_eq!(arrived[12..], marked(ecn)[12..]);
     }
 }
 
@@ -101,7 +131,7 @@ fn packets_cost_no_allocation() {
             let stride = train.segment_size;
             gateway
                 .device
-                .handle_datagrams(now, source, None, &run, stride);
+                .handle_datagrams(now, Run::new(source, &run, stride));
             received += gateway.device.poll_packets().unwrap().len();
         }
         assert_eq!(received, 64);

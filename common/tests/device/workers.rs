@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokenvpn_common::device::{Handover, Worker};
 use tokenvpn_common::guard::{self, PADDING};
 use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::run::Run;
 use tokenvpn_common::segments::Segments;
 use tokenvpn_common::virtio::VirtioHeader;
 
@@ -143,7 +144,10 @@ fn a_long_handover_loses_nothing() {
     let now = crew.net.now;
     for train in crew.net.trains.split_off(before) {
         let wrong = &mut crew.net.nodes[0].device;
-        wrong.handle_datagrams(now, train.from, None, &train.contents, train.segment_size);
+        wrong.handle_datagrams(
+            now,
+            Run::new(train.from, &train.contents, train.segment_size),
+        );
     }
     crew.net.collect(0);
     crew.flow();

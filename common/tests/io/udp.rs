@@ -7,6 +7,7 @@ use crate::namespace::Namespace;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokenvpn_common::device::Transmit;
 use tokenvpn_common::io::udp::{Batch, BindError, Family, Sent, UdpPair, bind};
+use tokenvpn_common::run::Ecn;
 
 fn bind_one(port: u16) -> UdpPair {
     bind(port, None, 1).expect("a free port").remove(0)
@@ -27,6 +28,7 @@ fn receive(pair: &mut UdpPair, family: Family, datagrams: usize) -> Vec<Received
                 all.push(Received {
                     source: run.source,
                     local: run.local,
+                    ecn: run.ecn,
                     bytes: run.bytes.to_vec(),
                     stride: run.stride,
                 });
@@ -40,6 +42,7 @@ fn receive(pair: &mut UdpPair, family: Family, datagrams: usize) -> Vec<Received
 struct Received {
     source: SocketAddr,
     local: Option<IpAddr>,
+    ecn: Ecn,
     bytes: Vec<u8>,
     stride: usize,
 }
@@ -55,6 +58,7 @@ fn train<'a>(endpoint: SocketAddr, segment_size: usize, contents: &'a [u8]) -> T
     Transmit {
         endpoint,
         source: None,
+        ecn: Ecn::NONE,
         segment_size,
         contents,
     }
@@ -132,6 +136,24 @@ fn a_train_arrives_whole_and_in_order() {
             assert_eq!(runs[0].bytes, contents);
         }
         assert_eq!(a.counters(), Default::default());
+    });
+}
+
+#[test]
+fn marks_of_congestion_cross_in_both_families() {
+    Namespace::new().run(|| {
+        let (mut a, mut b) = (bind_one(0), bind_one(0));
+        for (ip, family) in [("127.0.0.1", Family::V4), ("::1", Family::V6)] {
+            let endpoint = SocketAddr::new(ip.parse().unwrap(), b.port().unwrap());
+            for ecn in [Ecn::from_bits(2), Ecn::CONGESTED, Ecn::NONE] {
+                let marked = Transmit {
+                    ecn,
+                    ..train(endpoint, 100, &[7; 300])
+                };
+                assert_eq!(a.send(&marked), Sent::Tried);
+                assert_eq!(receive(&mut b, family, 3)[0].ecn, ecn);
+            }
+        }
     });
 }
 

@@ -10,6 +10,7 @@ use tokenvpn_common::clock::Now;
 use tokenvpn_common::device::{Device, DeviceConfig, Event, PeerConfig, SeenInitiations, Worker};
 use tokenvpn_common::guard::{self, Message};
 use tokenvpn_common::key::{PrivateKey, PublicKey};
+use tokenvpn_common::run::Run;
 use tokenvpn_common::segments::Segments;
 
 use crate::clock;
@@ -404,7 +405,7 @@ impl World {
     pub(crate) fn receive(&mut self, host: usize, datagram: &Datagram) {
         let Datagram { from, bytes, .. } = datagram;
         let packets = self.touch(host, Some(datagram), |device, now| {
-            device.handle_datagrams(now, *from, None, bytes, bytes.len());
+            device.handle_datagrams(now, Run::new(*from, bytes, bytes.len()));
         });
         if packets > 0 && guard::message(bytes) == Some(Message::Data) {
             let began = self.hosts[host].sessions[&index_at(bytes, 4)];

@@ -121,6 +121,7 @@ mod tests {
     use std::time::Duration;
 
     use mio::{Events, Poll, Token};
+    use tokenvpn_common::run::Ecn;
 
     use super::*;
 
@@ -128,6 +129,7 @@ mod tests {
         Handover::Datagrams {
             source: "192.0.2.1:1".parse().unwrap(),
             local: None,
+            ecn: Ecn::NONE,
             run: vec![0; len],
             stride: 1400,
         }

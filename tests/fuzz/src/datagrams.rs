@@ -8,6 +8,8 @@ use blake2::{
     digest::{FixedOutput as _, KeyInit as _, Update, consts::U16},
 };
 
+use tokenvpn_common::run::Run;
+
 use super::{
     input::Input,
     pair::{self, CLIENTS, Datagram, Pair},
@@ -42,7 +44,8 @@ fn step(pair: &mut Pair, input: &mut Input<'_>, seen: &[Datagram]) {
         0 => {
             let (from, stride) = (source(input), usize::from(input.short()));
             let run = input.sized(2000);
-            pair.gateway.handle_datagrams(now, from, None, run, stride);
+            pair.gateway
+                .handle_datagrams(now, Run::new(from, run, stride));
         }
         // Of a type and a size that are right.
         1 => {
@@ -56,7 +59,8 @@ fn step(pair: &mut Pair, input: &mut Input<'_>, seen: &[Datagram]) {
             bytes.extend_from_slice(input.bytes(size - 4));
             bytes.resize(size, 0);
             let from = source(input);
-            pair.gateway.handle_datagrams(now, from, None, &bytes, size);
+            pair.gateway
+                .handle_datagrams(now, Run::new(from, &bytes, size));
         }
         // An initiation with a right first MAC, which takes the gateway's public key only.
         2 => {
@@ -65,7 +69,8 @@ fn step(pair: &mut Pair, input: &mut Input<'_>, seen: &[Datagram]) {
             bytes.resize(148, 0);
             sign(&mut bytes);
             let from = source(input);
-            pair.gateway.handle_datagrams(now, from, None, &bytes, 148);
+            pair.gateway
+                .handle_datagrams(now, Run::new(from, &bytes, 148));
         }
         // A client says something, which takes a handshake at first.
         3 => {

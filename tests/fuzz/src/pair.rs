@@ -8,6 +8,7 @@ use tokenvpn_common::{
     device::{Device, DeviceConfig, PeerConfig, Worker},
     guard::PADDING,
     key::PrivateKey,
+    run::Run,
     segments::Segments,
 };
 
@@ -147,7 +148,7 @@ impl Pair {
             None => return,
         };
         let bytes = &datagram.bytes;
-        device.handle_datagrams(now, datagram.from, None, bytes, bytes.len());
+        device.handle_datagrams(now, Run::new(datagram.from, bytes, bytes.len()));
         device.handle_timeout(now);
     }
 
