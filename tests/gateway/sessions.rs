@@ -4,9 +4,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use nix::sys::signal::Signal;
 use rig::{
-    Host, Speaker, Tap, WireGuardGo,
+    Host, Speaker, Tap, Web, WireGuardGo,
     desk::enrolment,
     wait::{self, SOON, now, promised},
+    web::pattern,
 };
 use tokenvpn_common::{clock::UnixTime, io::clock::unix_time, key::PrivateKey};
 
@@ -236,6 +237,20 @@ fn serve_several_clients(workers: u8) {
     let (first, others) = clients.split_first().unwrap();
     for (_, _, address) in others {
         assert!(first.0.pings(address.parse().unwrap()), "{address}");
+    }
+    // And much at once: whatever lands on another worker is handed over whole and in order.
+    const BYTES: usize = 3_000_000;
+    let _web = Web::serve(&place.server, (SERVER, 80).into(), "");
+    let page = format!("http://{SERVER}/slow/{BYTES}/0");
+    let downloads = clients
+        .iter()
+        .map(|(host, ..)| host.curl(&page, 2 * SOON).spawn());
+    for download in downloads.collect::<Vec<_>>() {
+        assert_eq!(download.exit_code(2 * SOON), 0);
+        assert!(
+            download.stdout().bytes() == pattern(BYTES),
+            "not what was sent"
+        );
     }
     assert_eq!(place.gateway.status().peers.len(), 6);
     place.gateway.command(&["revoke", "client 0"]).ok();

@@ -65,7 +65,7 @@ impl Pair {
             let peer = PeerConfig {
                 public_key: keys[other].public(),
                 preshared_key: None,
-                allowed_ips: ["10.9.0.0/24", "fd00:9::/64", "10.8.0.0/24"]
+                allowed_ips: ["10.9.0.0/24", "fd00:9::/64", "10.8.0.0/24", "fd00:8::/64"]
                     .map(|net| net.parse().unwrap())
                     .to_vec(),
                 endpoint,
@@ -363,30 +363,44 @@ fn whoever_sends_too_much_behind_the_gateway_is_told() {
     pair.gateway
         .ip(&format!("link add lan type veth peer name e0 netns {to}"));
     pair.gateway.ip("address add 10.8.0.2/24 dev lan");
+    pair.gateway.ip("address add fd00:8::2/64 dev lan nodad");
     pair.gateway.ip("link set lan up");
     host.ip("address add 10.8.0.9/24 dev e0");
+    host.ip("address add fd00:8::9/64 dev e0 nodad");
     host.ip("link set e0 up");
     host.ip("route add 10.9.0.0/24 via 10.8.0.2");
+    host.ip("route add fd00:9::/64 via fd00:8::2");
     pair.client.ip("route add 10.8.0.0/24 dev t0");
-    pair.gateway
-        .run(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap());
-    ping(&host, "10.9.0.1");
-    let whole = |size: &str| {
-        let ping = host.run(|| {
-            Command::new("ping")
-                .args(["-M", "do", "-c", "1", "-w", "5", "-s", size, "10.9.0.1"])
-                .output()
-        });
-        let ping = ping.unwrap();
-        (
-            ping.status.success(),
-            String::from_utf8_lossy(&ping.stdout).into_owned(),
-        )
-    };
-    // 28 bytes of headers. The first is refused on the way, after which the kernel knows.
-    let (passed, said) = whole("1393");
-    assert!(!passed && said.contains("mtu = 1420"), "{said}");
-    assert!(whole("1392").0);
+    pair.client.ip("route add fd00:8::/64 dev t0");
+    pair.gateway.run(|| {
+        for knob in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+            std::fs::write(format!("/proc/sys/net/{knob}"), "1").unwrap();
+        }
+    });
+    // The headers of IP and ICMP have 28 bytes, or 48.
+    for (inside, headers, told) in [
+        ("10.9.0.1", 28, "mtu = 1420"),
+        ("fd00:9::1", 48, "Packet too big: mtu=1420"),
+    ] {
+        ping(&host, inside);
+        let whole = |size: u16| {
+            let ping = host.run(|| {
+                Command::new("ping")
+                    .args(["-M", "do", "-c", "1", "-w", "5", "-s"])
+                    .args([&size.to_string(), inside])
+                    .output()
+            });
+            let ping = ping.unwrap();
+            (
+                ping.status.success(),
+                String::from_utf8_lossy(&ping.stdout).into_owned(),
+            )
+        };
+        // The first is refused on the way, after which the kernel knows.
+        let (passed, said) = whole(MTU - headers + 1);
+        assert!(!passed && said.contains(told), "{said}");
+        assert!(whole(MTU - headers).0);
+    }
     client.stop();
     gateway.stop();
 }
