@@ -10,11 +10,40 @@ const APPLICATION_RELATED_DATA: [u8; 2] = [0x00, 0x6E];
 /// Tag and length of the extended capabilities (OpenPGP card 3.4.1 §4.4.3.7).
 const CAPABILITIES: [u8; 2] = [0xC0, 10];
 
+/// Tag and length of the lengths and counters of the card's secrets, which stand beside the
+/// capabilities (OpenPGP card 3.4.1 §4.4.3.1). The second byte is the longest user PIN.
+const PIN_STATUS: [u8; 2] = [0xC4, 7];
+
 /// The bit that says "there are private-use objects".
 const PRIVATE_USE: u8 = 0x08;
 
 const NOT_FOUND: [u8; 2] = [0x6A, 0x88];
 const WRONG_LENGTH: [u8; 2] = [0x67, 0x00];
+
+/// All that this card can less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Its private-use objects.
+    pub objects: Objects,
+    /// The longest user PIN that it says it takes, in bytes; `None`: the firmware's.
+    pub longest_pin: Option<u8>,
+}
+
+impl Limits {
+    /// The answer to a command that the firmware never gets to see.
+    pub fn refuse(self, apdu: &[u8]) -> Option<Vec<u8>> {
+        self.objects.refuse(apdu)
+    }
+
+    /// Changes what the firmware says of itself.
+    pub fn amend(self, apdu: &[u8], answer: &mut [u8]) {
+        self.objects.amend(apdu, answer);
+        let status = value_of(PIN_STATUS, apdu, answer);
+        if let (Some(longest), Some(status)) = (self.longest_pin, status) {
+            status[1] = longest;
+        }
+    }
+}
 
 /// The private-use objects of a card, as it announces and keeps them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,13 +74,7 @@ impl Objects {
 
     /// Changes what the firmware says of itself.
     pub fn amend(self, apdu: &[u8], answer: &mut [u8]) {
-        if apdu.get(1) != Some(&GET_DATA) || apdu.get(2..4) != Some(&APPLICATION_RELATED_DATA) {
-            return;
-        }
-        let at = answer
-            .windows(CAPABILITIES.len())
-            .position(|window| window == CAPABILITIES);
-        let Some(value) = at.and_then(|at| answer.get_mut(at + 2..at + 12)) else {
+        let Some(value) = value_of(CAPABILITIES, apdu, answer) else {
             return;
         };
         match self {
@@ -63,6 +86,18 @@ impl Objects {
             }
         }
     }
+}
+
+/// The value behind this tag and length in what the firmware says of the card.
+fn value_of<'a>(head: [u8; 2], apdu: &[u8], answer: &'a mut [u8]) -> Option<&'a mut [u8]> {
+    if apdu.get(1) != Some(&GET_DATA) || apdu.get(2..4) != Some(&APPLICATION_RELATED_DATA) {
+        return None;
+    }
+    let at = answer
+        .windows(head.len())
+        .position(|window| window == head)?;
+    let start = at + head.len();
+    answer.get_mut(start..start + usize::from(head[1]))
 }
 
 /// The length of a command's data, short or extended.
@@ -93,6 +128,17 @@ mod tests {
         let name = [vec![0, PUT_DATA, 0, 0x5B, 30], vec![7; 30]].concat();
         assert_eq!(Objects::Room(20).refuse(&name), None);
         assert_eq!(Objects::Missing.refuse(&name), None);
+    }
+
+    #[test]
+    fn a_card_announces_the_longest_pin_and_keeps_its_counters() {
+        let mut answer = [0x73, 9, 0xC4, 7, 0, 127, 127, 127, 3, 0, 3, 0x90, 0];
+        let limits = Limits {
+            longest_pin: Some(8),
+            ..Limits::default()
+        };
+        limits.amend(&[0, GET_DATA, 0, 0x6E, 0], &mut answer);
+        assert_eq!(answer, [0x73, 9, 0xC4, 7, 0, 8, 127, 127, 3, 0, 3, 0x90, 0]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn run() -> Result<()> {
     };
     let card = Card::open(&options.state, options.serial, &options.pins)?;
     let meter = Arc::new(Mutex::new(Meter::default()));
-    let slot = Slot::new(options.address, card, options.objects, Arc::clone(&meter));
+    let slot = Slot::new(options.address, card, options.limits, Arc::clone(&meter));
     let ident = slot.ident();
     let control = Control::new(slot, meter, &options.control);
     // Bound only now: whoever can connect finds a finished card.

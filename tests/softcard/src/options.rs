@@ -7,7 +7,7 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use crate::{
     card::{Pins, parse_serial},
-    limits::Objects,
+    limits::{Limits, Objects},
 };
 
 /// What `--help` prints.
@@ -24,6 +24,7 @@ usage: softcard --state DIR --control SOCKET [options]
   --inserted          start with the card in the reader
   --room BYTES        keep no more than this in a private-use object
   --no-private-use    have no private-use objects
+  --longest-pin BYTES take no longer user PIN than this
 ";
 
 /// The parsed command line. Without `Debug`: it holds PINs.
@@ -40,8 +41,8 @@ pub struct Options {
     pub pins: Pins,
     /// `--inserted`
     pub inserted: bool,
-    /// `--room` and `--no-private-use`
-    pub objects: Objects,
+    /// `--room`, `--no-private-use` and `--longest-pin`
+    pub limits: Limits,
 }
 
 impl Options {
@@ -54,7 +55,7 @@ impl Options {
         let (mut state, mut control) = (None, None);
         let mut address = ("127.0.0.1".to_owned(), 35963);
         let (mut serial, mut pins, mut inserted) = (None, Pins::default(), false);
-        let mut objects = Objects::All;
+        let mut limits = Limits::default();
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Long("state") => state = Some(PathBuf::from(parser.value()?)),
@@ -65,8 +66,9 @@ impl Options {
                 Arg::Long("pin") => pins.user = Some(parser.value()?.string()?),
                 Arg::Long("admin-pin") => pins.admin = Some(parser.value()?.string()?),
                 Arg::Long("inserted") => inserted = true,
-                Arg::Long("room") => objects = Objects::Room(parser.value()?.parse()?),
-                Arg::Long("no-private-use") => objects = Objects::Missing,
+                Arg::Long("room") => limits.objects = Objects::Room(parser.value()?.parse()?),
+                Arg::Long("no-private-use") => limits.objects = Objects::Missing,
+                Arg::Long("longest-pin") => limits.longest_pin = Some(parser.value()?.parse()?),
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
                 other => return Err(other.unexpected().into()),
             }
@@ -78,7 +80,7 @@ impl Options {
             serial,
             pins,
             inserted,
-            objects,
+            limits,
         }))
     }
 }

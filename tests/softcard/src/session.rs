@@ -14,7 +14,7 @@ use std::{
 use crate::{
     application::Application,
     card::ATR,
-    limits::Objects,
+    limits::Limits,
     meter::{Meter, Moment},
     vpcd::{Message, Reader},
 };
@@ -74,7 +74,7 @@ impl Pull {
 /// Answers the reader until it hangs up.
 pub fn serve(
     application: &mut Application<'_>,
-    objects: Objects,
+    limits: Limits,
     mut reader: Reader,
     pull: &Pull,
     meter: &Mutex<Meter>,
@@ -96,7 +96,7 @@ pub fn serve(
                 Ok(())
             }
             Message::Atr => reader.send(&ATR),
-            Message::Apdu(apdu) => match answer(application, objects, &apdu, meter) {
+            Message::Apdu(apdu) => match answer(application, limits, &apdu, meter) {
                 Some(bytes) => reader.send(&bytes),
                 None => {
                     pull.pull();
@@ -118,7 +118,7 @@ pub fn serve(
 /// Carries out one command; `None` when it springs the trap.
 fn answer(
     application: &mut Application<'_>,
-    objects: Objects,
+    limits: Limits,
     apdu: &[u8],
     meter: &Mutex<Meter>,
 ) -> Option<Vec<u8>> {
@@ -127,11 +127,11 @@ fn answer(
     let mut answer = match trap {
         Some(Moment::Before) => return None,
         Some(Moment::Forgotten) => vec![0x90, 0x00],
-        _ => objects
+        _ => limits
             .refuse(apdu)
             .unwrap_or_else(|| application.execute(apdu)),
     };
-    objects.amend(apdu, &mut answer);
+    limits.amend(apdu, &mut answer);
     if trap == Some(Moment::Garbled) {
         let nonsense = answer.iter().map(|byte| byte.wrapping_mul(31) ^ 0xA5);
         answer = [nonsense.collect(), vec![0x90, 0x00]].concat();

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use crate::{
     application::powered,
     card::Card,
-    limits::Objects,
+    limits::Limits,
     meter::Meter,
     session::{self, Event, Pull},
     vpcd::Reader,
@@ -44,7 +44,7 @@ struct Stay {
 pub struct Slot {
     address: (String, u16),
     card: Card,
-    objects: Objects,
+    limits: Limits,
     meter: Arc<Mutex<Meter>>,
     stay: Option<Stay>,
 }
@@ -54,13 +54,13 @@ impl Slot {
     pub fn new(
         address: (String, u16),
         card: Card,
-        objects: Objects,
+        limits: Limits,
         meter: Arc<Mutex<Meter>>,
     ) -> Self {
         Self {
             address,
             card,
-            objects,
+            limits,
             meter,
             stay: None,
         }
@@ -97,10 +97,10 @@ impl Slot {
         let (sender, events) = mpsc::channel();
         let (flash, serial) = self.card.parts();
         let meter = Arc::clone(&self.meter);
-        let (string, objects) = (pull.clone(), self.objects);
+        let (string, limits) = (pull.clone(), self.limits);
         let thread = thread::spawn(move || {
             powered(&flash, serial, |application| {
-                session::serve(application, objects, reader, &string, &meter, &sender);
+                session::serve(application, limits, reader, &string, &meter, &sender);
             });
         });
 

@@ -11,7 +11,7 @@ use std::{
 use softcard::{
     card::{ATR, Card, Pins},
     control::Control,
-    limits::Objects,
+    limits::Limits,
     meter::Meter,
     slot::Slot,
 };
@@ -35,7 +35,7 @@ impl Desk {
         let state = TempDir::new().unwrap();
         let card = Card::open(state.path(), None, &Pins::default()).unwrap();
         let meter = Arc::new(Mutex::new(Meter::default()));
-        let slot = Slot::new(address, card, Objects::All, Arc::clone(&meter));
+        let slot = Slot::new(address, card, Limits::default(), Arc::clone(&meter));
         let control = Control::new(slot, meter, &state.path().join("control"));
         Self {
             control,
