@@ -131,6 +131,10 @@ impl Runtime {
                 .map_err(failed)?;
             match fs::symlink_metadata(&self.directory) {
                 Ok(found) if is_ours_alone(&found) => {}
+                // Where it is root's, an ordinary user has no say.
+                Ok(found) if is_closed_to_us(&found) => {
+                    return Err(failed(io::ErrorKind::PermissionDenied.into()));
+                }
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 found => {
                     found.map_err(failed)?;
@@ -209,11 +213,21 @@ impl Runtime {
     }
 }
 
+/// By its group, or by everybody.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
 /// Whether this is a directory in which nobody but us (and root) can put anything: what a
 /// journal there says is done.
 fn is_ours_alone(found: &Metadata) -> bool {
-    const WRITABLE_BY_OTHERS: u32 = 0o022;
     found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & WRITABLE_BY_OTHERS == 0
+}
+
+/// Whether this is a directory of another user, in which only that one and root, who we are
+/// not, can put anything.
+fn is_closed_to_us(found: &Metadata) -> bool {
+    let us = geteuid();
+    let is_theirs = !us.is_root() && found.uid() != us.as_raw();
+    found.is_dir() && is_theirs && found.mode() & WRITABLE_BY_OTHERS == 0
 }
 
 #[cfg(test)]
