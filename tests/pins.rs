@@ -43,7 +43,7 @@ fn a_pin_is_changed_with_the_old_one_and_typed_twice() {
         // None of these is sent to the card.
         ("New PIN: ", "12345"),
         ("at least 6", "123456"),
-        ("every new token has this PIN", NEW_PIN),
+        ("Every new token has this PIN", NEW_PIN),
         ("The new PIN again: ", "new PIN e"),
         ("differ", NEW_PIN),
         ("The new PIN again: ", NEW_PIN),
@@ -108,7 +108,7 @@ fn the_admin_pin_is_changed_with_the_old_one() {
         ("at least 8", "00000000"),
         ("2 tries left: ", ADMIN_PIN),
         ("New admin PIN: ", "12345678"),
-        ("every new token has this admin PIN", new),
+        ("Every new token has this admin PIN", new),
         ("again: ", new),
     ];
     desk.converse(&["pin", "--admin"], "", &answers).expect(

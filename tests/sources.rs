@@ -26,10 +26,15 @@ struct Desk {
 impl Desk {
     #[track_caller]
     fn new() -> Desk {
+        Desk::with(|world| Card::new(world, "traveller"))
+    }
+
+    #[track_caller]
+    fn with(card: impl FnOnce(&World) -> Card) -> Desk {
         let world = World::new();
         let computer = world.host("computer");
         computer.start_pcscd();
-        let card = Card::new(&world, "traveller");
+        let card = card(&world);
         card.connect(&computer);
         card.insert();
         let profile = scene::profile("192.0.2.1:51820", None);
@@ -106,6 +111,39 @@ fn a_descriptor_comes_before_a_credential_and_no_other_source_after_it() {
     assert_eq!(pty.screen().all(), "");
 }
 
+#[test]
+fn a_credential_comes_before_everybody_who_could_be_asked() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let pty = Pty::open();
+    let up = desk
+        .up()
+        .env("CREDENTIALS_DIRECTORY", desk.credential(PIN))
+        .env("INVOCATION_ID", "0123456789abcdef")
+        .with_terminal(&pty);
+    let up = desk.start(keypad.of(up));
+    up.await_state(READ);
+    desk.tried(1, 1);
+    assert!(up.events().iter().all(|event| event["state"] != "pin"));
+    assert_eq!(pty.screen().all(), "");
+    desk.computer.tokenvpn(&["down"]).ok();
+}
+
+#[test]
+fn a_pin_that_is_too_long_for_the_card_is_asked_again() {
+    let desk = Desk::with(|world| Card::new(world, "traveller").with_longest_pin(8));
+    let pty = Pty::open();
+    let up = desk.start(desk.computer.tokenvpn(&["up"]).on(&pty));
+    desk.computer.type_pin(&pty, "123456789");
+    pty.expect("at most 8 bytes; no try was lost.");
+    desk.tried(0, 0);
+    desk.computer.type_pin(&pty, PIN);
+    pty.expect("Connecting to");
+    desk.tried(1, 1);
+    up.process().signal(Signal::SIGTERM);
+    assert_eq!(up.process().exit_code(SOON), 0);
+}
+
 /// Answers the one question that systemd-ask-password has put, on a terminal of its own.
 #[track_caller]
 fn answer(desk: &Desk, question: &str, text: &str) {
@@ -138,7 +176,7 @@ fn a_service_has_systemd_ask_and_a_mistyped_pin_is_asked_again() {
     up.await_state("pin");
     // Too short to be one: costs nothing.
     answer(&desk, "2 tries left", "123");
-    answer(&desk, "too short", PIN);
+    answer(&desk, "Too short", PIN);
     up.await_state(READ);
     desk.tried(2, 1);
     desk.computer.tokenvpn(&["down"]).ok();
@@ -244,7 +282,7 @@ fn pinentry_asks_on_the_terminal_that_it_is_given() {
     assert_eq!(up.await_state("pin")["source"], "pinentry");
     tmux.expect("3 tries left");
     tmux.type_line("123");
-    tmux.expect("too short");
+    tmux.expect("Too short");
     tmux.type_line(WRONG);
     up.await_state("pin_wrong");
     tmux.expect("2 tries left");
@@ -416,6 +454,65 @@ fn a_display_without_anybody_is_a_clear_error() {
         "{said}"
     );
     desk.tried(0, 0);
+}
+
+#[test]
+fn where_the_display_is_dead_systemd_asks() {
+    let desk = Desk::new();
+    let up = desk.up().env("DISPLAY", ":77");
+    let up = desk.start(up.env("INVOCATION_ID", "0123456789abcdef"));
+    assert_eq!(up.await_state("pin")["source"], "pinentry");
+    assert_eq!(up.await_state("pin")["source"], "agent");
+    // A mistake there is no reason to try the display again.
+    answer(&desk, "3 tries left", WRONG);
+    up.await_state("pin_wrong");
+    assert_eq!(up.await_state("pin")["source"], "agent");
+    answer(&desk, "2 tries left", PIN);
+    up.await_state(READ);
+    desk.tried(2, 1);
+    desk.computer.tokenvpn(&["down"]).ok();
+}
+
+#[test]
+fn pinentry_comes_before_systemd() {
+    let desk = Desk::new();
+    let tmux = Tmux::new(&desk.computer);
+    let up = desk.up().env("GPG_TTY", tmux.terminal());
+    let up = up.env("TERM", "screen");
+    let up = desk.start(up.env("INVOCATION_ID", "0123456789abcdef"));
+    assert_eq!(up.await_state("pin")["source"], "pinentry");
+    tmux.expect("3 tries left");
+    tmux.type_line(PIN);
+    up.await_state(READ);
+    desk.tried(1, 1);
+    desk.computer.tokenvpn(&["down"]).ok();
+}
+
+#[test]
+fn a_command_for_tokens_asks_where_up_would() {
+    let desk = Desk::new();
+    let edit = || {
+        let edit = ["token", "edit", "--dns", "10.20.0.53"];
+        desk.computer.tokenvpn(&edit)
+    };
+    let nobody = edit().finish();
+    nobody.expect_error(4, &["nobody else to ask", "pinentry", "--pin-fd"]);
+    let dead = edit().env("DISPLAY", ":77").finish();
+    let dead = dead.expect_code(4);
+    assert!(dead.stderr.contains("pinentry cannot ask"), "{dead}");
+    desk.tried(0, 0);
+    let edit = edit()
+        .env("DISPLAY", ":77")
+        .env("INVOCATION_ID", "0123456789abcdef")
+        .spawn();
+    answer(&desk, "3 tries left", WRONG);
+    answer(&desk, "2 tries left", PIN);
+    assert_eq!(edit.exit_code(SOON), 0, "{}", edit.report());
+    desk.tried(2, 1);
+    // What a script asks for opens no window.
+    let show = desk.computer.tokenvpn(&["token", "show"]);
+    show.env("INVOCATION_ID", "0123456789abcdef").ok();
+    desk.tried(2, 1);
 }
 
 #[test]

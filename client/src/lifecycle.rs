@@ -19,7 +19,7 @@ use tokenvpn_common::clock::{Now, UnixTime};
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::token::Ident;
 
-pub(crate) use self::asking::{Askable, CardWants};
+pub(crate) use self::asking::Askable;
 use self::removal::Frozen;
 pub(crate) use self::removal::{Fenced, OnRemoval};
 pub(crate) use self::resolving::{MAX_CANDIDATES, endpoints};

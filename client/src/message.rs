@@ -29,7 +29,7 @@ use tokenvpn_common::status::Peer;
 use tokenvpn_common::token::Ident;
 
 use crate::pin::Source;
-use crate::words::{self, State};
+use crate::words::{self, Failure, State};
 
 /// Longest message in bytes: no profile of 4,096 bytes makes a longer one (2 bytes for
 /// ff00::/8, 7 for an IPv4 endpoint become at most 7 times as much).
@@ -98,14 +98,7 @@ pub(crate) enum Order {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Report {
     /// The card wants a PIN; the worker waits for [`Order::AskPin`] or [`Order::UsePin`].
-    PinNeeded {
-        /// What the card's counter says.
-        tries_left: u8,
-        /// Whether it just refused one.
-        refused: bool,
-        /// Whether its reader has a keypad for it.
-        pinpad: bool,
-    },
+    PinNeeded(PinNeeded),
     /// The token's profile can be used; it and the card are no longer needed.
     Unlocked(Box<Summary>),
     /// It cannot go on, and ends.
@@ -146,6 +139,43 @@ pub(crate) enum Report {
     Peers(Vec<Peer>),
     /// The answer to [`Order::Try`], in the order of its candidates; the worker ends.
     Tried(Vec<Outcome>),
+}
+
+/// A card that wants a PIN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PinNeeded {
+    /// What its counter says.
+    pub(crate) tries_left: u8,
+    /// What was wrong with the PIN before.
+    pub(crate) refused: Option<Refusal>,
+    /// Whether its reader has a keypad for it.
+    pub(crate) pinpad: bool,
+    /// Who could not ask for it.
+    pub(crate) unable: Option<Unable>,
+}
+
+/// What is wrong with a PIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Refusal {
+    /// It is another one, and a try is lost.
+    Wrong,
+    /// The card takes none that long, and was not asked.
+    TooLong {
+        /// The longest in bytes.
+        max: u8,
+    },
+}
+
+/// A source that fails: neither it nor one before it is asked again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unable {
+    /// Which one.
+    pub(crate) source: Source,
+    /// Why, for when there is no other.
+    pub(crate) failure: Failure,
 }
 
 /// What came of asking a gateway at one address.
@@ -428,6 +458,10 @@ fn check(report: &Report) -> Result<(), MessageError> {
         Report::Failed(state) if matches!(state.exit_code(), None | Some(0)) => {
             impossible("failure")
         }
+        Report::PinNeeded(PinNeeded {
+            unable: Some(Unable { failure, .. }),
+            ..
+        }) if failure.code == 0 => impossible("failure"),
         _ => Ok(()),
     }
 }
@@ -468,11 +502,15 @@ mod tests {
     fn messages_stay_apart_and_arrive_as_they_were() {
         let (supervisor, worker) = channels();
         let reports = [
-            Report::PinNeeded {
+            Report::PinNeeded(PinNeeded {
                 tries_left: 2,
-                refused: true,
+                refused: Some(Refusal::TooLong { max: 8 }),
                 pinpad: false,
-            },
+                unable: Some(Unable {
+                    source: Source::Pinentry,
+                    failure: Fault::Answer.into(),
+                }),
+            }),
             Report::Unlocked(Box::new(summary())),
             Report::Failed(State::PinBlocked),
             Report::Failed(State::Failed(Fault::Answer.into())),
@@ -616,7 +654,21 @@ mod tests {
         let mut harmless = crate::words::Failure::from(Fault::Answer);
         harmless.code = 0;
         assert!(matches!(
-            broken(Report::Failed(State::Failed(harmless)), &[]),
+            broken(Report::Failed(State::Failed(harmless.clone())), &[]),
+            MessageError::Impossible { what: "failure" }
+        ));
+        let unable = Unable {
+            source: Source::Agent,
+            failure: harmless,
+        };
+        let needed = PinNeeded {
+            tries_left: 3,
+            refused: None,
+            pinpad: false,
+            unable: Some(unable),
+        };
+        assert!(matches!(
+            broken(Report::PinNeeded(needed), &[]),
             MessageError::Impossible { what: "failure" }
         ));
         let absurd = |change: fn(&mut Summary)| {

@@ -30,6 +30,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use serde::{Deserialize, Serialize};
 use tokenvpn_common::io::card::{Pin, PinTextError, Secret};
 use tokenvpn_common::io::clock;
+use tokenvpn_common::token::Ident;
 use zeroize::Zeroizing;
 
 use crate::terminal::Terminal;
@@ -42,8 +43,8 @@ const CREDENTIAL: &str = "pin";
 /// tell a longer one.
 const MAX_LINE: usize = Pin::MAX + 2;
 
-/// Where a person types a PIN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a person types a PIN; the first that is there is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Source {
     /// On the reader itself.
@@ -131,6 +132,37 @@ pub(crate) fn read(descriptor: OwnedFd) -> Result<Pin, PinError> {
         error => error,
     })?;
     Ok(Pin::new(&line)?)
+}
+
+/// Asks a person for the PIN of a token, not on its reader: the last try only after a YES.
+///
+/// # Errors
+/// As [`ask`]; [`PinError::Asking`].
+pub(crate) fn ask_at(
+    source: Source,
+    token: Ident,
+    tries_left: u8,
+    interrupt: Option<BorrowedFd<'_>>,
+) -> Result<Pin, PinError> {
+    if tries_left == 1 {
+        let (question, yes) = (words::LAST_TRY_PROMPT, words::LAST_TRY_ANSWER);
+        // The terminal has shown the warning; elsewhere it stands before the question.
+        let warned = format!("{} {question}", words::last_try(Secret::Pin));
+        let is_meant = match source {
+            Source::Agent => agent::confirm(&warned, yes, interrupt),
+            Source::Pinentry => pinentry::confirm(&warned, yes, interrupt),
+            Source::Terminal | Source::Pinpad => confirm(question, yes, interrupt),
+        };
+        if !is_meant? {
+            return Err(PinError::Cancelled);
+        }
+    }
+    let prompt = words::pin_prompt(token, tries_left);
+    match source {
+        Source::Agent => agent::ask(&prompt, interrupt),
+        Source::Pinentry => pinentry::ask(&prompt, interrupt),
+        Source::Terminal | Source::Pinpad => ask(&prompt, interrupt),
+    }
 }
 
 /// Asks for a PIN on the terminal, without echo, until it could be one or `interrupt`

@@ -409,7 +409,7 @@ impl Supervisor {
                     // It left its prompt by itself, unless the token went: then it was killed.
                     self.prompting &= report == Report::TokenGone;
                     let input = match report {
-                        needed @ Report::PinNeeded { .. } => self.hand_over_pin(needed),
+                        needed @ Report::PinNeeded(_) => self.hand_over_pin(needed),
                         report => Some(Input::Report(report)),
                     };
                     if let Some(input) = input {

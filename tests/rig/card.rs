@@ -184,6 +184,13 @@ impl Card {
         self
     }
 
+    /// Lets a card that was never connected say that it takes no longer PIN than this.
+    #[must_use]
+    pub fn with_longest_pin(mut self, bytes: u8) -> Card {
+        self.limits = vec!["--longest-pin".to_owned(), bytes.to_string()];
+        self
+    }
+
     /// Its PIN.
     pub fn pin(&self) -> &str {
         &self.pin

@@ -20,12 +20,15 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
 
 use clap::{Args, Subcommand};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Pin, Secret, Token, Unlocked};
+use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Token, Unlocked};
 use tokenvpn_common::io::hardening;
 use tokenvpn_common::token::{Content, Ident};
 
-use self::secrets::{ask, goes_on};
+use self::secrets::goes_on;
+use crate::lifecycle::Askable;
+use crate::message::{PinNeeded, Unable};
 use crate::pin::{self, PinError};
+use crate::supervisor::askable;
 use crate::terminal::{self, Terminal};
 use crate::words::{self, Choice, Doing, Failure, State, help};
 
@@ -216,8 +219,10 @@ impl Which {
         Ok(
             match pin::given(self.pin_fd).map_err(|error| words::no_pin(&error))? {
                 Some(descriptor) => PinSource::Given(descriptor),
-                None if Terminal::open().is_some() => PinSource::Person,
-                None => PinSource::Nobody,
+                None => match askable(Terminal::open().as_ref()) {
+                    askable if askable == Askable::default() => PinSource::Nobody,
+                    askable => PinSource::Person(askable),
+                },
             },
         )
     }
@@ -235,8 +240,8 @@ fn for_a_key(token: Unlocked) -> Result<Unlocked, Failure> {
 enum PinSource {
     /// This descriptor, unread.
     Given(OwnedFd),
-    /// Whoever sits at the terminal.
-    Person,
+    /// Whoever can be asked, but not on the reader: there the question cannot be called off.
+    Person(Askable),
     Nobody,
 }
 
@@ -255,21 +260,50 @@ impl PinSource {
                 let pin = pin::read(descriptor).map_err(|error| words::no_pin(&error))?;
                 token.unlock(pin).map_err(|(_, error)| failure(error))
             }
-            PinSource::Person => loop {
-                let tries_left = token.tries_left().map_err(failure)?;
-                if tries_left == 0 {
-                    return Err(State::PinBlocked.into());
-                }
-                let pin = ask(&token, Secret::Pin, tries_left, interrupts, Pin::new)?;
-                token = match token.unlock(pin) {
-                    Ok(unlocked) => return Ok(unlocked),
-                    Err((token, error)) => {
-                        goes_on(error)?;
-                        token
-                    }
-                };
-            },
+            PinSource::Person(askable) => unlock_by_person(token, askable, interrupts),
         }
+    }
+}
+
+fn unlock_by_person(
+    mut token: Token,
+    askable: Askable,
+    interrupts: &Interrupts,
+) -> Result<Unlocked, Failure> {
+    let mut unable = None;
+    loop {
+        let tries_left = token.tries_left().map_err(failure)?;
+        let needed = PinNeeded {
+            tries_left,
+            // It was told at once.
+            refused: None,
+            pinpad: false,
+            unable: unable.clone(),
+        };
+        let (said, source) = askable.question(token.ident(), needed)?;
+        tell(&said);
+        let pin = match pin::ask_at(source, token.ident(), tries_left, interrupts.source()) {
+            Err(error @ PinError::Asking { .. }) => {
+                let failure = words::cannot_ask(&error);
+                unable = Some(Unable { source, failure });
+                continue;
+            }
+            asked => asked.map_err(|error| words::no_pin(&error))?,
+        };
+        token = match token.unlock(pin) {
+            Ok(unlocked) => return Ok(unlocked),
+            Err((token, error)) => {
+                goes_on(error)?;
+                token
+            }
+        };
+    }
+}
+
+/// Tells the person at the terminal what is told before a question.
+pub(crate) fn tell(said: &[State]) {
+    for text in said.iter().map(State::text).filter(|text| !text.is_empty()) {
+        eprint!("{}", text + "\n");
     }
 }
 

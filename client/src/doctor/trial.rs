@@ -10,9 +10,9 @@ use tokenvpn_common::io::hardening;
 use tokenvpn_common::token::Ident;
 
 use super::{Finding, NoAnswer, Others};
-use crate::commands::token::{Interrupts, Named, failure};
-use crate::lifecycle::{CardWants, MAX_CANDIDATES, endpoints};
-use crate::message::{Candidate, MessageError, Order, Outcome, Report};
+use crate::commands::token::{Interrupts, Named, failure, tell};
+use crate::lifecycle::{MAX_CANDIDATES, endpoints};
+use crate::message::{Candidate, MessageError, Order, Outcome, PinNeeded, Report};
 use crate::pin::{self, PinError::Cancelled, Source};
 use crate::supervisor::askable;
 use crate::supervisor::process::{WorkerProcess, adopt_orphans};
@@ -84,16 +84,7 @@ impl Session {
         let mut unresolved = Vec::new();
         loop {
             match self.report()? {
-                Report::PinNeeded {
-                    tries_left,
-                    refused,
-                    pinpad,
-                } => self.answer_card(CardWants {
-                    token: self.token,
-                    tries_left,
-                    refused,
-                    pinpad,
-                })?,
+                Report::PinNeeded(needed) => self.answer_card(needed)?,
                 Report::Unlocked(summary) => {
                     (asked, unresolved) = candidates(&endpoints(&summary));
                     asked.truncate(MAX_CANDIDATES);
@@ -143,15 +134,14 @@ impl Session {
         }
     }
 
-    fn answer_card(&mut self, card: CardWants) -> Result<(), Failure> {
+    fn answer_card(&mut self, needed: PinNeeded) -> Result<(), Failure> {
         if let Some(pin) = self.given.take() {
             let sent = self.worker.send(&Order::UsePin, &[pin.as_fd()]);
             return sent.map_err(|_| Fault::WorkerDeaf.into());
         }
-        let (said, source) = askable(self.terminal.terminal.as_ref()).question(card)?;
-        for text in said.iter().map(State::text).filter(|text| !text.is_empty()) {
-            eprint!("{}", text + "\n");
-        }
+        let (said, source) =
+            askable(self.terminal.terminal.as_ref()).question(self.token, needed)?;
+        tell(&said);
         self.terminal.is_used |= source == Source::Terminal;
         self.order(&Order::AskPin { source })
     }

@@ -3,7 +3,7 @@
 use tokenvpn_common::token::Ident;
 
 use super::{Action, After, Lifecycle};
-use crate::message::Order;
+use crate::message::{Order, PinNeeded, Refusal, Unable};
 use crate::pin::Source;
 use crate::words::State;
 
@@ -19,80 +19,81 @@ pub(crate) struct Askable {
 }
 
 impl Askable {
-    /// The best source; a keypad comes before all others.
-    fn source(self, pinpad: bool) -> Option<Source> {
+    /// The best source, a keypad before all others, after one that is unable to ask.
+    fn source(self, pinpad: bool, unable: Option<&Unable>) -> Option<Source> {
         let sources = [
             (pinpad, Source::Pinpad),
             (self.terminal, Source::Terminal),
             (self.pinentry, Source::Pinentry),
             (self.agent, Source::Agent),
         ];
+        let can_ask = |source| unable.is_none_or(|unable| unable.source < source);
         let mut sources = sources.into_iter();
         sources
-            .find(|(is_there, _)| *is_there)
+            .find(|(is_there, source)| *is_there && can_ask(*source))
             .map(|(_, source)| source)
     }
 
-    /// What to say before somebody is asked for a PIN, and where to ask.
+    /// What to say before somebody is asked for this token's PIN, and where to ask.
     ///
     /// # Errors
     /// Why nobody is asked.
-    pub(crate) fn question(self, card: CardWants) -> Result<(Vec<State>, Source), State> {
-        let CardWants {
-            token,
+    pub(crate) fn question(
+        self,
+        token: Ident,
+        needed: PinNeeded,
+    ) -> Result<(Vec<State>, Source), State> {
+        let PinNeeded {
             tries_left,
             refused,
             pinpad,
-        } = card;
+            unable,
+        } = needed;
         if tries_left == 0 {
             return Err(State::PinBlocked);
         }
         // Nobody can type YES on a keypad.
         let is_last = tries_left == 1;
-        let Some(source) = self.source(pinpad && !is_last) else {
-            return Err(match pinpad {
-                true => State::PinUntried { tries_left },
-                false => State::PinMissing,
+        let Some(source) = self.source(pinpad && !is_last, unable.as_ref()) else {
+            return Err(match (unable, pinpad) {
+                (Some(unable), _) => unable.failure.into(),
+                (None, true) => State::PinUntried { tries_left },
+                (None, false) => State::PinMissing,
             });
         };
-        let wrong = State::PinWrong {
-            tries_left,
-            asked_again: true,
-        };
+        let refused = refused.map(|refusal| refused_state(refusal, tries_left, true));
         let pin = State::Pin {
             token,
             tries_left,
             source,
         };
-        let said = [(refused, wrong), (true, pin), (is_last, State::PinLast)];
-        let said = said.into_iter().filter(|(is_so, _)| *is_so);
-        Ok((said.map(|(_, state)| state).collect(), source))
+        let last = is_last.then_some(State::PinLast);
+        let said = [refused, Some(pin), last].into_iter().flatten();
+        Ok((said.collect(), source))
     }
 }
 
-/// A card that wants a PIN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CardWants {
-    /// Which one.
-    pub(crate) token: Ident,
-    /// What its counter says.
-    pub(crate) tries_left: u8,
-    /// Whether it just refused one.
-    pub(crate) refused: bool,
-    /// Whether its reader has a keypad for it.
-    pub(crate) pinpad: bool,
+fn refused_state(refusal: Refusal, tries_left: u8, asked_again: bool) -> State {
+    match refusal {
+        Refusal::Wrong => State::PinWrong {
+            tries_left,
+            asked_again,
+        },
+        Refusal::TooLong { max } => State::PinTooLong { max, asked_again },
+    }
 }
 
 impl Lifecycle {
-    pub(super) fn pin_needed(&mut self, card: CardWants) {
+    pub(super) fn pin_needed(&mut self, token: Ident, needed: PinNeeded) {
         // Whoever mistyped is there to be asked again.
-        if card.refused && card.tries_left > 0 && self.options.once {
-            return self.clear(After::Problem(State::PinWrong {
-                tries_left: card.tries_left,
-                asked_again: false,
-            }));
+        if let Some(refusal) = needed.refused
+            && needed.tries_left > 0
+            && self.options.once
+        {
+            let state = refused_state(refusal, needed.tries_left, false);
+            return self.clear(After::Problem(state));
         }
-        match self.options.askable.question(card) {
+        match self.options.askable.question(token, needed) {
             Ok((said, source)) => {
                 for state in said {
                     self.say(state);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokenvpn_common::clock::{Now, UnixTime};
 
-use super::{After, CardWants, Held, Lifecycle, Phase, next_check};
+use super::{After, Held, Lifecycle, Phase, next_check};
 use crate::message::{Candidate, Report, Summary};
 use crate::words::{Connection, Fault, Move, SOON_DAYS, State};
 
@@ -19,20 +19,8 @@ impl Lifecycle {
             (_, Report::Failed(State::NoService)) => self.watch_lost(now),
             (_, Report::Failed(state)) => self.clear(After::Problem(state)),
             (_, Report::Peers(_)) => {}
-            (
-                Phase::Unlocking(held, _),
-                Report::PinNeeded {
-                    tries_left,
-                    refused,
-                    pinpad,
-                },
-            ) => {
-                self.pin_needed(CardWants {
-                    token: held.token,
-                    tries_left,
-                    refused,
-                    pinpad,
-                });
+            (Phase::Unlocking(held, _), Report::PinNeeded(needed)) => {
+                self.pin_needed(held.token, needed);
             }
             (Phase::Unlocking(held, _), Report::Unlocked(summary)) => {
                 let held = held.clone();

@@ -9,7 +9,7 @@ mod watching;
 use tokenvpn_common::key::PrivateKey;
 
 use super::*;
-use crate::message::GatewaySummary;
+use crate::message::{GatewaySummary, PinNeeded, Refusal};
 use crate::pin::Source;
 
 const READER: &str = "Reader 0";
@@ -201,11 +201,12 @@ fn waiting() -> Action {
 }
 
 fn pin_needed(tries_left: u8, refused: bool) -> Report {
-    Report::PinNeeded {
+    Report::PinNeeded(PinNeeded {
         tries_left,
-        refused,
+        refused: refused.then_some(Refusal::Wrong),
         pinpad: false,
-    }
+        unable: None,
+    })
 }
 
 fn wrong(tries_left: u8, asked_again: bool) -> State {

@@ -115,7 +115,10 @@ impl Dialogue<'_> {
             }
             match Pin::new(&line) {
                 Ok(pin) => return Ok(pin),
-                Err(error) => self.request(&format!("SETERROR {}", escaped(&error.to_string())))?,
+                Err(error) => {
+                    let trouble = escaped(&words::sentence(&error));
+                    self.request(&format!("SETERROR {trouble}"))?
+                }
             };
         }
     }
@@ -288,7 +291,7 @@ mod tests {
         assert_eq!(requests[0], "SETDESC PIN for 100%25%0Atoken:");
         assert_eq!(requests[2], "GETPIN");
         assert!(
-            requests[3].starts_with("SETERROR too short"),
+            requests[3].starts_with("SETERROR Too short"),
             "{requests:?}"
         );
         assert_eq!(requests[4], "GETPIN");

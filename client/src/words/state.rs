@@ -45,6 +45,8 @@ pub(crate) enum State {
     },
     /// The card refused a PIN.
     PinWrong { tries_left: u8, asked_again: bool },
+    /// The card takes no PIN that long, and was not asked.
+    PinTooLong { max: u8, asked_again: bool },
     /// The next mistake blocks the token.
     PinLast,
     /// No try is left.
@@ -238,6 +240,9 @@ impl State {
             State::PinCancelled | State::PinMissing | State::PinUntried { .. } => code::PIN,
             State::PinWrong {
                 asked_again: false, ..
+            }
+            | State::PinTooLong {
+                asked_again: false, ..
             } => code::PIN,
             State::PinBlocked => code::PIN_BLOCKED,
             State::Empty | State::Foreign => code::EMPTY,
@@ -294,7 +299,10 @@ impl From<CardError> for State {
             },
             CardError::PinBlocked => State::PinBlocked,
             CardError::PinCancelled => State::PinCancelled,
-            CardError::PinTooLong { .. } => english::pin_too_long(&error).into(),
+            CardError::PinTooLong { max } => State::PinTooLong {
+                max,
+                asked_again: false,
+            },
             CardError::Unsupported { .. } => State::UnsupportedCard,
             CardError::AdminPinWrong { .. }
             | CardError::AdminPinBlocked

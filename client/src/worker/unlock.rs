@@ -4,16 +4,16 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use nix::unistd::Pid;
 use tokenvpn_common::clock::UnixTime;
-use tokenvpn_common::io::card::{CardError, FULL_TRIES, Pin, Secret, Token};
+use tokenvpn_common::io::card::{CardError, FULL_TRIES, Token};
 use tokenvpn_common::io::{clock, hardening};
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::{Content, Ident};
 use zeroize::Zeroizing;
 
 use super::End;
-use crate::message::{Channel, Order, Report, Summary, Wait};
+use crate::message::{Channel, Order, PinNeeded, Refusal, Report, Summary, Unable, Wait};
 use crate::pin::{self, PinError, Source};
-use crate::words::{self, Doing, Fault, State};
+use crate::words::{self, Doing, Failure, Fault, State};
 
 /// How far a clock may be behind the one of the computer that wrote the profile: a day,
 /// so that a wrong time zone is no wrong clock.
@@ -61,17 +61,20 @@ fn check_label(token: &mut Token) -> Result<(), End> {
     check_now(not_after, clock::unix_time()).map_err(End::Failed)
 }
 
-/// Asks until the card accepts, each typed PIN tried once. Whether to ask at all is the
-/// supervisor's to say.
+/// Asks until the card accepts, each typed PIN tried once. Whether to ask at all, and where,
+/// is the supervisor's to say.
 fn read(token: &mut Token, channel: &Channel, supervisor: Pid) -> Result<Zeroizing<Vec<u8>>, End> {
-    let mut refused = false;
+    let (mut refused, mut unable) = (None, None);
     loop {
-        let needed = Report::PinNeeded {
+        let needed = PinNeeded {
             tries_left: token.tries_left().map_err(card_end)?,
-            refused,
+            refused: refused.take(),
             pinpad: token.has_pinpad().map_err(card_end)?,
+            unable: unable.clone(),
         };
-        channel.send(&needed, &[]).map_err(|_| End::Unwanted)?;
+        channel
+            .send(&Report::PinNeeded(needed), &[])
+            .map_err(|_| End::Unwanted)?;
         let source = match channel.receive_order(Wait::Forever)? {
             (Order::AskPin { source }, _) => source,
             (Order::UsePin, mut descriptors) => {
@@ -81,8 +84,9 @@ fn read(token: &mut Token, channel: &Channel, supervisor: Pid) -> Result<Zeroizi
             _ => return Err(Fault::NoPinOrder.into()),
         };
         match read_with_typed(token, channel, supervisor, source)? {
-            Err(CardError::PinWrong { .. }) => refused = true,
-            read => return read.map_err(card_end),
+            Typed::Read(bytes) => return Ok(bytes),
+            Typed::Refused(refusal) => refused = Some(refusal),
+            Typed::Unable(failure) => unable = Some(Unable { source, failure }),
         }
     }
 }
@@ -105,59 +109,58 @@ fn read_with_given(
     token.read_profile(pin).map_err(card_end)
 }
 
+/// What came of asking a person, if that was not the end.
+enum Typed {
+    Read(Zeroizing<Vec<u8>>),
+    Refused(Refusal),
+    Unable(Failure),
+}
+
 /// A PIN that a person types: one try.
 fn read_with_typed(
     token: &mut Token,
     channel: &Channel,
     supervisor: Pid,
     source: Source,
-) -> Result<Result<Zeroizing<Vec<u8>>, CardError>, End> {
-    if source == Source::Pinpad {
-        hardening::die_with_parent(supervisor)?;
-        return Ok(token.read_profile_by_pinpad());
-    }
-    // At the prompt the end of the supervisor must not kill: the echo has to come back, and a
-    // window to go.
-    hardening::outlive_parent()?;
-    let tries_left = token.tries_left().map_err(card_end)?;
-    let pin = ask(channel, token.ident(), tries_left, source)?;
-    hardening::die_with_parent(supervisor)?;
-    Ok(token.read_profile(pin))
-}
-
-fn ask(channel: &Channel, ident: Ident, tries_left: u8, source: Source) -> Result<Pin, End> {
-    // The supervisor says nothing meanwhile, so what comes is its end.
-    let interrupt = Some(channel.as_fd());
-    let prompt = words::pin_prompt(ident, tries_left);
-    let ask = || match source {
-        Source::Agent => pin::agent::ask(&prompt, interrupt),
-        Source::Pinentry => pin::pinentry::ask(&prompt, interrupt),
-        Source::Terminal | Source::Pinpad => pin::ask(&prompt, interrupt),
-    };
-    let confirm = || {
-        let (question, yes) = (words::LAST_TRY_PROMPT, words::LAST_TRY_ANSWER);
-        // The terminal has shown the warning; elsewhere it stands before the question.
-        let warned = format!("{} {question}", words::last_try(Secret::Pin));
-        match source {
-            Source::Agent => pin::agent::confirm(&warned, yes, interrupt),
-            Source::Pinentry => pin::pinentry::confirm(&warned, yes, interrupt),
-            Source::Terminal | Source::Pinpad => pin::confirm(question, yes, interrupt),
+) -> Result<Typed, End> {
+    let read = match source {
+        Source::Pinpad => {
+            hardening::die_with_parent(supervisor)?;
+            token.read_profile_by_pinpad()
+        }
+        source => {
+            // At the prompt the end of the supervisor must not kill: the echo has to come back,
+            // and a window to go.
+            hardening::outlive_parent()?;
+            let tries_left = token.tries_left().map_err(card_end)?;
+            // The supervisor says nothing meanwhile, so what comes is its end.
+            let asked = pin::ask_at(source, token.ident(), tries_left, Some(channel.as_fd()));
+            if let Err(error @ PinError::Asking { .. }) = &asked {
+                hardening::die_with_parent(supervisor)?;
+                tracing::warn!(reason = %error, "if there is another who can be asked, that one is");
+                return Ok(Typed::Unable(words::cannot_ask(error)));
+            }
+            let pin = asked.map_err(unasked)?;
+            hardening::die_with_parent(supervisor)?;
+            token.read_profile(pin)
         }
     };
-    let outcome = match tries_left {
-        1 => confirm().and_then(|yes| match yes {
-            true => ask(),
-            false => Err(PinError::Cancelled),
-        }),
-        _ => ask(),
-    };
-    outcome.map_err(|error| match error {
+    match read {
+        Ok(bytes) => Ok(Typed::Read(bytes)),
+        Err(CardError::PinWrong { .. }) => Ok(Typed::Refused(Refusal::Wrong)),
+        Err(CardError::PinTooLong { max }) => Ok(Typed::Refused(Refusal::TooLong { max })),
+        Err(error) => Err(card_end(error)),
+    }
+}
+
+/// Why nobody has typed a PIN.
+fn unasked(error: PinError) -> End {
+    match error {
         PinError::Interrupted => End::Unwanted,
         PinError::Cancelled => End::Failed(State::PinCancelled),
         PinError::NoTerminal => End::Failed(State::PinMissing),
-        PinError::Asking { .. } => words::cannot_ask(&error).into(),
         error => Doing::AskPin.failed(error).into(),
-    })
+    }
 }
 
 /// What is known before the profile is.

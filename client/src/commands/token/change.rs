@@ -5,6 +5,7 @@ use tokenvpn_common::io::card::{AdminPin, ResetCode, Secret, Token};
 
 use super::secrets::{administer, ask_new, ask_new_pin, goes_on, need_terminal};
 use super::{Interrupts, Named, PinSource};
+use crate::lifecycle::Askable;
 use crate::words::{self, Failure, help};
 
 // Options of `token pin`.
@@ -35,7 +36,11 @@ impl Change {
 }
 
 fn change_pin(token: Token, interrupts: &Interrupts) -> Result<Secret, Failure> {
-    let mut token = PinSource::Person.unlock(token, interrupts)?;
+    let here = Askable {
+        terminal: true,
+        ..Askable::default()
+    };
+    let mut token = PinSource::Person(here).unlock(token, interrupts)?;
     while let Err(error) = token.change_pin(ask_new_pin(interrupts)?) {
         goes_on(error)?;
     }

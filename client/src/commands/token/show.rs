@@ -37,7 +37,13 @@ impl Show {
         document["card_name"] = holder.into();
         document["schema"] = SCHEMA.into();
         document["profile"] = Value::Null;
-        if !matches!(source, PinSource::Nobody) {
+        // What a script asks for shall open no window.
+        let is_asked = match &source {
+            PinSource::Given(_) => true,
+            PinSource::Person(askable) => askable.terminal,
+            PinSource::Nobody => false,
+        };
+        if is_asked {
             let mut token = source.unlock(token, &interrupts)?;
             let bytes = token.profile().map_err(failure)?;
             let profile = Content::from(Profile::decode(&bytes));

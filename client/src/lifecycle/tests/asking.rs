@@ -1,6 +1,7 @@
 //! Who is asked for the PIN.
 
 use super::*;
+use crate::message::Unable;
 
 /// What is said and done when a card with so many tries left wants its PIN.
 fn asked(askable: Askable, tries_left: u8, pinpad: bool) -> Vec<Action> {
@@ -9,11 +10,12 @@ fn asked(askable: Askable, tries_left: u8, pinpad: bool) -> Vec<Action> {
         ..Options::default()
     });
     scene.start();
-    let mut actions = scene.report(Report::PinNeeded {
+    let mut actions = scene.report(Report::PinNeeded(PinNeeded {
         tries_left,
-        refused: false,
+        refused: None,
         pinpad,
-    });
+        unable: None,
+    }));
     if actions == [Action::Clear] {
         actions = scene.cleared();
     }
@@ -80,6 +82,74 @@ fn whoever_mistypes_is_asked_again_wherever_that_was() {
         assert_eq!(actions[0], say(wrong(2, true)));
         assert!(source(&actions).is_some(), "{actions:?}");
     }
+}
+
+#[test]
+fn whoever_cannot_ask_leaves_it_to_the_next_and_the_last_to_nobody() {
+    let mut scene = Scene::new(Options {
+        askable: Askable {
+            terminal: false,
+            ..ALL
+        },
+        ..Options::default()
+    });
+    scene.start();
+    let needed = |tries_left, refused, unable| {
+        Report::PinNeeded(PinNeeded {
+            tries_left,
+            refused,
+            pinpad: false,
+            unable,
+        })
+    };
+    let failure = |source| Unable {
+        source,
+        failure: Fault::Answer.into(),
+    };
+    let asked = scene.report(needed(3, None, None));
+    assert_eq!(source(&asked), Some(Source::Pinentry));
+    let unable = Some(failure(Source::Pinentry));
+    let asked = scene.report(needed(3, None, unable.clone()));
+    assert_eq!(source(&asked), Some(Source::Agent));
+    // A wrong PIN there is no reason to go back.
+    let asked = scene.report(needed(2, Some(Refusal::Wrong), unable));
+    assert_eq!(source(&asked), Some(Source::Agent));
+    let unable = failure(Source::Agent);
+    let why = State::from(unable.failure.clone());
+    assert_eq!(scene.report(needed(2, None, Some(unable))), [Action::Clear]);
+    assert_eq!(scene.cleared()[0], say(why));
+}
+
+#[test]
+fn a_pin_that_is_too_long_for_the_card_is_asked_again_and_costs_no_try() {
+    let too_long = || {
+        Report::PinNeeded(PinNeeded {
+            tries_left: 3,
+            refused: Some(Refusal::TooLong { max: 8 }),
+            pinpad: false,
+            unable: None,
+        })
+    };
+    let told = |asked_again| {
+        say(State::PinTooLong {
+            max: 8,
+            asked_again,
+        })
+    };
+    let mut scene = Scene::attended();
+    scene.start();
+    let actions = scene.report(too_long());
+    assert_eq!(actions[0], told(true));
+    assert_eq!(source(&actions), Some(Source::Terminal));
+
+    let mut scene = Scene::new(Options {
+        once: true,
+        askable: TERMINAL,
+        ..Options::default()
+    });
+    scene.start();
+    assert_eq!(scene.report(too_long()), [Action::Clear]);
+    assert_eq!(scene.cleared(), [told(false), Action::Exit(code::PIN)]);
 }
 
 #[test]

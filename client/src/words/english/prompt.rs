@@ -1,6 +1,6 @@
 //! What is asked for, and what an answer has cost.
 
-use tokenvpn_common::io::card::{CardError, Secret};
+use tokenvpn_common::io::card::Secret;
 use tokenvpn_common::token::Ident;
 
 use super::tries;
@@ -23,9 +23,8 @@ pub(crate) fn secret_prompt(secret: Secret, token: Ident, tries_left: u8) -> Str
 }
 
 /// The card was not asked: it takes no such PIN.
-pub(crate) fn pin_too_long(error: &CardError) -> Failure {
-    let hint = "it is not this token's PIN, and no try was lost: start again with the right one";
-    Failure::new(code::PIN, error.to_string(), hint)
+pub(crate) fn pin_too_long(max: u8) -> String {
+    format!("this token takes PINs of at most {max} bytes; no try was lost")
 }
 
 /// What a wrong secret has cost.

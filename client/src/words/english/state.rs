@@ -5,7 +5,7 @@ use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::io::card::Secret;
 use tokenvpn_common::name::Name;
 
-use super::{count, list, minute, tries, wrong};
+use super::{count, list, minute, pin_too_long, sentence, tries, wrong};
 use crate::pin::Source;
 use crate::words::{Connection, Failure, Move, State, code, printable_lines};
 
@@ -41,6 +41,10 @@ pub(crate) fn state_text(state: &State) -> String {
             tries_left,
             asked_again: true,
         } => wrong(Secret::Pin, *tries_left),
+        State::PinTooLong {
+            max,
+            asked_again: true,
+        } => sentence(&pin_too_long(*max)),
         State::PinLast => "One try left: another mistake blocks the token.".into(),
         State::ExpiresSoon { not_after, now } => format!(
             "This token expires {} ({}).",
@@ -128,6 +132,9 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
             format!("wrong PIN, {} left", tries(*tries_left)),
             "start again with the right one".into(),
         ),
+        State::PinTooLong { max, .. } => {
+            (pin_too_long(*max), "start again with the right one".into())
+        }
         State::NoToken { seconds } => (
             format!("no token was plugged in within {seconds} s"),
             "plug it in and try again".into(),

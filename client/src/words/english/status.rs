@@ -134,7 +134,7 @@ pub(crate) fn state_name(name: &str) -> String {
         "no_service" => "waiting for the smart-card service",
         "token_busy" => "another program holds the token",
         "pick_token" => "several tokens are plugged in",
-        "pin" | "pin_wrong" | "pin_last" => "waiting for the PIN",
+        "pin" | "pin_wrong" | "pin_too_long" | "pin_last" => "waiting for the PIN",
         "pin_cancelled" | "pin_missing" | "pin_untried" => "no PIN was given",
         "pin_blocked" => "the PIN is blocked",
         "empty" | "foreign" => "the token holds no profile",

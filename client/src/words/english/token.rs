@@ -296,7 +296,12 @@ pub(crate) fn erased(token: Ident) -> String {
 
 /// An error as a sentence, where it is not the end.
 pub(crate) fn sentence(error: &dyn fmt::Display) -> String {
-    format!("{error}.")
+    let text = error.to_string();
+    let mut rest = text.chars();
+    match rest.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), rest.as_str()),
+        None => text,
+    }
 }
 
 /// The invitation is for somebody else.
