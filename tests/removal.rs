@@ -250,12 +250,40 @@ fn the_death_of_pcscd_counts_as_a_removal() {
     let before = scene.one.network_state();
     let up = scene.connect(&scene.one, &card);
     let worker = up.worker().expect("a worker");
-    let pcscd = scene.one.processes_named("pcscd")[0];
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pcscd), Signal::SIGKILL).unwrap();
+    scene.one.kill_pcscd();
     wait::until_true("the worker is gone", SOON, || !is_alive(worker));
     wait::until_true("the network is as it was", SOON, || {
         scene.one.network_state() == before
     });
+}
+
+#[test]
+fn a_pcscd_that_is_restarted_while_the_tunnel_is_up_costs_a_pin_and_no_more() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    let before = scene.one.network_state();
+    let pty = Pty::open();
+    let up = scene.one.up_on(&pty, &[]);
+    pty.expect("Waiting for a token");
+    card.insert();
+    scene.one.type_pin(&pty, card.pin());
+    pty.expect("Connected as traveller");
+    let worker = up.worker().expect("a worker");
+
+    scene.one.kill_pcscd();
+    pty.expect("The smart-card service broke off");
+    pty.expect("Keys erased, tunnel down");
+    pty.expect("Waiting for the smart-card service");
+    assert!(!is_alive(worker));
+    assert_eq!(scene.one.network_state(), before);
+    scene.one.start_pcscd();
+    // Its reader is a new one to the card.
+    card.connect(&scene.one);
+    card.insert();
+    scene.one.type_pin(&pty, card.pin());
+    pty.expect("Connected as traveller");
+    assert!(scene.one.pings(SERVER));
 }
 
 #[test]
@@ -265,7 +293,8 @@ fn a_pcscd_that_hangs_counts_as_a_removal_and_holds_up_no_end() {
     let pcscd = nix::unistd::Pid::from_raw(pcscd);
     nix::sys::signal::kill(pcscd, Signal::SIGSTOP).unwrap();
     wait::until_true("the worker is gone", SOON, || !is_alive(session.worker));
-    session.up.await_state("token_removed");
+    let removed = session.up.await_state("token_removed");
+    assert_eq!(removed["reason"], "service_lost");
     assert_eq!(session.scene.one.network_state(), session.before);
     // By now it is waiting for an answer of the service.
     std::thread::sleep(2 * A_SECOND);

@@ -6,7 +6,7 @@ use std::{fs, time::Duration};
 use nix::sys::signal::Signal;
 use rig::{
     Card, Finished, Host, Pty, Scene, WallClock, World,
-    card::{GET_DATA, PIN, READER, Slot, VERIFY},
+    card::{ADMIN_PIN, GET_DATA, PIN, READER, Slot, VERIFY},
     client::PIN_FD,
     scene::{self, INNER_NETWORK},
     wait::{self, SOON},
@@ -469,7 +469,10 @@ fn a_token_that_another_program_holds() {
     desk.card.reset_counts();
     desk.host.with_pcsc(|| {
         let _held = Token::open(READER).expect("the card is in");
-        desk.up(&[]).expect_error(11, &["another program"]);
+        desk.up(&[]).expect_error(11, &["another program", READER]);
+        // The look at it takes longer than that.
+        desk.up(&["--wait", "1"])
+            .expect_error(11, &["another program"]);
     });
     assert_eq!(desk.card.counts().pins, 0);
     desk.is_clean();
@@ -529,6 +532,52 @@ fn gpg_s_scdaemon_is_named_with_the_command_that_makes_it_let_go() {
 }
 
 #[test]
+fn a_token_that_is_mended_in_another_terminal_is_begun_with_again() {
+    let desk = Desk::new();
+    let pty = Pty::open();
+    let up = desk.host.up_on(&pty, &[]);
+    desk.host.type_pin(&pty, PIN);
+    pty.expect("holds no VPN profile");
+    pty.expect("Waiting until that changes");
+    let label = Label::of(&scene::profile("192.0.2.1:51820", None));
+    let label = label.encode().expect("it fits");
+    let bytes = profile(|_| {});
+    desk.card.write(&desk.host, &bytes, Some(&label));
+    desk.card.reset_counts();
+    let mistype = || {
+        pty.expect("left: ");
+        pty.await_no_echo();
+        pty.type_line("654321");
+    };
+    mistype();
+    pty.expect("Wrong PIN. 2 tries left.");
+    mistype();
+    pty.expect("Type YES");
+    pty.type_line("YES");
+    mistype();
+    pty.expect("the PIN is blocked");
+    pty.expect("Waiting until that changes");
+    assert_eq!(desk.card.counts().pins, 3);
+
+    let there = Pty::open();
+    let unblock = desk.host.tokenvpn(&["token", "unblock"]).on(&there).spawn();
+    for (question, answer) in [
+        ("Admin PIN for", ADMIN_PIN),
+        ("New PIN: ", "918273"),
+        ("again: ", "918273"),
+    ] {
+        there.expect(question);
+        there.await_no_echo();
+        there.type_line(answer);
+    }
+    assert_eq!(unblock.exit_code(SOON), 0, "{}", there.screen().all());
+    desk.host.type_pin(&pty, "918273");
+    pty.expect("Connecting to");
+    up.process().signal(Signal::SIGTERM);
+    assert_eq!(up.process().exit_code(SOON), 0);
+}
+
+#[test]
 fn a_token_that_is_changed_for_another_at_the_prompt() {
     let desk = Desk::new();
     desk.card.write(&desk.host, &profile(|_| {}), None);
@@ -551,16 +600,6 @@ fn a_token_that_is_changed_for_another_at_the_prompt() {
     assert_eq!(desk.card.counts().pins, 0, "half a PIN was tried");
 }
 
-fn kill_pcscd(host: &Host) {
-    let pcscd = host.processes_named("pcscd")[0];
-    let pcscd = nix::unistd::Pid::from_raw(pcscd);
-    nix::sys::signal::kill(pcscd, Signal::SIGKILL).expect("it lives");
-    // What systemd would clear away before the next one.
-    for file in ["pcscd.comm", "pcscd.pid"] {
-        let _ = fs::remove_file(host.path("/run/pcscd").join(file));
-    }
-}
-
 #[test]
 fn a_service_that_is_restarted_is_waited_for_and_one_that_stays_away_is_told() {
     let desk = Desk::new();
@@ -569,7 +608,7 @@ fn a_service_that_is_restarted_is_waited_for_and_one_that_stays_away_is_told() {
     let pty = Pty::open();
     let up = desk.host.up_on(&pty, &[]);
     pty.expect("Waiting for a token");
-    kill_pcscd(&desk.host);
+    desk.host.kill_pcscd();
     // As long as an update may take.
     std::thread::sleep(Duration::from_secs(3));
     desk.host.start_pcscd();
@@ -577,8 +616,10 @@ fn a_service_that_is_restarted_is_waited_for_and_one_that_stays_away_is_told() {
     desk.card.insert();
     desk.host.type_pin(&pty, PIN);
     pty.expect("Connecting to");
-    kill_pcscd(&desk.host);
-    pty.expect("Token removed");
+    desk.host.kill_pcscd();
+    pty.expect("The smart-card service broke off");
+    pty.expect("Keys erased");
+    pty.expect("Waiting for the smart-card service");
     pty.expect("no smart-card service");
     assert_eq!(up.process().exit_code(SOON), 13);
     assert_eq!(desk.host.network_state(), desk.before);

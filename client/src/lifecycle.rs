@@ -7,6 +7,7 @@
 
 mod asking;
 mod choosing;
+mod parked;
 mod removal;
 mod reporting;
 mod resolving;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokenvpn_common::clock::{Now, UnixTime};
 use tokenvpn_common::endpoint::Endpoint;
+use tokenvpn_common::io::card::Facts;
 use tokenvpn_common::token::Ident;
 
 pub(crate) use self::asking::Askable;
@@ -25,10 +27,7 @@ pub(crate) use self::removal::{Fenced, OnRemoval};
 pub(crate) use self::resolving::{MAX_CANDIDATES, endpoints};
 use crate::message::{Candidate, Order, Report, Summary};
 use crate::net::fence;
-use crate::words::{Choice, Failure, Fault, State, code};
-
-/// How often a busy token is asked again.
-const BUSY_RETRY: Duration = Duration::from_secs(3);
+use crate::words::{Failure, Fault, Reason, State, code};
 
 /// How long to leave the smart-card service alone after it broke off.
 const WATCH_RETRY: Duration = Duration::from_secs(1);
@@ -63,8 +62,8 @@ pub(crate) struct Options {
 pub(crate) struct Found {
     /// The reader's name.
     pub(crate) reader: String,
-    /// Which token it is, or why it cannot be used.
-    pub(crate) token: Result<Choice, State>,
+    /// What it says of itself, or why it cannot be used.
+    pub(crate) token: Result<Facts, State>,
 }
 
 /// What happened.
@@ -160,7 +159,12 @@ enum Phase {
     /// There is no token to use.
     Waiting,
     /// There is one that cannot be used as it is.
-    Parked { retry: Option<Now> },
+    Parked {
+        since: Now,
+        /// When to look whether it has changed, if nothing else tells.
+        look: Option<Now>,
+        looking: bool,
+    },
     /// The watch broke off.
     Blind { retry: Now },
     /// The worker asks for the PIN and reads the profile, while what else happens is kept
@@ -195,16 +199,26 @@ struct Held {
 /// What follows when worker and tunnel are gone.
 #[derive(Debug)]
 enum After {
-    /// `seen`: our own watch saw the card go, or sees nothing any more.
     Removal {
         since: Now,
         tunnel: bool,
-        seen: bool,
+        witness: Witness,
     },
     Problem(State),
     End {
         tunnel: bool,
     },
+}
+
+/// Who says that a token is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Witness {
+    /// Our own watch of the readers.
+    Watch,
+    /// The worker, perhaps before our own watch.
+    Worker,
+    /// Nobody: the watch broke off.
+    Nobody,
 }
 
 /// What happened while a worker was busy with one token, or was being ended.
@@ -233,6 +247,8 @@ pub(crate) struct Lifecycle {
     frozen: Option<Frozen>,
     /// When the gateways' names are looked up again; in vain so far.
     resolve_at: Option<Now>,
+    /// What was in the readers when one of it was chosen, or none.
+    seen: Vec<Found>,
     shown: State,
     /// Whether `shown` was said.
     told: bool,
@@ -261,6 +277,7 @@ impl Lifecycle {
             options,
             interface,
             phase: Phase::SURVEYING,
+            seen: Vec::new(),
             shown,
             told: false,
             actions,
@@ -275,19 +292,29 @@ impl Lifecycle {
     /// When [`Input::Timeout`] is due, if ever.
     pub(crate) fn poll_timeout(&self) -> Option<Now> {
         let retry = match self.phase {
-            Phase::Parked { retry } | Phase::Resolving(_, _, retry) => retry,
+            Phase::Parked { look, .. } => look,
+            Phase::Resolving(_, _, retry) => retry,
             Phase::Blind { retry } => Some(retry),
             _ => None,
         };
         let thaw = self.frozen.as_ref().map(|frozen| frozen.until);
         let others = [
-            self.wait_until,
+            self.wait_ends(),
             self.ready_until,
             self.expiry_check,
             self.resolve_at,
             thaw,
         ];
         others.into_iter().chain([retry]).flatten().min()
+    }
+
+    /// When to give up because there is no token. A look at the tokens that has begun is
+    /// waited for, and so is the end of what is wrong with one: they decide.
+    fn wait_ends(&self) -> Option<Now> {
+        match self.phase {
+            Phase::Waiting | Phase::Blind { .. } => self.wait_until,
+            _ => None,
+        }
     }
 
     /// The state that lasts, for `status`.
@@ -346,7 +373,7 @@ impl Lifecycle {
             Input::Surveyed(found) => self.surveyed(now, found),
             Input::Report(report) => self.reported(now, wall, report),
             // It counts the time of a grace too.
-            Input::WorkerEnded if self.frozen.is_some() => self.gone(now),
+            Input::WorkerEnded if self.frozen.is_some() => self.gone(now, Witness::Watch),
             Input::WorkerEnded => {
                 if self.held().is_some() {
                     self.abort(Fault::WorkerEnded);
@@ -397,7 +424,7 @@ impl Lifecycle {
     fn say(&mut self, state: State) {
         let passes = matches!(
             state,
-            State::ExpiresSoon { .. } | State::Roamed | State::Moved(_)
+            State::ExpiresSoon { .. } | State::Roamed | State::Moved(_) | State::WaitingChange
         );
         if !passes {
             self.shown = state.clone();
@@ -454,7 +481,7 @@ impl Lifecycle {
     fn watch_lost(&mut self, now: Now) {
         self.watch_until = Some(now + WATCH_PATIENCE);
         if self.held().is_some() {
-            self.gone(now);
+            self.gone(now, Witness::Nobody);
         }
         self.go_blind(now);
     }
@@ -481,7 +508,10 @@ impl Lifecycle {
         }
     }
 
-    fn wait(&mut self) {
+    fn wait(&mut self, now: Now) {
+        if self.wait_until.is_some_and(|until| until <= now) {
+            return self.give_up_waiting(now);
+        }
         let token = self.options.token;
         let state = State::WaitingToken { token };
         // Looking again, at a reader that turned out empty, is no news.
@@ -491,22 +521,9 @@ impl Lifecycle {
         self.phase = Phase::Waiting;
     }
 
-    /// Something is wrong, and no worker is left.
-    fn problem(&mut self, now: Now, state: State) {
-        let code = state
-            .exit_code()
-            .expect("invariant: only states with an exit code are problems");
-        let can_wait = state.is_about_the_token() && !self.unattended();
-        let is_busy = matches!(state, State::TokenBusy { .. });
-        if self.shown != state {
-            self.say(state);
-        }
-        if can_wait {
-            let retry = is_busy.then(|| now + BUSY_RETRY);
-            self.phase = Phase::Parked { retry };
-        } else {
-            self.exit(code);
-        }
+    fn give_up_waiting(&mut self, now: Now) {
+        let seconds = self.options.wait.unwrap_or_default().as_secs();
+        self.problem(now, State::NoToken { seconds });
     }
 
     /// Whether nobody is there to change the token, or to be asked again.
@@ -546,27 +563,34 @@ impl Lifecycle {
             After::Removal {
                 since,
                 tunnel,
-                seen,
+                witness,
             } => {
+                let is_lost = witness == Witness::Nobody;
                 self.say(State::TokenRemoved {
                     seconds: now.since(since).as_secs_f64(),
                     tunnel,
                     closed: tunnel && self.options.fenced() != Fenced::Nothing,
+                    reason: match is_lost {
+                        true => Reason::ServiceLost,
+                        false => Reason::Pulled,
+                    },
                 });
                 if self.options.once {
                     self.exit(code::REMOVED);
                 } else if meanwhile.unwatched {
+                    if is_lost {
+                        self.say(State::WaitingService);
+                    }
                     self.go_blind(now);
                 } else if meanwhile.inserted {
                     self.survey();
                 } else {
                     // Another token in another reader is not taken for this one's
                     // successor: only an insertion is.
-                    self.wait();
-                    if !seen && !meanwhile.removed {
+                    self.wait(now);
+                    if witness == Witness::Worker && !meanwhile.removed {
                         // A card that is still there will not be announced.
-                        let retry = Some(now + BUSY_RETRY);
-                        self.phase = Phase::Parked { retry };
+                        self.park(now);
                     }
                 }
             }
@@ -575,18 +599,11 @@ impl Lifecycle {
 
     fn timeout(&mut self, now: Now, wall: UnixTime) {
         let is_due = |at: Option<Now>| at.is_some_and(|at| at <= now);
-        if is_due(self.wait_until) {
-            self.wait_until = None;
-            let seconds = self.options.wait.unwrap_or_default().as_secs();
-            if matches!(
-                self.phase,
-                Phase::Waiting | Phase::Surveying { .. } | Phase::Blind { .. }
-            ) {
-                return self.problem(now, State::NoToken { seconds });
-            }
+        if is_due(self.wait_ends()) {
+            return self.give_up_waiting(now);
         }
         if is_due(self.frozen.as_ref().map(|frozen| frozen.until)) {
-            return self.gone(now);
+            return self.gone(now, Witness::Watch);
         }
         if is_due(self.ready_until) {
             let seconds = self.options.ready_timeout.unwrap_or_default().as_secs();
@@ -611,7 +628,7 @@ impl Lifecycle {
             }
         }
         match &self.phase {
-            Phase::Parked { retry } if is_due(*retry) => self.survey(),
+            Phase::Parked { look, .. } if is_due(*look) => self.look_at_parked(now, wall),
             Phase::Blind { retry } if is_due(Some(*retry)) => {
                 self.actions.push_back(Action::Watch);
                 self.survey();

@@ -406,8 +406,10 @@ impl Supervisor {
                     self.control.answer_status(&status);
                 }
                 Ok(report) => {
-                    // It left its prompt by itself, unless the token went: then it was killed.
-                    self.prompting &= report == Report::TokenGone;
+                    // It left its prompt by itself, unless the token went, or the watch of it
+                    // broke off: then it was killed.
+                    self.prompting &=
+                        matches!(report, Report::TokenGone | Report::Failed(State::NoService));
                     let input = match report {
                         needed @ Report::PinNeeded(_) => self.hand_over_pin(needed),
                         report => Some(Input::Report(report)),

@@ -12,7 +12,7 @@ mod state;
 pub(crate) use english::*;
 pub(crate) use failure::{Failure, usage, with_causes};
 pub(crate) use fault::{Doing, Fault};
-pub(crate) use state::{Choice, Connection, Move, SOON_DAYS, State};
+pub(crate) use state::{Choice, Connection, Move, Reason, SOON_DAYS, State};
 pub(crate) use tokenvpn_common::name::{printable, printable_lines};
 
 #[cfg(test)]

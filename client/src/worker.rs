@@ -188,17 +188,21 @@ fn confine() -> Result<(), ConfinementError> {
 /// it is doing; with a grace it lets the packet loop wait, if that runs.
 fn watch(reader: &str, channel: &Arc<Channel>, grace: Option<Arc<Grace>>) -> Result<Watcher, End> {
     let channel = Arc::clone(channel);
-    let end = move || {
+    let end = move |presence| {
+        let report = match presence {
+            Presence::Lost(_) => Report::Failed(State::NoService),
+            _ => Report::TokenGone,
+        };
         // Never waits. The supervisor has a watch of its own.
-        let _ = channel.send(&Report::TokenGone, &[]);
+        let _ = channel.send(&report, &[]);
         let _ = kill(Pid::this(), Signal::SIGKILL);
     };
     let watcher = match grace {
-        None => Watcher::watch_one(reader, move |_| end()),
+        None => Watcher::watch_one(reader, end),
         Some(grace) => Watcher::watch_on(reader, move |presence| match presence {
             Presence::Removed { reader } if grace.removed(&reader) => {}
             Presence::Inserted { reader } => grace.inserted(&reader),
-            Presence::Removed { .. } | Presence::Lost(_) => end(),
+            presence => end(presence),
         }),
     };
     watcher.map_err(unlock::card_end)

@@ -147,7 +147,7 @@ impl Label {
 }
 
 /// What an object on a token turned out to hold.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content<T> {
     /// Nothing.
     Empty,

@@ -83,6 +83,21 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Kills the pcscd here, with what systemd would clear away before the next one.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn kill_pcscd(&self) {
+        let pcscd = nix::unistd::Pid::from_raw(self.processes_named("pcscd")[0]);
+        nix::sys::signal::kill(pcscd, nix::sys::signal::Signal::SIGKILL).expect("it lives");
+        for file in ["pcscd.comm", "pcscd.pid"] {
+            let _ = fs::remove_file(self.path("/run/pcscd").join(file));
+        }
+    }
+}
+
 /// Taken by whoever uses PC/SC in this process.
 static PCSC: Mutex<()> = Mutex::new(());
 

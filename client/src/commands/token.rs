@@ -22,7 +22,7 @@ use clap::{Args, Subcommand};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Token, Unlocked};
 use tokenvpn_common::io::hardening;
-use tokenvpn_common::token::{Content, Ident};
+use tokenvpn_common::token::Ident;
 
 use self::secrets::goes_on;
 use crate::lifecycle::Askable;
@@ -30,7 +30,7 @@ use crate::message::{PinNeeded, Unable};
 use crate::pin::{self, PinError};
 use crate::supervisor::askable;
 use crate::terminal::{self, Terminal};
-use crate::words::{self, Choice, Doing, Failure, State, help};
+use crate::words::{self, Doing, Failure, State, help};
 
 // What to do with tokens.
 #[derive(Debug, Subcommand)]
@@ -181,14 +181,7 @@ impl Named {
                 (None, None) => failure(CardError::NoToken),
             }),
             several => {
-                let tokens = several.iter().map(|(_, facts)| Choice {
-                    token: facts.ident,
-                    name: match &facts.label {
-                        Content::Holds(label) => Some(label.name.clone()),
-                        _ => None,
-                    },
-                });
-                let tokens = tokens.collect();
+                let tokens = several.iter().map(|(_, facts)| facts.into()).collect();
                 Err(State::PickToken { tokens }.into())
             }
         }

@@ -20,8 +20,10 @@ impl Lifecycle {
         if self.frozen.is_some() {
             return self.seen_while_frozen(found);
         }
-        let Phase::Surveying { inserted, removed } = &self.phase else {
-            return;
+        let (inserted, removed) = match &self.phase {
+            Phase::Surveying { inserted, removed } => (inserted, removed),
+            Phase::Parked { looking: true, .. } => return self.seen_while_parked(now, found),
+            _ => return,
         };
         match found {
             Err(state) => self.unserved(now, state),
@@ -37,23 +39,27 @@ impl Lifecycle {
         }
     }
 
-    fn choose(&mut self, now: Now, found: Vec<Found>) {
-        let wanted = self.options.token;
+    /// Whether this can be the token that was asked for. That may be the one that another
+    /// program holds, but a card that is no token of ours is not.
+    pub(super) fn concerns(&self, found: &Found) -> bool {
+        match (&found.token, self.options.token) {
+            (_, None) => true,
+            (Ok(facts), Some(wanted)) => facts.ident == wanted,
+            (Err(state), Some(_)) => is_busy(state),
+        }
+    }
+
+    pub(super) fn choose(&mut self, now: Now, mut found: Vec<Found>) {
+        found.retain(|found| self.concerns(found));
+        self.seen.clone_from(&found);
         let (mut usable, mut problems) = (Vec::new(), Vec::new());
         for Found { reader, token } in found {
             match token {
-                Ok(choice) if wanted.is_none_or(|wanted| wanted == choice.token) => {
-                    usable.push((reader, choice));
-                }
-                Ok(_) => {}
+                Ok(facts) => usable.push((reader, Choice::from(&facts))),
                 Err(state) => problems.push(state),
             }
         }
-        // The one asked for may be the one that another program holds, but a card that
-        // is no token of ours is not.
-        let is_busy = |state: &State| matches!(state, State::TokenBusy { .. });
         problems.sort_by_key(|state| !is_busy(state));
-        problems.retain(|state| wanted.is_none() || is_busy(state));
 
         if usable.len() > 1 {
             let tokens = usable.into_iter().map(|(_, choice)| choice).collect();
@@ -69,7 +75,11 @@ impl Lifecycle {
         } else if let Some(state) = problems.into_iter().next() {
             self.problem(now, state);
         } else {
-            self.wait();
+            self.wait(now);
         }
     }
+}
+
+fn is_busy(state: &State) -> bool {
+    matches!(state, State::TokenBusy { .. })
 }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use tokenvpn_common::clock::Now;
 
-use super::{Action, After, Found, Lifecycle, Options, Phase};
+use super::{Action, After, Found, Lifecycle, Options, Phase, Witness};
 use crate::message::{Order, Summary};
 use crate::net::fence;
 use crate::words::{self, State};
@@ -94,28 +94,27 @@ impl Lifecycle {
             OnRemoval::Grace(time) if matches!(self.phase, Phase::Carrying(..)) => {
                 self.freeze(now, time);
             }
-            _ => self.gone(now),
+            _ => self.gone(now, Witness::Watch),
         }
     }
 
     /// The token in use is gone for good, or cannot be seen.
-    pub(super) fn gone(&mut self, now: Now) {
-        self.gone_as(now, true);
-    }
-
-    /// The same, but by the worker's word alone.
-    pub(super) fn said_to_be_gone(&mut self, now: Now) {
-        let seen = self.frozen.is_some();
-        self.gone_as(now, seen);
-    }
-
-    fn gone_as(&mut self, now: Now, seen: bool) {
+    pub(super) fn gone(&mut self, now: Now, witness: Witness) {
         let tunnel = self.has_tunnel();
         self.clear(After::Removal {
             since: now,
             tunnel,
-            seen,
+            witness,
         });
+    }
+
+    /// The same by the worker's word, which may be the first.
+    pub(super) fn said_to_be_gone(&mut self, now: Now) {
+        let witness = match self.frozen {
+            Some(_) => Witness::Watch,
+            None => Witness::Worker,
+        };
+        self.gone(now, witness);
     }
 
     /// A card was pulled out of some reader, perhaps after it was looked at there.
@@ -167,8 +166,7 @@ impl Lifecycle {
         if std::mem::take(&mut frozen.changed) || found.iter().any(is_busy) {
             return self.look_who_came();
         }
-        let is_it =
-            |found: &&Found| matches!(&found.token, Ok(choice) if choice.token == held.token);
+        let is_it = |found: &&Found| matches!(&found.token, Ok(facts) if facts.ident == held.token);
         if let Some(back) = found.iter().find(is_it) {
             held.reader.clone_from(&back.reader);
             let reader = back.reader.clone();

@@ -2,15 +2,19 @@
 
 mod asking;
 mod choosing;
+mod parked;
 mod removal;
 mod resolving;
 mod watching;
 
 use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::token::Content;
 
+use super::parked::{BUSY_RETRY, LOOK};
 use super::*;
 use crate::message::{GatewaySummary, PinNeeded, Refusal};
 use crate::pin::Source;
+use crate::words::Choice;
 
 const READER: &str = "Reader 0";
 const DAY: u64 = 86_400;
@@ -128,15 +132,20 @@ fn ident(serial: u32) -> Ident {
 fn token(reader: &str, serial: u32) -> Found {
     Found {
         reader: reader.into(),
-        token: Ok(Choice {
-            token: ident(serial),
-            name: None,
+        token: Ok(Facts {
+            ident: ident(serial),
+            manufacturer: "Yubico",
+            version: (3, 4),
+            room: 255,
+            tries_left: 3,
+            label: Content::Empty,
         }),
     }
 }
 
 fn busy() -> State {
     State::TokenBusy {
+        reader: READER.into(),
         holders: vec!["scdaemon, pid 6790".into()],
     }
 }
@@ -198,6 +207,10 @@ fn say(state: State) -> Action {
 
 fn waiting() -> Action {
     say(State::WaitingToken { token: None })
+}
+
+fn waiting_change() -> Action {
+    say(State::WaitingChange)
 }
 
 fn pin_needed(tries_left: u8, refused: bool) -> Report {
@@ -266,37 +279,98 @@ fn a_token_that_is_changed_for_another_while_a_problem_is_cleared_is_looked_at()
     let failed = Report::Failed(State::PinBlocked);
     assert_eq!(scene.report(failed), [Action::Clear]);
     assert_eq!(scene.feed(removed()), []);
-    assert_eq!(scene.cleared(), [say(State::PinBlocked), Action::Survey]);
+    assert_eq!(
+        scene.cleared(),
+        [say(State::PinBlocked), waiting_change(), Action::Survey]
+    );
 }
 
-#[test]
-fn what_is_wrong_with_a_token_ends_up_only_when_nobody_can_change_it() {
-    let (not_after, now) = (UnixTime(TODAY - DAY), UnixTime(TODAY));
-    for (state, code) in [
+/// All that can be wrong with a token, and the exit codes.
+fn troubles() -> Vec<(State, u8)> {
+    let (yesterday, now) = (UnixTime(TODAY - DAY), UnixTime(TODAY));
+    let tomorrow = UnixTime(TODAY + DAY);
+    let object = || "profile".to_owned();
+    let choice = |serial| Choice {
+        token: ident(serial),
+        name: None,
+    };
+    vec![
+        (
+            State::PickToken {
+                tokens: vec![choice(1), choice(2)],
+            },
+            2,
+        ),
+        (State::PinCancelled, 4),
+        (State::PinMissing, 4),
         (State::PinBlocked, 5),
-        (State::Expired { not_after, now }, 6),
+        (
+            State::Expired {
+                not_after: yesterday,
+                now,
+            },
+            6,
+        ),
         (
             State::Damaged {
-                object: "profile".into(),
+                object: object(),
                 check: "the checksum is wrong".into(),
             },
             7,
         ),
+        (
+            State::TooNew {
+                object: object(),
+                what: "version 3".into(),
+            },
+            7,
+        ),
         (State::Empty, 8),
+        (State::Foreign, 8),
         (busy(), 11),
         (State::Clock { now }, 14),
+        (
+            State::NotYetValid {
+                not_before: tomorrow,
+                now,
+            },
+            14,
+        ),
         (State::UnsupportedCard, 15),
-    ] {
+        (
+            State::CardFailed {
+                what: "the card does not do as it should".into(),
+            },
+            1,
+        ),
+    ]
+}
+
+#[test]
+fn what_is_wrong_with_a_token_ends_up_only_when_nobody_can_change_it() {
+    for (state, code) in troubles() {
         let failed = || Input::Report(Report::Failed(state.clone()));
-        let mut scene = Scene::new(Options::default());
-        scene.start();
-        assert_eq!(scene.feed(failed()), [Action::Clear]);
-        assert_eq!(scene.cleared(), [say(state.clone()), Action::Exit(code)]);
+        let nobody = Options::default();
+        let once = Options {
+            once: true,
+            askable: TERMINAL,
+            ..Options::default()
+        };
+        for options in [nobody, once] {
+            let mut scene = Scene::new(options);
+            scene.start();
+            assert_eq!(scene.feed(failed()), [Action::Clear]);
+            assert_eq!(scene.cleared(), [say(state.clone()), Action::Exit(code)]);
+        }
 
         let mut scene = Scene::attended();
         scene.start();
         assert_eq!(scene.feed(failed()), [Action::Clear]);
-        assert_eq!(scene.cleared(), [say(state.clone())]);
+        let mut said = vec![say(state.clone())];
+        // What holds a token lets go of it by itself.
+        said.extend((state != busy()).then(waiting_change));
+        assert_eq!(scene.cleared(), said);
+        assert_eq!(scene.lifecycle.shown(), &state);
         assert_eq!(scene.feed(removed()), [Action::Survey]);
         assert_eq!(scene.feed(Input::Surveyed(Ok(vec![]))), [waiting()]);
     }
@@ -323,6 +397,43 @@ fn wait_ends_when_no_token_comes_and_not_when_one_came() {
     let mut scene = Scene::new(options());
     scene.start();
     assert_eq!(scene.after(Duration::from_secs(31)), []);
+}
+
+#[test]
+fn a_look_that_takes_longer_than_wait_decides_whether_there_is_a_token() {
+    let begin = |askable| {
+        let mut scene = Scene::new(Options {
+            wait: Some(Duration::from_secs(1)),
+            askable,
+            ..Options::default()
+        });
+        assert_eq!(scene.after(Duration::from_secs(2)), []);
+        assert_eq!(scene.lifecycle.poll_timeout(), None, "it would not sleep");
+        scene
+    };
+    let held = || {
+        let (reader, token) = (READER.to_owned(), Err(busy()));
+        Input::Surveyed(Ok(vec![Found { reader, token }]))
+    };
+    let nothing = || Input::Surveyed(Ok(vec![]));
+    let too_late = [
+        say(State::NoToken { seconds: 1 }),
+        Action::Exit(code::NO_TOKEN),
+    ];
+
+    let mut scene = begin(Askable::default());
+    assert_eq!(scene.feed(nothing()), too_late);
+    let mut scene = begin(Askable::default());
+    assert_eq!(scene.feed(held()), [say(busy()), Action::Exit(code::BUSY)]);
+    let mut scene = begin(Askable::default());
+    scene.start();
+
+    // On a terminal what holds it is waited for, and no other token when that is pulled.
+    let mut scene = begin(TERMINAL);
+    assert_eq!(scene.feed(held()), [say(busy())]);
+    assert_eq!(scene.after(Duration::from_secs(1)), []);
+    assert_eq!(scene.feed(removed()), [Action::Survey]);
+    assert_eq!(scene.feed(nothing()), too_late);
 }
 
 #[test]
@@ -363,7 +474,8 @@ fn a_profile_ends_with_its_last_second_also_while_it_is_in_use() {
     assert_eq!(scene.after(Duration::from_secs(30)), []);
     assert_eq!(scene.after(Duration::from_secs(1)), [Action::Clear]);
     let now = UnixTime(TODAY + 91);
-    assert_eq!(scene.cleared(), [say(State::Expired { not_after, now })]);
+    let expired = say(State::Expired { not_after, now });
+    assert_eq!(scene.cleared(), [expired, waiting_change()]);
 }
 
 #[test]

@@ -10,11 +10,10 @@ use std::time::Duration;
 use tokenvpn_common::endpoint::{Endpoint, Host};
 use tokenvpn_common::io::card::{self, CardError, Seen};
 use tokenvpn_common::io::clock;
-use tokenvpn_common::token::Content;
 
 use crate::lifecycle::Found;
 use crate::message::Candidate;
-use crate::words::{Choice, State};
+use crate::words::State;
 
 /// How long all names together may take to be looked up.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(5);
@@ -45,13 +44,7 @@ pub(crate) fn tokens() -> Result<Vec<Found>, State> {
 /// `None` for a card that went away while it was looked at.
 fn found(seen: Seen) -> Option<Found> {
     let token = match seen.card {
-        Ok(facts) => Ok(Choice {
-            token: facts.ident,
-            name: match facts.label {
-                Content::Holds(label) => Some(label.name),
-                _ => None,
-            },
-        }),
+        Ok(facts) => Ok(facts),
         Err(CardError::NoReader | CardError::NoToken | CardError::Removed) => return None,
         Err(error) => Err(State::from(error)),
     };

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::endpoint::Endpoint;
-use tokenvpn_common::io::card::CardError;
+use tokenvpn_common::io::card::{CardError, Facts};
 use tokenvpn_common::io::holder::Holder;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::token::{Content, Ident};
@@ -24,12 +24,18 @@ pub(crate) enum State {
         #[serde(skip_serializing_if = "Option::is_none")]
         token: Option<Ident>,
     },
+    /// What is wrong with a token, or with several, may change.
+    WaitingChange,
+    /// The smart-card service broke off, and may come back.
+    WaitingService,
     /// `--wait` is over.
     NoToken { seconds: u64 },
     /// pcscd does not answer.
     NoService,
     /// Another program holds the token.
     TokenBusy {
+        /// Its reader: which token it is cannot be asked.
+        reader: String,
         /// Who may hold it: `scdaemon, pid 6790`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         holders: Vec<String>,
@@ -111,6 +117,7 @@ pub(crate) enum State {
         tunnel: bool,
         /// Whether the way around the tunnel stays closed.
         closed: bool,
+        reason: Reason,
     },
     /// The token is gone, and the tunnel stands still for this long.
     TokenGrace { seconds: u64 },
@@ -124,6 +131,16 @@ pub(crate) enum State {
     Down { tunnel: bool },
     /// Anything else that went wrong.
     Failed(Failure),
+}
+
+/// Why a token counts as gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reason {
+    /// It is out of its reader.
+    Pulled,
+    /// The smart-card service broke off: nobody tells any more whether it is there.
+    ServiceLost,
 }
 
 /// What the tunnel leads to.
@@ -170,6 +187,18 @@ pub(crate) struct Choice {
     /// Whose it is, if its label says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<Name>,
+}
+
+impl From<&Facts> for Choice {
+    fn from(facts: &Facts) -> Choice {
+        Choice {
+            token: facts.ident,
+            name: match &facts.label {
+                Content::Holds(label) => Some(label.name.clone()),
+                _ => None,
+            },
+        }
+    }
 }
 
 /// The last days of a profile, in which its user is reminded.
@@ -278,6 +307,23 @@ impl State {
                 | State::CardFailed { .. }
         )
     }
+
+    /// Whether somebody could make it better while the token stays where it is: write to it
+    /// or unblock it from another terminal, or set the clock.
+    pub(crate) fn can_be_mended_elsewhere(&self) -> bool {
+        matches!(
+            self,
+            State::PinBlocked
+                | State::Empty
+                | State::Foreign
+                | State::Damaged { .. }
+                | State::TooNew { .. }
+                | State::Expired { .. }
+                | State::NotYetValid { .. }
+                | State::Clock { .. }
+                | State::CardFailed { .. }
+        )
+    }
 }
 
 impl From<CardError> for State {
@@ -287,7 +333,8 @@ impl From<CardError> for State {
             CardError::NoReader | CardError::NoToken | CardError::Removed => {
                 State::WaitingToken { token: None }
             }
-            CardError::Busy { holders, .. } => State::TokenBusy {
+            CardError::Busy { reader, holders } => State::TokenBusy {
+                reader,
                 holders: holders.iter().map(Holder::to_string).collect(),
             },
             CardError::NoPermission => State::NoPermission {

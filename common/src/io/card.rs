@@ -48,7 +48,7 @@ const REMOVAL_PATIENCE: Duration = Duration::from_secs(1);
 pub const FULL_TRIES: u8 = 3;
 
 /// What a card says about itself without a PIN.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// Which card.
     pub ident: Ident,

@@ -173,7 +173,7 @@ fn on_a_terminal_a_wrong_pin_is_asked_again_and_the_last_try_warned_of() {
         ]
     );
     assert_eq!(scene.report(pin_needed(0, true)), [Action::Clear]);
-    assert_eq!(scene.cleared(), [say(State::PinBlocked)]);
+    assert_eq!(scene.cleared(), [say(State::PinBlocked), waiting_change()]);
     assert_eq!(scene.feed(removed()), [Action::Survey]);
 }
 

@@ -55,7 +55,7 @@ fn of_two_tokens_the_user_picks_one() {
     let two = || Input::Surveyed(Ok(vec![token(READER, 1), token("Reader 1", 2)]));
     let mut scene = Scene::attended();
     let said = scene.feed(two());
-    assert!(matches!(&said[..], [Action::Say(State::PickToken { tokens })] if tokens.len() == 2));
+    assert!(matches!(&said[0], Action::Say(State::PickToken { tokens }) if tokens.len() == 2));
     assert_eq!(scene.feed(removed()), [Action::Survey]);
 
     let mut scene = Scene::new(Options {

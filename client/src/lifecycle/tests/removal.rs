@@ -26,6 +26,7 @@ fn gone(closed: bool) -> Action {
         seconds: 0.0,
         tunnel: true,
         closed,
+        reason: Reason::Pulled,
     })
 }
 
@@ -40,6 +41,7 @@ fn a_pull_clears_first_speaks_after_and_waits_for_the_next_insertion() {
         seconds: 0.4,
         tunnel: true,
         closed: false,
+        reason: Reason::Pulled,
     });
     assert_eq!(scene.cleared(), [gone, waiting()]);
     assert_eq!(scene.lifecycle.token(), None);

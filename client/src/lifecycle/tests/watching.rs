@@ -8,7 +8,13 @@ fn a_lost_watch_is_a_removal_and_is_begun_again() {
     scene.start();
     scene.connect();
     assert_eq!(scene.feed(Input::WatchLost), [Action::Clear]);
-    assert_eq!(scene.cleared().len(), 1);
+    let gone = say(State::TokenRemoved {
+        seconds: 0.0,
+        tunnel: true,
+        closed: false,
+        reason: Reason::ServiceLost,
+    });
+    assert_eq!(scene.cleared(), [gone, say(State::WaitingService)]);
     assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
     assert_eq!(
         scene
@@ -27,7 +33,13 @@ fn a_service_that_breaks_off_while_the_token_is_read_is_waited_for() {
     let said = scene.cleared();
     assert!(matches!(
         said[..],
-        [Action::Say(State::TokenRemoved { .. })]
+        [
+            Action::Say(State::TokenRemoved {
+                reason: Reason::ServiceLost,
+                ..
+            }),
+            Action::Say(State::WaitingService)
+        ]
     ));
     assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
     let unserved = Input::Surveyed(Err(State::NoService));
@@ -43,14 +55,17 @@ fn a_watch_that_cannot_be_begun_is_tried_again_whatever_is_wrong() {
     };
     let mut scene = Scene::attended();
     scene.feed(Input::Surveyed(Ok(vec![])));
-    assert_eq!(scene.feed(Input::WatchFailed(state())), [say(state())]);
+    assert_eq!(
+        scene.feed(Input::WatchFailed(state())),
+        [say(state()), waiting_change()]
+    );
     assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
     assert_eq!(scene.feed(Input::WatchFailed(state())), []);
 
     let mut scene = Scene::attended();
     scene.start();
     assert_eq!(scene.feed(Input::WatchFailed(state())), [Action::Clear]);
-    assert_eq!(scene.cleared(), [say(state())]);
+    assert_eq!(scene.cleared(), [say(state()), waiting_change()]);
     assert_eq!(scene.after(WATCH_RETRY), [Action::Watch, Action::Survey]);
 }
 

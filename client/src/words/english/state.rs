@@ -7,7 +7,7 @@ use tokenvpn_common::name::Name;
 
 use super::{count, list, minute, pin_too_long, sentence, tries, wrong};
 use crate::pin::Source;
-use crate::words::{Connection, Failure, Move, State, code, printable_lines};
+use crate::words::{Connection, Failure, Move, Reason, State, code, printable_lines};
 
 /// What people read: one line, or two for what needs something done.
 /// Empty where the worker's own prompt says it.
@@ -19,6 +19,10 @@ pub(crate) fn state_text(state: &State) -> String {
         }
         State::WaitingToken { token: Some(token) } => {
             format!("Waiting for the token {token}… plug it in. (Ctrl-C to stop)")
+        }
+        State::WaitingService => "Waiting for the smart-card service… (Ctrl-C to stop)".into(),
+        State::WaitingChange => {
+            "Waiting until that changes, or for another token… (Ctrl-C to stop)".into()
         }
         State::Pin {
             source: Source::Terminal,
@@ -91,16 +95,25 @@ pub(crate) fn state_text(state: &State) -> String {
             seconds,
             tunnel,
             closed,
-        } => match (tunnel, closed) {
-            (true, false) => format!(
-                "Token removed. Keys erased, tunnel down, routes and DNS restored ({seconds:.2} s)."
-            ),
-            (true, true) => format!(
-                "Token removed. Keys erased, tunnel down ({seconds:.2} s). Its networks lead \
-                 nowhere until it is back or you end this."
-            ),
-            (false, _) => format!("Token removed. Keys erased ({seconds:.2} s)."),
-        },
+            reason,
+        } => {
+            let gone = match reason {
+                Reason::Pulled => "Token removed",
+                Reason::ServiceLost => {
+                    "The smart-card service broke off, and nobody sees the token any more"
+                }
+            };
+            match (tunnel, closed) {
+                (true, false) => format!(
+                    "{gone}. Keys erased, tunnel down, routes and DNS restored ({seconds:.2} s)."
+                ),
+                (true, true) => format!(
+                    "{gone}. Keys erased, tunnel down ({seconds:.2} s). Its networks lead \
+                     nowhere until it is back or you end this."
+                ),
+                (false, _) => format!("{gone}. Keys erased ({seconds:.2} s)."),
+            }
+        }
         State::TokenGrace { seconds } => {
             format!("Token removed. Closing in {seconds} s unless it comes back…")
         }
@@ -143,7 +156,7 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
             "no smart-card service answers".into(),
             "try: sudo systemctl start pcscd.socket (Debian: apt install pcscd)".into(),
         ),
-        State::TokenBusy { holders } => {
+        State::TokenBusy { reader, holders } => {
             let likely = match holders.is_empty() {
                 true => String::new(),
                 false => format!(" (likely {})", list(holders)),
@@ -158,7 +171,7 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
                 }
             };
             (
-                format!("a token is plugged in, but another program holds it{likely}"),
+                format!("there is a token in {reader}, but another program holds it{likely}"),
                 cure.into(),
             )
         }

@@ -131,7 +131,7 @@ fn state(status: &Status) -> String {
 pub(crate) fn state_name(name: &str) -> String {
     match name {
         "waiting_token" => "waiting for a token",
-        "no_service" => "waiting for the smart-card service",
+        "no_service" | "waiting_service" => "waiting for the smart-card service",
         "token_busy" => "another program holds the token",
         "pick_token" => "several tokens are plugged in",
         "pin" | "pin_wrong" | "pin_too_long" | "pin_last" => "waiting for the PIN",
