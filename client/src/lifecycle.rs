@@ -245,6 +245,8 @@ pub(crate) struct Lifecycle {
     watch_until: Option<Now>,
     /// Set while the token of a tunnel is out and may come back.
     frozen: Option<Frozen>,
+    /// The gateways' names for which no address was found when they were looked up last.
+    unresolved: Vec<String>,
     /// When the gateways' names are looked up again; in vain so far.
     resolve_at: Option<Now>,
     /// What was in the readers when one of it was chosen, or none.
@@ -273,6 +275,7 @@ impl Lifecycle {
             expiry_check: None,
             watch_until: None,
             frozen: None,
+            unresolved: Vec::new(),
             resolve_at: None,
             options,
             interface,

@@ -43,7 +43,8 @@ impl Lifecycle {
             (Phase::Carrying(..), Report::Unreachable) => {
                 self.say(State::Unreachable {
                     now: wall,
-                    unresolved: Vec::new(),
+                    tried: true,
+                    unresolved: self.unresolved.clone(),
                 });
                 self.resolve_again(now);
             }

@@ -70,6 +70,7 @@ impl Lifecycle {
         mut candidates: Vec<Candidate>,
         unresolved: Vec<String>,
     ) {
+        self.unresolved = unresolved;
         let Phase::Resolving(held, summary, None) = &self.phase else {
             return self.resolved_again(candidates);
         };
@@ -80,7 +81,8 @@ impl Lifecycle {
             if !known {
                 self.say(State::Unreachable {
                     now: wall,
-                    unresolved,
+                    tried: false,
+                    unresolved: self.unresolved.clone(),
                 });
             }
             return;

@@ -97,6 +97,8 @@ pub(crate) enum State {
     /// Nobody answered, or no name could be looked up.
     Unreachable {
         now: UnixTime,
+        /// Whether there was an address to try.
+        tried: bool,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         unresolved: Vec<String>,
     },

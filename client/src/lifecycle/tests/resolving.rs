@@ -32,11 +32,41 @@ fn names_without_an_address_are_looked_up_again() {
     let said = scene.feed(nothing());
     assert!(matches!(
         &said[..],
-        [Action::Say(State::Unreachable { unresolved, .. })] if unresolved.len() == 1
+        [Action::Say(State::Unreachable { unresolved, tried: false, .. })] if unresolved.len() == 1
     ));
     let again = scene.after(RESOLVE_RETRY);
     assert!(matches!(again[..], [Action::Resolve(_)]));
     assert_eq!(scene.feed(nothing()), [], "told once");
+}
+
+#[test]
+fn a_name_without_an_address_is_told_when_the_others_do_not_answer_either() {
+    let mut scene = Scene::attended();
+    scene.start();
+    let found = candidates(&summary());
+    scene.report(Report::Unlocked(Box::new(summary())));
+    let unresolved = || vec!["vpn.example.com".to_owned()];
+    scene.feed(Input::Resolved {
+        candidates: found,
+        unresolved: unresolved(),
+    });
+    scene.feed(Input::Built(Ok(())));
+    let unreachable = |unresolved| {
+        say(State::Unreachable {
+            now: UnixTime(TODAY),
+            tried: true,
+            unresolved,
+        })
+    };
+    let said = scene.report(Report::Unreachable);
+    assert_eq!(said[0], unreachable(unresolved()));
+    // Until it has one.
+    scene.feed(Input::Resolved {
+        candidates: Vec::new(),
+        unresolved: Vec::new(),
+    });
+    let said = scene.report(Report::Unreachable);
+    assert_eq!(said[0], unreachable(Vec::new()));
 }
 
 #[test]

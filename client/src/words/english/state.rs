@@ -73,19 +73,25 @@ pub(crate) fn state_text(state: &State) -> String {
             }
             Endpoint::Address(_) => format!("Connecting to {endpoint} ({index} of {count})…"),
         },
-        State::Unreachable { now, unresolved } if unresolved.is_empty() => format!(
-            "No gateway answered. Either UDP is blocked here, the gateways are down, this token \
-             was revoked, or this computer's clock ({}) is wrong.\nTrying again every 5 s.",
-            minute(*now)
-        ),
+        State::Unreachable {
+            now,
+            tried: true,
+            unresolved,
+        } => {
+            let nameless = match unresolved.is_empty() {
+                true => String::new(),
+                false => format!(" {}.", not_looked_up(unresolved)),
+            };
+            format!(
+                "No gateway answered. Either UDP is blocked here, the gateways are down, this \
+                 token was revoked, or this computer's clock ({}) is wrong.{nameless}\n\
+                 Trying again: every 5 s, after ten minutes every 30 s.",
+                minute(*now)
+            )
+        }
         State::Unreachable { unresolved, .. } => format!(
-            "The {} {} cannot be looked up: is this computer on a network?\n\
-             Trying again every 5 s.",
-            match unresolved.len() {
-                1 => "name",
-                _ => "names",
-            },
-            list(unresolved)
+            "{}: is this computer on a network?\nTrying again every 5 s.",
+            not_looked_up(unresolved)
         ),
         State::Up(connection) => connected(connection),
         State::Roamed => "The network changed. Still connected.".into(),
@@ -269,6 +275,14 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
         other => unreachable!("invariant: {} is no error", other.name()),
     };
     (what, hint)
+}
+
+fn not_looked_up(names: &[String]) -> String {
+    let noun = match names.len() {
+        1 => "name",
+        _ => "names",
+    };
+    format!("The {noun} {} cannot be looked up", list(names))
 }
 
 fn moved(
