@@ -76,11 +76,11 @@ fn start(options: Up, voice: Arc<Voice>) -> Result<u8, Failure> {
 fn check_permission() -> Result<(), Failure> {
     if !may_make_tunnels() {
         let what = words::NO_CAPABILITY.into();
-        return Err(State::NoPermission { what }.into());
+        return Err(State::NoPermission { what, cards: false }.into());
     }
     open_tun().map_err(|e| {
         let what = words::no_device(TUN_DEVICE, &e);
-        State::NoPermission { what }.into()
+        State::NoPermission { what, cards: false }.into()
     })
 }
 

@@ -543,7 +543,7 @@ fn a_tunnel_that_cannot_be_made_is_the_end() {
         unresolved: vec![],
     });
     let what = "no permission to create a TUN device".to_owned();
-    let state = State::NoPermission { what };
+    let state = State::NoPermission { what, cards: false };
     assert_eq!(
         scene.feed(Input::Built(Err(state.clone()))),
         [Action::Clear]

@@ -40,6 +40,7 @@ impl From<FenceError> for State {
         match error {
             FenceError::Netlink(NetlinkError::NoPermission { .. }) => State::NoPermission {
                 what: words::not_closed(&error),
+                cards: false,
             },
             _ => words::no_fence(&error).into(),
         }

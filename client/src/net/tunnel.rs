@@ -321,6 +321,7 @@ impl From<TunnelError> for State {
             | TunnelError::Bind(BindError::NoPermission { .. })
             | TunnelError::Netlink(NetlinkError::NoPermission { .. }) => State::NoPermission {
                 what: words::with_causes(&error),
+                cards: false,
             },
             _ => words::no_tunnel(&error).into(),
         }

@@ -83,8 +83,12 @@ pub(crate) enum State {
     UnsupportedCard,
     /// The card does not do as it should.
     CardFailed { what: String },
-    /// A right is missing to build the tunnel.
-    NoPermission { what: String },
+    /// A right is missing: to make the tunnel, or to ask the cards.
+    NoPermission {
+        what: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cards: bool,
+    },
     /// Host names are being looked up.
     Resolving { hosts: Vec<String> },
     /// A gateway is being tried.
@@ -341,6 +345,7 @@ impl From<CardError> for State {
             },
             CardError::NoPermission => State::NoPermission {
                 what: error.to_string(),
+                cards: true,
             },
             CardError::PinWrong { tries_left } => State::PinWrong {
                 tries_left,

@@ -355,7 +355,7 @@ fn what_cannot_be_closed_is_not_begun() {
     let all = fence::everything().to_vec();
     assert_eq!(lifecycle.poll_action(), Some(Action::Fence(all)));
     let what = "no permission".to_owned();
-    let refused = State::NoPermission { what };
+    let refused = State::NoPermission { what, cards: false };
     lifecycle.handle(now, UnixTime(TODAY), Input::Fenced(Err(refused.clone())));
     assert_eq!(lifecycle.poll_action(), Some(say(refused)));
     assert!(matches!(lifecycle.poll_action(), Some(Action::Say(_))));

@@ -262,7 +262,11 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
             what.clone(),
             "pull it, plug it in again, and try another port or reader".into(),
         ),
-        State::NoPermission { what } => (
+        State::NoPermission { what, cards: true } => (
+            what.clone(),
+            "run it as root, or install tokenvpn's polkit rule for pcscd".into(),
+        ),
+        State::NoPermission { what, cards: false } => (
             what.clone(),
             "run it as root (sudo tokenvpn …); in a container allow CAP_NET_ADMIN and \
              /dev/net/tun"
