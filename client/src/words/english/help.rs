@@ -20,7 +20,8 @@ pub(crate) const EXIT_STATUS: [(u8, &str); 17] = [
     ),
     (
         code::USAGE,
-        "The command line or a configuration file is wrong, or there are several tokens",
+        "The command line or a configuration file is wrong, or there are several tokens to choose \
+         from; up waits on a terminal until there is one",
     ),
     (
         code::NO_TOKEN,
