@@ -154,6 +154,7 @@ fn an_idle_client_that_moves_is_followed_without_being_asked() {
         promised(Duration::from_secs(5)),
         || endpoint(&gateway, "traveller") == Some(MOVED_TO),
     );
+    up.await_state("roamed");
     assert!(scene.server.pings(card_address(&up)));
 }
 
@@ -408,26 +409,13 @@ fn down_leaves_the_computer_as_it_was() {
 #[test]
 fn tunnel_and_gateway_may_both_speak_ipv6() {
     let scene = Scene::new();
+    scene.add_ipv6();
     let Scene {
         one,
-        router,
         gateway,
         server,
         ..
     } = &scene;
-    for (host, link, address) in [
-        (one, "eth0", "2001:db8:1::10/64"),
-        (router, "home", "2001:db8:1::1/64"),
-        (router, "internet", "2001:db8:3::1/64"),
-        (gateway, "eth0", "2001:db8:3::5/64"),
-        (gateway, "inner", "fd20::1/64"),
-        (server, "eth0", "fd20::80/64"),
-    ] {
-        host.ip(&format!("address add {address} dev {link} nodad"));
-    }
-    one.ip("-6 route add default via 2001:db8:1::1");
-    gateway.ip("-6 route add default via 2001:db8:3::1");
-    server.ip("-6 route add default via fd20::1");
 
     let endpoint = "[2001:db8:3::5]:51820";
     let running = Gateway::init(gateway, endpoint, "10.77.0.0/24,fd77::/64");

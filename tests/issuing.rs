@@ -358,6 +358,21 @@ fn a_card_that_does_not_keep_what_is_written_is_found_out() {
     );
 }
 
+/// It is kept as it was written, and yet not there when it is needed: what only the last look at it
+/// can tell.
+#[test]
+fn a_key_that_does_not_come_back_from_the_token_is_found_out() {
+    let desk = Desk::new();
+    let issue = || desk.token(&["issue"], desk.card.pin(), &text(&invitation()));
+    issue().expect_code(0);
+    let reads = desk.card.counts().reads;
+    let answers = [("PIN for", desk.card.pin()), ("Type YES to erase", "YES")];
+    desk.converse(&["erase"], "", &answers).expect(0, &[]);
+    desk.card.garble_at(rig::card::GET_DATA, reads);
+    let issued = issue().expect_error(1, &["the key on the token does not work"]);
+    assert_eq!(issued.stdout, "");
+}
+
 #[test]
 fn a_token_is_erased_only_after_a_yes() {
     let desk = Desk::new();

@@ -8,7 +8,7 @@ use rig::{
     card::{PIN, Slot},
     client::TUNNEL,
     process::{is_alive, state},
-    scene::{HOTEL_ADDRESS, SERVER},
+    scene::{ENDPOINT, HOTEL_ADDRESS, INNER_NETWORK, SERVER},
     wait::{self, SOON, now},
 };
 
@@ -196,6 +196,36 @@ fn with_hold_the_profile_s_networks_lead_nowhere_until_the_token_is_back() {
     // The other side of it: without the tunnel and the fence, it would have left.
     one.pings(SERVER);
     assert!(targets(&tap).contains(&SERVER));
+}
+
+#[test]
+fn hold_is_for_the_profile_s_ipv6_networks_too() {
+    let scene = Scene::new();
+    scene.add_ipv6();
+    let one = &scene.one;
+    let gateway = Gateway::init(&scene.gateway, ENDPOINT, "10.77.0.0/24,fd77::/64");
+    gateway.start();
+    let options = ["--route", INNER_NETWORK, "--route", "fd20::/64"];
+    let card = scene.issue_with(&gateway, "traveller", &options);
+    let before = one.network_state();
+    let inside: IpAddr = "fd20::80".parse().expect("an address");
+    let outside: IpAddr = "2001:db8:3::5".parse().expect("an address");
+    let up = one.up(card.pin(), &["--on-removal", "hold"]);
+    up.await_state("waiting_token");
+    card.insert();
+    up.await_state("up");
+    assert!(one.pings(inside) && one.pings(outside));
+
+    let tap = Tap::on(one, "eth0");
+    card.remove();
+    up.await_state("token_removed");
+    assert!(!one.pings(inside) && one.pings(outside));
+    assert!(!targets(&tap).contains(&inside), "it left in clear");
+    one.tokenvpn(&["down"]).ok();
+    assert_eq!(one.network_state(), before);
+    // The other side of it: without the fence, it would have.
+    one.pings(inside);
+    assert!(targets(&tap).contains(&inside));
 }
 
 /// How many datagrams have left.

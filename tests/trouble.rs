@@ -176,6 +176,20 @@ fn a_second_up_on_the_same_interface() {
 }
 
 #[test]
+fn what_root_has_begun_an_ordinary_user_may_not_end() {
+    let desk = Desk::new();
+    desk.card.remove();
+    let up = desk.host.up(PIN, &[]);
+    up.await_state("waiting_token");
+    let as_nobody = |command| desk.host.tokenvpn(&[command]).as_nobody().finish();
+    as_nobody("down").expect_error(12, &["no permission to end", "root"]);
+    as_nobody("status").expect_error(12, &["no permission to ask", "root"]);
+    assert!(up.process().is_running());
+    desk.host.tokenvpn(&["down"]).ok();
+    desk.is_clean();
+}
+
+#[test]
 fn a_wrong_command_line() {
     let world = World::new();
     let host = world.host("computer");

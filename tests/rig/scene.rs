@@ -94,6 +94,28 @@ impl Scene {
         }
     }
 
+    /// Gives the first computer, the gateway and the server an IPv6 address each beside the other,
+    /// `2001:db8:1::10`, `2001:db8:3::5` and `fd20::80`, and the ways between them.
+    ///
+    /// # Panics
+    /// If the kernel refuses.
+    #[track_caller]
+    pub fn add_ipv6(&self) {
+        for (host, link, address) in [
+            (&self.one, "eth0", "2001:db8:1::10/64"),
+            (&self.router, "home", "2001:db8:1::1/64"),
+            (&self.router, "internet", "2001:db8:3::1/64"),
+            (&self.gateway, "eth0", "2001:db8:3::5/64"),
+            (&self.gateway, "inner", "fd20::1/64"),
+            (&self.server, "eth0", "fd20::80/64"),
+        ] {
+            host.ip(&format!("address add {address} dev {link} nodad"));
+        }
+        self.one.ip("-6 route add default via 2001:db8:1::1");
+        self.gateway.ip("-6 route add default via 2001:db8:3::1");
+        self.server.ip("-6 route add default via fd20::1");
+    }
+
     /// Gives the gateway its key and starts it.
     ///
     /// # Panics

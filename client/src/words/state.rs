@@ -394,6 +394,9 @@ impl From<State> for Failure {
 }
 
 #[cfg(test)]
+mod contract;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
