@@ -275,7 +275,7 @@ fn a_wrong_pin() {
     pty.expect("Type YES to use it");
     pty.type_line("YES");
     answer_prompt(&pty, "1 try left: ", "333333");
-    pty.expect("hint: ");
+    pty.expect("Waiting until");
     pty.expect("\n");
     person.interrupt(&["up"], (up, pty));
     person.run(&["doctor"], &[], 1);

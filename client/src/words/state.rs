@@ -70,7 +70,11 @@ pub(crate) enum State {
     /// The profile or label fails a check.
     Damaged { object: String, check: String },
     /// The profile or label needs a newer program.
-    TooNew { object: String, what: String },
+    TooNew {
+        object: String,
+        #[serde(rename = "reason")]
+        what: String,
+    },
     /// The profile has expired.
     Expired { not_after: UnixTime, now: UnixTime },
     /// The profile expires within [`SOON_DAYS`].
@@ -82,9 +86,13 @@ pub(crate) enum State {
     /// The card has no room for a profile.
     UnsupportedCard,
     /// The card does not do as it should.
-    CardFailed { what: String },
+    CardFailed {
+        #[serde(rename = "reason")]
+        what: String,
+    },
     /// A right is missing: to make the tunnel, or to ask the cards.
     NoPermission {
+        #[serde(rename = "reason")]
         what: String,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         cards: bool,

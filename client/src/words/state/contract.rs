@@ -457,7 +457,9 @@ fn each_state_has_its_name_its_exit_code_and_all_its_facts() {
         for fact in facts {
             assert!(text.contains(fact), "{name}: {fact:?} in {text:?}");
         }
-        let event: Value = serde_json::from_str(&state.to_json()).unwrap();
+        let line = state.to_json();
+        assert!(line.matches("\"what\":").count() <= 1, "{line}");
+        let event: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(event["state"], name);
         assert_eq!(event["code"].as_u64(), code.map(u64::from), "{name}");
         let is_two_lines = text.starts_with("error: ") && text.contains("\nhint: ");
