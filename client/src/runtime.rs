@@ -124,11 +124,15 @@ impl Runtime {
         };
         let mut looks = 0;
         loop {
-            DirBuilder::new()
+            let made = DirBuilder::new()
                 .recursive(true)
                 .mode(0o755)
-                .create(&self.directory)
-                .map_err(failed)?;
+                .create(&self.directory);
+            match made {
+                // It may be gone when it is looked at: its last user removes it.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                made => made.map_err(failed)?,
+            }
             match fs::symlink_metadata(&self.directory) {
                 Ok(found) if is_ours_alone(&found) => {}
                 // Where it is root's, an ordinary user has no say.
@@ -325,10 +329,14 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..500 {
-                        if let Ok(_lock) = runtime(directory.path(), "a").lock() {
-                            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
-                            taken.fetch_add(1, Ordering::SeqCst);
-                            inside.fetch_sub(1, Ordering::SeqCst);
+                        match runtime(directory.path(), "a").lock() {
+                            Ok(_lock) => {
+                                assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                                taken.fetch_add(1, Ordering::SeqCst);
+                                inside.fetch_sub(1, Ordering::SeqCst);
+                            }
+                            Err(LockError::Held { .. }) => {}
+                            Err(error) => panic!("{error:?}"),
                         }
                     }
                 });
