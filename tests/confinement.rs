@@ -143,7 +143,7 @@ fn no_thread_of_a_worker_keeps_a_capability_once_packets_flow() {
     let worker = up.worker().expect("a worker");
     // The packet loop, and the watch of the token.
     let threads = assert_confined(worker);
-    assert!(threads.iter().any(|status| status["Name"] == "token watch"));
+    assert!(threads.iter().any(|status| status["Name"] == "token-watch"));
     // Not even by root's own processes, unless they have capabilities.
     let read = Command::new("setpriv")
         .args(["--bounding-set=-all", "--inh-caps=-all", "cat"])

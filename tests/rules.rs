@@ -139,11 +139,13 @@ const SQL: [&str; 9] = [
     "AND", "CREATE", "DELETE", "DROP", "INSERT", "PRAGMA", "SELECT", "UPDATE", "WHERE",
 ];
 
-/// What programs look for: in a message of serde's, and in a file that an earlier run left.
-const FOR_PROGRAMS: [&str; 3] = [
+/// What programs look for: in a message of serde's, in a file that an earlier run left, and in
+/// a log.
+const FOR_PROGRAMS: [&str; 4] = [
     "missing field `",
     "# The name servers of a tokenvpn tunnel",
     "# The tokenvpn tunnel that mounted this",
+    "  WARN {target}: lines like this were left out",
 ];
 
 /// Whether tokens hold this word, in groups too.
@@ -201,7 +203,7 @@ fn said(tokens: TokenStream, found: &mut Vec<String>) {
                         && ["Args", "Parser", "Subcommand"].into_iter().any(word_of);
                     let head = content.clone().into_iter().next();
                     let is_for_programmers = matches!(&head, Some(TokenTree::Ident(ident))
-                        if ident == "doc" || ident == "expect" || ident == "allow");
+                        if ["allow", "doc", "expect", "must_use"].iter().any(|word| ident == word));
                     if !is_for_programmers {
                         said(content, found);
                     }
@@ -259,6 +261,7 @@ fn a_text_for_people_is_found_wherever_it_stands() {
         r#"fn f() { let x = format!("{a} {b}: {}/{c}", "net.ipv4"); }"#,
         r#"#[cfg(test)] mod tests { const X: &str = "it is wrong"; }"#,
         r#"#[expect(dead_code, reason = "it is used")] const X: &str = "up";"#,
+        r#"#[must_use = "it is used"] struct X;"#,
         "/// It is a comment.\n#[derive(Debug)] struct Options { /// So is this.\nx: u8 }",
     ] {
         assert_eq!(said_in(text), [""; 0], "{text}");
@@ -269,9 +272,11 @@ fn a_text_for_people_is_found_wherever_it_stands() {
 fn what_people_read_is_said_by_the_words_alone() {
     let mut said = Vec::new();
     for (name, text) in sources() {
-        let is_program = name.starts_with("client/src/") || name.starts_with("gateway/src/");
+        let is_ours = ["client/src/", "common/src/", "gateway/src/"]
+            .iter()
+            .any(|place| name.starts_with(place));
         let is_words = name.contains("/src/words/") || name.ends_with("/src/words.rs");
-        if is_program && !is_words && !name.contains("tests") {
+        if is_ours && !is_words && !name.contains("tests") {
             said.extend(
                 said_in(&text)
                     .into_iter()

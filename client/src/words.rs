@@ -1,7 +1,8 @@
 //! All that people read, and the exit codes. The modules of this one say what there is to
 //! tell, and [`english`] says it: all of its texts are there, the help of the command line too.
-//! Names of states, fields and checks, which programs read, are no words. What a layer below
-//! says of its own errors (the system, the card, the wire) is quoted.
+//! Names of states, fields and checks, which programs read, are no words. The shared crate has
+//! words of its own for its errors, which are quoted here; so is what the system, PC/SC and the
+//! readers of TOML and of command lines say of theirs, in whatever language they say it.
 
 pub(crate) mod code;
 mod english;

@@ -9,6 +9,7 @@ use jiff::fmt::temporal::Pieces;
 use jiff::tz::Offset;
 
 use crate::clock::UnixTime;
+use crate::words;
 
 /// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
 pub const LAST_SECOND: UnixTime = UnixTime(253_402_300_799);
@@ -19,12 +20,11 @@ const SECONDS_OF_A_DAY: u64 = 86_400;
 
 /// Why a text is no date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", words::date_error(self))]
 pub enum DateError {
     /// Neither a day nor a moment with its offset.
-    #[error("a date is a day (2026-11-29) or a moment (2026-11-29T18:00:00Z)")]
     Malformed,
     /// Before 1970 or after 9999.
-    #[error("a date lies between 1970 and 9999")]
     OutOfRange,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for UnixTime {
         let since = i64::try_from(self.0).ok().map(SignedDuration::from_secs);
         match since.and_then(|since| EPOCH.checked_add(since).ok()) {
             Some(time) => write!(f, "{time}Z"),
-            None => write!(f, "second {}", self.0),
+            None => f.write_str(&words::second(self.0)),
         }
     }
 }

@@ -52,6 +52,7 @@ use crate::segments::Segments;
 use crate::shared::{Indexes, Shared};
 use crate::timers::Timers;
 use crate::tunnel::OwnKey;
+use crate::words;
 
 /// Which of a process's workers a device serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,15 +83,13 @@ pub struct DeviceConfig {
 
 /// Why a peer was not added. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", words::add_peer_error(self))]
 pub enum AddPeerError {
     /// The peer's key is our own.
-    #[error("this public key is our own")]
     OwnKey,
     /// Another peer has this key.
-    #[error("another peer has this public key")]
     DuplicateKey,
     /// Some of its addresses belong to another peer.
-    #[error("{network} overlaps {other}, which belongs to peer {owner}")]
     OverlappingAllowedIps {
         /// What was asked for.
         network: IpNet,

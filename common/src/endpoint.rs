@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+use crate::words;
+
 /// Longest host name in bytes, without a final dot (RFC 1035 §2.3.4).
 pub const MAX_HOST: usize = 253;
 
@@ -85,17 +87,13 @@ pub enum Endpoint {
 
 /// Why a text is no [`Endpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", words::endpoint_error(self))]
 pub enum EndpointError {
     /// No `:PORT` at the end.
-    #[error("an endpoint is HOST:PORT, as in vpn.example.com:51820 or [2001:db8::5]:51820")]
     NoPort,
     /// The port is no number from 1 to 65535.
-    #[error("a port is a number from 1 to 65535")]
     Port,
     /// What stands before the port is neither an address nor a host name.
-    #[error(
-        "this is neither an address nor a host name of letters, digits and hyphens (at most {MAX_HOST} bytes)"
-    )]
     Host,
 }
 

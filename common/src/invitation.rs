@@ -19,6 +19,7 @@ use crate::endpoint::Endpoint;
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::name::Name;
 use crate::profile::{self, DEFAULT_KEEPALIVE, DEFAULT_MTU, Gateway, Profile, ProfileError};
+use crate::words;
 
 /// The version of both texts that this program writes and reads.
 pub const VERSION: u32 = 1;
@@ -34,7 +35,7 @@ pub struct InvitationId(String);
 
 /// The text is no [`InvitationId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an invitation's id is 32 hexadecimal digits in lower case")]
+#[error("{}", words::BAD_INVITATION_ID)]
 pub struct InvitationIdError;
 
 impl InvitationId {
@@ -147,26 +148,33 @@ pub struct Enrolment {
     pub serial: u32,
 }
 
+/// Which of the two texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// [`Invitation`]
+    Invitation,
+    /// [`Enrolment`]
+    Enrolment,
+}
+
 /// Why a text is no invitation or enrolment, or why an invitation makes no profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", words::invitation_error(self))]
 pub enum InvitationError {
     /// Nothing came.
-    #[error("there is no {what}: the input is empty")]
     Empty {
-        /// `invitation` or `enrolment`.
-        what: &'static str,
+        /// What it should be.
+        kind: Kind,
     },
     /// Too much came.
-    #[error("this is no {what}: it is longer than {MAX_TEXT} bytes")]
     TooLong {
-        /// `invitation` or `enrolment`.
-        what: &'static str,
+        /// What it should be.
+        kind: Kind,
     },
     /// Not the TOML that it should be.
-    #[error("this is no {what}: line {line}, column {column}: {message}")]
     Text {
-        /// `invitation` or `enrolment`.
-        what: &'static str,
+        /// What it should be.
+        kind: Kind,
         /// From 1.
         line: usize,
         /// From 1, in characters.
@@ -175,27 +183,23 @@ pub enum InvitationError {
         message: String,
     },
     /// Written by a newer program.
-    #[error("this {what} is of version {version}, this program knows {VERSION}")]
     Version {
-        /// `invitation` or `enrolment`.
-        what: &'static str,
+        /// What it should be.
+        kind: Kind,
         /// The version it names.
         version: u32,
     },
     /// Past the day until which the gateway takes the enrolment.
-    #[error("this invitation was valid until {until}")]
     OutOfDate {
         /// That moment.
         until: UnixTime,
     },
     /// The identity would expire before it begins.
-    #[error("this invitation is for an identity that expired on {expired}")]
     Expired {
         /// That moment.
         expired: UnixTime,
     },
     /// It breaks a rule of profiles.
-    #[error("this invitation makes no profile: {0}")]
     Profile(#[from] ProfileError),
 }
 
@@ -205,7 +209,7 @@ impl Invitation {
     /// # Errors
     /// Empty, no TOML, unknown or missing keys, or a rule of profiles broken.
     pub fn from_toml(text: &str) -> Result<Invitation, InvitationError> {
-        let invitation: Invitation = parse(text, "invitation")?;
+        let invitation: Invitation = parse(text, Kind::Invitation)?;
         invitation.check()?;
         Ok(invitation)
     }
@@ -285,7 +289,7 @@ impl Enrolment {
     /// # Errors
     /// Empty, no TOML, unknown or missing keys.
     pub fn from_toml(text: &str) -> Result<Enrolment, InvitationError> {
-        parse(text, "enrolment")
+        parse(text, Kind::Enrolment)
     }
 
     /// Writes the enrolment as text, ending with a newline.
@@ -300,31 +304,28 @@ struct Versioned {
     version: u32,
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(
-    text: &str,
-    what: &'static str,
-) -> Result<T, InvitationError> {
+fn parse<T: for<'de> Deserialize<'de>>(text: &str, kind: Kind) -> Result<T, InvitationError> {
     if text.trim().is_empty() {
-        return Err(InvitationError::Empty { what });
+        return Err(InvitationError::Empty { kind });
     }
     if text.len() > MAX_TEXT {
-        return Err(InvitationError::TooLong { what });
+        return Err(InvitationError::TooLong { kind });
     }
     // First the version alone: a newer text has keys that mean nothing here.
-    let Versioned { version } = toml::from_str(text).map_err(|e| at(text, what, &e))?;
+    let Versioned { version } = toml::from_str(text).map_err(|e| at(text, kind, &e))?;
     if version != VERSION {
-        return Err(InvitationError::Version { what, version });
+        return Err(InvitationError::Version { kind, version });
     }
-    toml::from_str(text).map_err(|e| at(text, what, &e))
+    toml::from_str(text).map_err(|e| at(text, kind, &e))
 }
 
 /// Where and why, without the line itself: it may hold the preshared key.
-fn at(text: &str, what: &'static str, error: &toml::de::Error) -> InvitationError {
+fn at(text: &str, kind: Kind, error: &toml::de::Error) -> InvitationError {
     let before = error.span().and_then(|span| text.get(..span.start));
     let before = before.unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     InvitationError::Text {
-        what,
+        kind,
         line: before.matches('\n').count() + 1,
         column: before[line_start..].chars().count() + 1,
         message: error.message().replace(char::is_control, " "),
@@ -340,11 +341,8 @@ impl TryFrom<String> for Network {
     type Error = String;
 
     fn try_from(text: String) -> Result<Network, String> {
-        text.parse().map(Network).map_err(|_| {
-            format!(
-                "{text:?} is no network; a network is an address and a prefix, as in 10.77.0.0/24"
-            )
-        })
+        let network = text.parse().map(Network);
+        network.map_err(|_| words::bad_network(&text))
     }
 }
 
@@ -561,7 +559,7 @@ mod tests {
                 "keepalive = 5",
                 "keepalive 5 is neither 0 nor",
             ),
-            ("[\"10.0.0.0/8\"]", "[]", "there is no allowed IPs"),
+            ("[\"10.0.0.0/8\"]", "[]", "there are no allowed IPs"),
         ] {
             let error = refused(from, to);
             assert!(error.contains(told), "{to}: {error}");
@@ -571,13 +569,13 @@ mod tests {
     #[test]
     fn nothing_newer_and_too_long_are_said_to_be_that() {
         let error = |text: &str| Invitation::from_toml(text).unwrap_err();
-        let what = "invitation";
-        assert_eq!(error(""), InvitationError::Empty { what });
-        assert_eq!(error(" \n\t\n"), InvitationError::Empty { what });
+        let kind = Kind::Invitation;
+        assert_eq!(error(""), InvitationError::Empty { kind });
+        assert_eq!(error(" \n\t\n"), InvitationError::Empty { kind });
         let newer = "version = 2\nsomething_new = 1\n";
-        assert_eq!(error(newer), InvitationError::Version { what, version: 2 });
+        assert_eq!(error(newer), InvitationError::Version { kind, version: 2 });
         let long = "#".repeat(MAX_TEXT + 1);
-        assert_eq!(error(&long), InvitationError::TooLong { what });
+        assert_eq!(error(&long), InvitationError::TooLong { kind });
     }
 
     #[test]

@@ -8,17 +8,18 @@ use base64::engine::general_purpose::STANDARD;
 use rand_core::{OsRng, RngCore};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::words;
+
 /// Length of every key in bytes.
 pub const KEY_LEN: usize = 32;
 
 /// Why bytes or text are no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", words::key_error(self))]
 pub enum KeyError {
     /// Not 44 characters of standard base64 for 32 bytes.
-    #[error("a key is 44 characters of base64 (32 bytes)")]
     Malformed,
     /// A point of low order: whoever uses it shares one of a few known secrets with everybody.
-    #[error("this public key is of low order and protects nothing")]
     LowOrder,
 }
 

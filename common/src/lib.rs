@@ -41,6 +41,7 @@ mod roaming;
 mod shared;
 mod timers;
 mod tunnel;
+mod words;
 
 #[cfg(feature = "io")]
 pub mod io;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::words;
+
 /// What a person calls an identity: 1 to 32 bytes of UTF-8 without control characters
 /// or white space at either end.
 ///
@@ -19,21 +21,18 @@ pub const MAX_NAME: usize = 32;
 
 /// Why a text is no [`Name`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", words::name_error(self))]
 pub enum NameError {
     /// Empty.
-    #[error("a name cannot be empty")]
     Empty,
     /// Longer than [`MAX_NAME`] bytes.
-    #[error("a name has at most {MAX_NAME} bytes, this one has {bytes}")]
     TooLong {
         /// Its length.
         bytes: usize,
     },
     /// Holds a control character or a character that reorders or hides text.
-    #[error("a name cannot hold control or invisible characters")]
     Control,
     /// White space at an end.
-    #[error("a name cannot begin or end with white space")]
     Blank,
 }
 

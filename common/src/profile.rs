@@ -18,6 +18,7 @@ use crate::date::LAST_SECOND;
 use crate::endpoint::Endpoint;
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::name::Name;
+use crate::words;
 pub(crate) use rules::{check_addresses, check_allowed_ips, check_dates};
 pub use rules::{check_dns, check_endpoints, check_keepalive, check_mtu};
 use wire::{Bytes, Reader, Writer};
@@ -42,7 +43,7 @@ pub const MTU_RANGE: RangeInclusive<u16> = 1280..=9000;
 pub const KEEPALIVE_RANGE: RangeInclusive<u16> = 10..=120;
 
 /// WireGuard's one suite: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s.
-const SUITE: u8 = 1;
+pub(crate) const SUITE: u8 = 1;
 
 const MAGIC: &[u8; 3] = b"TVP";
 
@@ -112,115 +113,129 @@ pub struct Profile {
     pub keepalive: u16,
 }
 
+/// What a field of a profile or label holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The identity's name.
+    Name,
+    /// The serial number.
+    Serial,
+    /// When it was issued.
+    Issued,
+    /// The cipher suite.
+    Suite,
+    /// When it begins.
+    NotBefore,
+    /// When it ends.
+    NotAfter,
+    /// The private key.
+    PrivateKey,
+    /// The gateways.
+    Gateways,
+    /// The endpoints of one gateway.
+    Endpoints,
+    /// The tunnel addresses.
+    Addresses,
+    /// The allowed IPs.
+    AllowedIps,
+    /// The name servers.
+    Dns,
+    /// The inner MTU.
+    Mtu,
+    /// The keepalive.
+    Keepalive,
+    /// The length of any field.
+    Length,
+}
+
 /// Why bytes are no profile or label, or why a profile cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", words::profile_error(self))]
 pub enum ProfileError {
     /// No bytes, or only zeros.
-    #[error("there is nothing in it")]
     Empty,
     /// Another program's data.
-    #[error("it holds another program's data")]
     Foreign,
     /// Written by a newer program.
-    #[error("version {version}, this one knows {VERSION}")]
     Version {
         /// The version it names.
         version: u8,
     },
     /// Another cipher suite than WireGuard's.
-    #[error("cipher suite {suite}, this one knows {SUITE}")]
     Suite {
         /// The suite it names.
         suite: u8,
     },
     /// A field that must be understood and is not.
-    #[error("field {tag:#04x} is unknown here")]
     UnknownField {
         /// The field's tag.
         tag: u8,
     },
     /// The key is said to be in the card itself.
-    #[error("it holds no private key; a key that stays in the card is unknown here")]
     NoPrivateKey,
     /// The checksum does not match.
-    #[error("the checksum is wrong")]
     Checksum,
     /// A field reaches beyond the end.
-    #[error("it ends in the middle of a field")]
     Cut,
     /// A field is repeated or out of order.
-    #[error("field {tag:#04x} is repeated or out of order")]
     Order {
         /// The field's tag.
         tag: u8,
     },
     /// A field does not hold what it should.
-    #[error("the {field} cannot be read")]
     Malformed {
-        /// What the field is for.
-        field: &'static str,
+        /// Which one.
+        field: Field,
     },
     /// A field that must be there is not.
-    #[error("there is no {field}")]
     Missing {
-        /// What the field is for.
-        field: &'static str,
+        /// Which one.
+        field: Field,
     },
     /// More than any card can be asked to hold.
-    #[error("it is longer than {room} bytes")]
     TooLong {
         /// The most there may be, in bytes.
         room: usize,
     },
     /// An address that cannot be what it should be.
-    #[error("{net} cannot be among the {field}")]
     Address {
         /// What the address is for.
-        field: &'static str,
+        field: Field,
         /// The address or network.
         net: IpNet,
     },
     /// An endpoint that leads to no gateway.
-    #[error("{endpoint} cannot be a gateway's endpoint")]
     Endpoint {
         /// The endpoint.
         endpoint: Endpoint,
     },
     /// The same entry twice.
-    #[error("the {field} hold the same entry twice")]
     Repeated {
-        /// What the list is for.
-        field: &'static str,
+        /// Which list.
+        field: Field,
     },
     /// More entries than a list can have.
-    #[error("the {field} are more than {MAX_ENTRIES}")]
     TooMany {
-        /// What the list is for.
-        field: &'static str,
+        /// Which list.
+        field: Field,
     },
     /// More endpoints than a gateway can have.
-    #[error("a gateway has at most {MAX_ENDPOINTS} endpoints")]
     TooManyEndpoints,
     /// A gateway with the identity's own key.
-    #[error("a gateway has the token's own key")]
     OwnKey,
     /// Not a usable MTU.
-    #[error("MTU {mtu} is not from {} to {}", MTU_RANGE.start(), MTU_RANGE.end())]
     Mtu {
         /// The MTU in bytes.
         mtu: u16,
     },
     /// Not a usable keepalive interval.
-    #[error("keepalive {keepalive} is neither 0 nor from {} to {}", KEEPALIVE_RANGE.start(), KEEPALIVE_RANGE.end())]
     Keepalive {
         /// The interval in seconds.
         keepalive: u16,
     },
     /// Serial numbers begin with 1.
-    #[error("the serial number is 0")]
     Serial,
     /// A date after the year 9999, or an end before its beginning.
-    #[error("the dates make no sense")]
     Dates,
 }
 
@@ -284,55 +299,55 @@ impl Profile {
         while let Some((tag, value)) = fields.field()? {
             match tag {
                 tag::NAME => name = Some(decode_name(value)?),
-                tag::SERIAL => serial = Some(number(value, "serial number")?),
-                tag::ISSUED => issued = Some(UnixTime(number(value, "issue date")?)),
+                tag::SERIAL => serial = Some(number(value, Field::Serial)?),
+                tag::ISSUED => issued = Some(UnixTime(number(value, Field::Issued)?)),
                 tag::SUITE => {
-                    let suite_named = number(value, "cipher suite")?;
+                    let suite_named = number(value, Field::Suite)?;
                     if suite_named != SUITE {
                         return Err(ProfileError::Suite { suite: suite_named });
                     }
                     suite = Some(());
                 }
-                tag::NOT_BEFORE => not_before = Some(UnixTime(number(value, "first day")?)),
-                tag::NOT_AFTER => not_after = Some(UnixTime(number(value, "expiry date")?)),
+                tag::NOT_BEFORE => not_before = Some(UnixTime(number(value, Field::NotBefore)?)),
+                tag::NOT_AFTER => not_after = Some(UnixTime(number(value, Field::NotAfter)?)),
                 tag::PRIVATE_KEY => {
                     let key = Bytes(value).whole();
                     let key = key.ok_or(ProfileError::Malformed {
-                        field: "private key",
+                        field: Field::PrivateKey,
                     })?;
                     private_key = Some(PrivateKey::from_bytes(key));
                 }
                 tag::GATEWAYS => {
-                    gateways = Some(wire::list(value, "gateways", decode_gateway)?);
+                    gateways = Some(wire::list(value, Field::Gateways, decode_gateway)?);
                 }
                 tag::ADDRESSES => {
                     addresses = Some(wire::list(
                         value,
-                        "tunnel addresses",
+                        Field::Addresses,
                         Bytes::interface_address,
                     )?);
                 }
                 tag::ALLOWED_IPS => {
-                    allowed_ips = Some(wire::list(value, "allowed IPs", Bytes::network)?);
+                    allowed_ips = Some(wire::list(value, Field::AllowedIps, Bytes::network)?);
                 }
-                tag::DNS => dns = Some(wire::list(value, "name servers", decode_ip)?),
-                tag::MTU => mtu = Some(number(value, "MTU")?),
-                tag::KEEPALIVE => keepalive = Some(number(value, "keepalive")?),
+                tag::DNS => dns = Some(wire::list(value, Field::Dns, decode_ip)?),
+                tag::MTU => mtu = Some(number(value, Field::Mtu)?),
+                tag::KEEPALIVE => keepalive = Some(number(value, Field::Keepalive)?),
                 tag => wire::unknown(tag)?,
             }
         }
         let missing = |field| ProfileError::Missing { field };
-        suite.ok_or(missing("cipher suite"))?;
+        suite.ok_or(missing(Field::Suite))?;
         let profile = Profile {
-            name: name.ok_or(missing("name"))?,
-            serial: serial.ok_or(missing("serial number"))?,
-            issued: issued.ok_or(missing("issue date"))?,
+            name: name.ok_or(missing(Field::Name))?,
+            serial: serial.ok_or(missing(Field::Serial))?,
+            issued: issued.ok_or(missing(Field::Issued))?,
             not_before,
             not_after,
             private_key: private_key.ok_or(ProfileError::NoPrivateKey)?,
-            gateways: gateways.ok_or(missing("gateway"))?,
-            addresses: addresses.ok_or(missing("tunnel address"))?,
-            allowed_ips: allowed_ips.ok_or(missing("allowed IPs"))?,
+            gateways: gateways.ok_or(missing(Field::Gateways))?,
+            addresses: addresses.ok_or(missing(Field::Addresses))?,
+            allowed_ips: allowed_ips.ok_or(missing(Field::AllowedIps))?,
             dns: dns.unwrap_or_default(),
             mtu: mtu.unwrap_or(DEFAULT_MTU),
             keepalive: keepalive.unwrap_or(DEFAULT_KEEPALIVE),
@@ -355,7 +370,9 @@ impl Profile {
             return Err(ProfileError::Dates);
         }
         if self.gateways.is_empty() {
-            return Err(ProfileError::Missing { field: "gateway" });
+            return Err(ProfileError::Missing {
+                field: Field::Gateways,
+            });
         }
         let own = self.private_key.public();
         let mut keys = Vec::new();
@@ -364,7 +381,9 @@ impl Profile {
                 return Err(ProfileError::OwnKey);
             }
             if keys.contains(&gateway.public_key) {
-                return Err(ProfileError::Repeated { field: "gateways" });
+                return Err(ProfileError::Repeated {
+                    field: Field::Gateways,
+                });
             }
             keys.push(gateway.public_key);
             check_endpoints(&gateway.endpoints)?;
@@ -431,13 +450,10 @@ fn decode_ip(bytes: &mut Bytes<'_>) -> Option<IpAddr> {
 pub(crate) fn decode_name(value: &[u8]) -> Result<Name, ProfileError> {
     let text = str::from_utf8(value).ok();
     text.and_then(|text| text.parse().ok())
-        .ok_or(ProfileError::Malformed { field: "name" })
+        .ok_or(ProfileError::Malformed { field: Field::Name })
 }
 
-pub(crate) fn number<T: TryFrom<u64>>(
-    value: &[u8],
-    field: &'static str,
-) -> Result<T, ProfileError> {
+pub(crate) fn number<T: TryFrom<u64>>(value: &[u8], field: Field) -> Result<T, ProfileError> {
     let number = Bytes(value).number();
     number
         .and_then(|number| T::try_from(number).ok())

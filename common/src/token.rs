@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 use crate::clock::UnixTime;
 use crate::name::Name;
 use crate::profile::wire::{self, Reader, Writer};
-use crate::profile::{Profile, ProfileError, check_dates, decode_name, number, tag};
+use crate::profile::{Field, Profile, ProfileError, check_dates, decode_name, number, tag};
+use crate::words;
 
 /// A card's manufacturer and serial number (OpenPGP card 3.4.1 §4.2.1), as gpg writes
 /// them: `0006:12345678`.
@@ -27,7 +28,7 @@ pub struct Ident {
 
 /// The text is no [`Ident`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a token is named like 0006:12345678")]
+#[error("{}", words::BAD_IDENT)]
 pub struct IdentError;
 
 impl fmt::Display for Ident {
@@ -123,15 +124,15 @@ impl Label {
         while let Some((tag, value)) = fields.field()? {
             match tag {
                 tag::NAME => name = Some(decode_name(value)?),
-                tag::SERIAL => serial = Some(number(value, "serial number")?),
-                tag::NOT_AFTER => not_after = Some(UnixTime(number(value, "expiry date")?)),
+                tag::SERIAL => serial = Some(number(value, Field::Serial)?),
+                tag::NOT_AFTER => not_after = Some(UnixTime(number(value, Field::NotAfter)?)),
                 tag => wire::unknown(tag)?,
             }
         }
         let missing = |field| ProfileError::Missing { field };
         let label = Label {
-            name: name.ok_or(missing("name"))?,
-            serial: serial.ok_or(missing("serial number"))?,
+            name: name.ok_or(missing(Field::Name))?,
+            serial: serial.ok_or(missing(Field::Serial))?,
             not_after,
         };
         label.check()?;

@@ -1,7 +1,8 @@
 //! All that people read, and the exit codes. [`english`] says it: all texts are there, the help
 //! of the command line and the comments of `gateway.toml` too. Names of fields and keys, which
-//! programs read, are no words. What a layer below says of its own errors (the system, SQLite,
-//! the wire) is quoted.
+//! programs read, are no words. The shared crate has words of its own for its errors, which are
+//! quoted here; so is what the system, SQLite and the readers of TOML and of command lines say of
+//! theirs, in whatever language they say it.
 
 mod english;
 mod failure;

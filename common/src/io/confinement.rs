@@ -21,6 +21,8 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
 };
 
+use crate::words;
+
 pub use self::calls::Calls;
 
 /// The newest rules for files and sockets that are asked for. An older kernel enforces
@@ -29,18 +31,15 @@ const LANDLOCK: ABI = ABI::V6;
 
 /// A measure that the kernel refused.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", words::confinement_error(self))]
 pub enum ConfinementError {
     /// Capabilities cannot be dropped.
-    #[error("capabilities cannot be dropped")]
     Capabilities(#[source] Errno),
     /// A directory that is to stay usable cannot be opened.
-    #[error("a directory cannot be opened")]
     Directory(#[from] PathFdError),
     /// Files cannot be shut off.
-    #[error("files cannot be shut off")]
     Files(#[from] RulesetError),
     /// System calls cannot be shut off.
-    #[error("system calls cannot be shut off")]
     Calls(#[source] seccompiler::Error),
 }
 

@@ -8,9 +8,11 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
 
+use crate::words;
+
 /// A measure that the kernel refused.
 #[derive(Debug, thiserror::Error)]
-#[error("{measure} failed")]
+#[error("{}", words::hardening_error(measure))]
 pub struct HardeningError {
     /// The call that failed.
     pub measure: &'static str,
@@ -79,7 +81,7 @@ pub fn lock_memory() -> Result<(), HardeningError> {
 #[derive(Debug, thiserror::Error)]
 pub enum Orphaned {
     /// Another process is the parent now.
-    #[error("the supervisor is gone")]
+    #[error("{}", words::PARENT_GONE)]
     ParentGone,
     /// The kernel refused.
     #[error(transparent)]

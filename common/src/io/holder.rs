@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs;
 use std::os::unix::process::parent_id;
 
+use crate::words;
+
 /// A process that speaks with the smart-card service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
@@ -15,7 +17,7 @@ pub struct Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, pid {}", self.name, self.pid)
+        f.write_str(&words::holder(self))
     }
 }
 

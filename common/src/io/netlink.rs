@@ -25,6 +25,8 @@ use nix::sys::socket::{
     recv, send, socket,
 };
 
+use crate::words;
+
 pub use super::udp::Family;
 use crate::outbox::MAX_SEGMENTS;
 
@@ -41,27 +43,24 @@ const REPLY_ROOM: usize = 32 * 1024;
 
 /// Why the kernel did not do what was asked.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", words::netlink_error(self))]
 pub enum NetlinkError {
     /// CAP_NET_ADMIN is missing.
-    #[error("no permission to {action}")]
     NoPermission {
         /// What was tried.
         action: String,
     },
     /// It is there already.
-    #[error("cannot {action}: it exists already")]
     Exists {
         /// What was tried.
         action: String,
     },
     /// The interface, or what was to be removed, does not exist.
-    #[error("cannot {action}: no such thing")]
     Missing {
         /// What was tried.
         action: String,
     },
     /// Anything else.
-    #[error("cannot {action}")]
     Refused {
         /// What was tried.
         action: String,
@@ -148,7 +147,7 @@ impl Netlink {
     /// When the kernel has no netlink for us.
     pub fn open() -> Result<Netlink, NetlinkError> {
         let socket = open_socket(SockFlag::empty(), 0)
-            .map_err(|e| NetlinkError::new("talk to the kernel's routing".into(), e))?;
+            .map_err(|e| NetlinkError::new(words::TALK_ROUTING.into(), e))?;
         Ok(Netlink {
             socket,
             sequence: 0,
@@ -160,7 +159,7 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError`].
     pub fn link_up(&mut self, interface: &str, mtu: u16) -> Result<(), NetlinkError> {
-        let action = || format!("bring {interface} up with MTU {mtu}");
+        let action = || words::bring_up(interface, mtu);
         let index = index_for(interface, action)?;
 
         self.limit_segments(interface, MAX_SEGMENTS)?;
@@ -180,7 +179,7 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError::Missing`] if there is no such interface.
     pub fn limit_segments(&mut self, interface: &str, most: usize) -> Result<(), NetlinkError> {
-        let index = index_for(interface, || format!("limit the segments of {interface}"))?;
+        let index = index_for(interface, || words::limit_segments(interface))?;
         let mut limits = LinkMessage::default();
         limits.header.index = index;
         // Cast: no super-packet has as many bytes.
@@ -197,7 +196,7 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError`].
     pub fn add_address(&mut self, interface: &str, address: IpNet) -> Result<(), NetlinkError> {
-        let action = || format!("add the address {address} to {interface}");
+        let action = || words::add_address(address, interface);
         let message = address_message(index_for(interface, action)?, address);
         self.request(RouteNetlinkMessage::NewAddress(message), CREATE)
             .map_err(|e| NetlinkError::new(action(), e))
@@ -208,7 +207,7 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError`].
     pub fn del_address(&mut self, interface: &str, address: IpNet) -> Result<(), NetlinkError> {
-        let action = || format!("remove the address {address} from {interface}");
+        let action = || words::remove_address(address, interface);
         let message = address_message(index_for(interface, action)?, address);
         self.request(RouteNetlinkMessage::DelAddress(message), 0)
             .map_err(|e| NetlinkError::new(action(), e))
@@ -224,7 +223,7 @@ impl Netlink {
         network: IpNet,
         table: u32,
     ) -> Result<(), NetlinkError> {
-        let action = || format!("add the route {network} through {interface}");
+        let action = || words::add_route(network, interface);
         let message = route_message(index_for(interface, action)?, network, table);
         self.request(RouteNetlinkMessage::NewRoute(message), CREATE)
             .map_err(|e| NetlinkError::new(action(), e))
@@ -240,7 +239,7 @@ impl Netlink {
         network: IpNet,
         table: u32,
     ) -> Result<(), NetlinkError> {
-        let action = || format!("remove the route {network} through {interface}");
+        let action = || words::remove_route(network, interface);
         let message = route_message(index_for(interface, action)?, network, table);
         self.request(RouteNetlinkMessage::DelRoute(message), 0)
             .map_err(|e| NetlinkError::new(action(), e))
@@ -252,10 +251,7 @@ impl Netlink {
     /// [`NetlinkError`].
     pub fn add_rule(&mut self, rule: &Rule) -> Result<(), NetlinkError> {
         self.request(RouteNetlinkMessage::NewRule(rule_message(rule)), CREATE)
-            .map_err(|e| {
-                let action = format!("add the routing rule of priority {}", rule.priority);
-                NetlinkError::new(action, e)
-            })
+            .map_err(|e| NetlinkError::new(words::add_rule(rule.priority), e))
     }
 
     /// Removes a policy rule that is exactly `rule`.
@@ -264,10 +260,7 @@ impl Netlink {
     /// [`NetlinkError`].
     pub fn del_rule(&mut self, rule: &Rule) -> Result<(), NetlinkError> {
         self.request(RouteNetlinkMessage::DelRule(rule_message(rule)), 0)
-            .map_err(|e| {
-                let action = format!("remove the routing rule of priority {}", rule.priority);
-                NetlinkError::new(action, e)
-            })
+            .map_err(|e| NetlinkError::new(words::remove_rule(rule.priority), e))
     }
 
     /// Lists the policy rules of both families.
@@ -281,7 +274,7 @@ impl Netlink {
             message.header.family = family.into();
             let found = self
                 .dump(RouteNetlinkMessage::GetRule(message))
-                .map_err(|e| NetlinkError::new("list the routing rules".into(), e))?;
+                .map_err(|e| NetlinkError::new(words::LIST_RULES.into(), e))?;
             rules.extend(found.into_iter().filter_map(|message| match message {
                 RouteNetlinkMessage::NewRule(rule) => Some(found_rule(family, &rule)),
                 _ => None,
@@ -514,7 +507,7 @@ pub fn subscribe() -> Result<Changes, NetlinkError> {
         | libc::RTMGRP_IPV4_ROUTE
         | libc::RTMGRP_IPV6_ROUTE;
     let socket = open_socket(SockFlag::SOCK_NONBLOCK, groups as u32)
-        .map_err(|e| NetlinkError::new("watch the network for changes".into(), e))?;
+        .map_err(|e| NetlinkError::new(words::WATCH_NETWORK.into(), e))?;
     Ok(Changes {
         socket,
         room: vec![0; REPLY_ROOM],

@@ -19,6 +19,7 @@ use crate::guard::PADDING;
 use crate::packet::Packets;
 use crate::segments::Segments;
 use crate::virtio::{VIRTIO_HEADER_LEN, VirtioHeader};
+use crate::words;
 
 /// Largest IP packet, so the largest super-packet too, in bytes.
 const MAX_PACKET: usize = 65_535;
@@ -51,27 +52,23 @@ pub struct TunOptions {
 
 /// Why there is no TUN device.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", words::tun_error(self))]
 pub enum TunError {
     /// The process lacks CAP_NET_ADMIN, or may not open /dev/net/tun.
-    #[error("no permission to create a TUN device")]
     NoPermission,
     /// The kernel has no TUN driver here, or a container hides it.
-    #[error("there is no TUN driver at /dev/net/tun")]
     NoDevice,
     /// An interface of that name exists.
-    #[error("the interface {name} exists already")]
     NameTaken {
         /// The name asked for.
         name: String,
     },
     /// Not a name Linux accepts.
-    #[error("{name:?} is no interface name: 1 to {MAX_NAME} characters, no '/', '%' or blank")]
     BadName {
         /// The name asked for.
         name: String,
     },
     /// Anything else.
-    #[error("the TUN device does not open")]
     Open(#[source] io::Error),
 }
 

@@ -18,6 +18,7 @@ use super::{clock, steering};
 use crate::clock::Now;
 use crate::device::Transmit;
 use crate::run::{Ecn, Run};
+use crate::words;
 
 /// Room for one run of datagrams in bytes: no GRO run is longer than a UDP payload.
 const RUN_ROOM: usize = 65_536;
@@ -44,21 +45,19 @@ const PORT_TRIES: usize = 16;
 
 /// Why there are no sockets.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", words::bind_error(self))]
 pub enum BindError {
     /// Another socket has the port.
-    #[error("UDP port {port} is in use")]
     PortInUse {
         /// The port asked for.
         port: u16,
     },
     /// A port below 1024, or a mark, without the privilege for it.
-    #[error("no permission to {action}")]
     NoPermission {
         /// What was tried.
         action: &'static str,
     },
     /// Anything else.
-    #[error("cannot {action}")]
     Socket {
         /// What was tried.
         action: &'static str,
@@ -111,7 +110,7 @@ pub fn bind(port: u16, mark: Option<u32>, workers: u8) -> Result<Vec<UdpPair>, B
         .into_iter()
         .map(|(v4, v6)| {
             UdpPair::from_fds(v4.into(), v6.map(OwnedFd::from))
-                .map_err(BindError::at("prepare the UDP sockets"))
+                .map_err(BindError::at(words::PREPARE_SOCKETS))
         })
         .collect::<Result<Vec<_>, _>>()?;
     if pairs.iter().any(|pair| !pair.v4.takes_trains) {
@@ -123,7 +122,7 @@ pub fn bind(port: u16, mark: Option<u32>, workers: u8) -> Result<Vec<UdpPair>, B
 fn local_port(socket: &Socket) -> Result<u16, BindError> {
     let address = socket
         .local_addr()
-        .map_err(BindError::at("read the UDP port"))?;
+        .map_err(BindError::at(words::READ_PORT))?;
     Ok(address.as_socket().map_or(0, |address| address.port()))
 }
 
@@ -159,11 +158,11 @@ fn bind_one(
     shared: bool,
 ) -> Result<Socket, BindError> {
     let socket = Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))
-        .map_err(BindError::at("open a UDP socket"))?;
+        .map_err(BindError::at(words::OPEN_SOCKET))?;
     let any: IpAddr = if domain == Domain::IPV6 {
         socket
             .set_only_v6(true)
-            .map_err(BindError::at("restrict a UDP socket to IPv6"))?;
+            .map_err(BindError::at(words::RESTRICT_SOCKET))?;
         Ipv6Addr::UNSPECIFIED.into()
     } else {
         Ipv4Addr::UNSPECIFIED.into()
@@ -171,19 +170,19 @@ fn bind_one(
     if shared {
         socket
             .set_reuse_port(true)
-            .map_err(BindError::at("share the UDP port between workers"))?;
+            .map_err(BindError::at(words::SHARE_PORT))?;
     }
     if let Some(mark) = mark {
         socket
             .set_mark(mark)
-            .map_err(BindError::at("mark the UDP socket"))?;
+            .map_err(BindError::at(words::MARK_SOCKET))?;
     }
     enlarge_buffers(&socket);
     socket
         .bind(&SocketAddr::new(any, port).into())
         .map_err(|e| match e.kind() {
             io::ErrorKind::AddrInUse => BindError::PortInUse { port },
-            _ => BindError::at("bind the UDP port")(e),
+            _ => BindError::at(words::BIND_PORT)(e),
         })?;
     Ok(socket)
 }

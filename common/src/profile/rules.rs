@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{KEEPALIVE_RANGE, MAX_ENDPOINTS, MAX_ENTRIES, MTU_RANGE, ProfileError};
+use super::{Field, KEEPALIVE_RANGE, MAX_ENDPOINTS, MAX_ENTRIES, MTU_RANGE, ProfileError};
 use crate::clock::UnixTime;
 use crate::date::LAST_SECOND;
 use crate::endpoint::Endpoint;
@@ -27,7 +27,9 @@ pub(crate) fn check_dates(
 /// The first rule that is broken.
 pub fn check_endpoints(endpoints: &[Endpoint]) -> Result<(), ProfileError> {
     if endpoints.is_empty() {
-        return Err(ProfileError::Missing { field: "endpoint" });
+        return Err(ProfileError::Missing {
+            field: Field::Endpoints,
+        });
     }
     if endpoints.len() > MAX_ENDPOINTS {
         return Err(ProfileError::TooManyEndpoints);
@@ -43,16 +45,14 @@ pub fn check_endpoints(endpoints: &[Endpoint]) -> Result<(), ProfileError> {
             });
         }
     }
-    each_once(endpoints, "endpoints")
+    each_once(endpoints, Field::Endpoints)
 }
 
 /// The rules for tunnel addresses.
 pub(crate) fn check_addresses(addresses: &[IpNet]) -> Result<(), ProfileError> {
-    let field = "tunnel addresses";
+    let field = Field::Addresses;
     if addresses.is_empty() {
-        return Err(ProfileError::Missing {
-            field: "tunnel address",
-        });
+        return Err(ProfileError::Missing { field });
     }
     check_length(addresses, field)?;
     let ips: Vec<IpAddr> = addresses.iter().map(IpNet::addr).collect();
@@ -66,7 +66,7 @@ pub(crate) fn check_addresses(addresses: &[IpNet]) -> Result<(), ProfileError> {
 
 /// The rules for allowed IPs.
 pub(crate) fn check_allowed_ips(allowed_ips: &[IpNet]) -> Result<(), ProfileError> {
-    let field = "allowed IPs";
+    let field = Field::AllowedIps;
     if allowed_ips.is_empty() {
         return Err(ProfileError::Missing { field });
     }
@@ -88,7 +88,7 @@ pub(crate) fn check_allowed_ips(allowed_ips: &[IpNet]) -> Result<(), ProfileErro
 /// # Errors
 /// The first rule that is broken.
 pub fn check_dns(dns: &[IpAddr]) -> Result<(), ProfileError> {
-    let field = "name servers";
+    let field = Field::Dns;
     check_length(dns, field)?;
     if let Some(ip) = dns.iter().find(|ip| !is_host_address(**ip)) {
         let net = IpNet::from(*ip);
@@ -131,14 +131,14 @@ fn is_host_address(ip: IpAddr) -> bool {
 }
 
 /// Gateways need no such check: more than a hundred fill a profile.
-fn check_length<T>(items: &[T], field: &'static str) -> Result<(), ProfileError> {
+fn check_length<T>(items: &[T], field: Field) -> Result<(), ProfileError> {
     match items.len() <= MAX_ENTRIES {
         true => Ok(()),
         false => Err(ProfileError::TooMany { field }),
     }
 }
 
-fn each_once<T: PartialEq>(items: &[T], field: &'static str) -> Result<(), ProfileError> {
+fn each_once<T: PartialEq>(items: &[T], field: Field) -> Result<(), ProfileError> {
     let twice = |(at, item): (usize, &T)| items[..at].contains(item);
     match items.iter().enumerate().any(twice) {
         true => Err(ProfileError::Repeated { field }),

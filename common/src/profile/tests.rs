@@ -320,21 +320,21 @@ fn each_field_comes_once_and_in_order() {
 #[test]
 fn every_field_that_must_be_there_is_missed() {
     for (tag, field) in [
-        (tag::NAME, "name"),
-        (tag::SERIAL, "serial number"),
-        (tag::ISSUED, "issue date"),
-        (tag::SUITE, "cipher suite"),
-        (tag::GATEWAYS, "gateway"),
-        (tag::ADDRESSES, "tunnel address"),
-        (tag::ALLOWED_IPS, "allowed IPs"),
+        (tag::NAME, Field::Name),
+        (tag::SERIAL, Field::Serial),
+        (tag::ISSUED, Field::Issued),
+        (tag::SUITE, Field::Suite),
+        (tag::GATEWAYS, Field::Gateways),
+        (tag::ADDRESSES, Field::Addresses),
+        (tag::ALLOWED_IPS, Field::AllowedIps),
     ] {
         let error = refused(&with_field(tag, None));
         assert_eq!(error, ProfileError::Missing { field });
     }
     for (tag, field) in [
-        (tag::GATEWAYS, "gateway"),
-        (tag::ADDRESSES, "tunnel address"),
-        (tag::ALLOWED_IPS, "allowed IPs"),
+        (tag::GATEWAYS, Field::Gateways),
+        (tag::ADDRESSES, Field::Addresses),
+        (tag::ALLOWED_IPS, Field::AllowedIps),
     ] {
         let error = refused(&with_field(tag, Some(&[])));
         assert_eq!(error, ProfileError::Missing { field });
@@ -474,9 +474,9 @@ fn an_address_that_no_other_computer_has_is_refused_everywhere() {
         assert_eq!(check_endpoints(&[endpoint]), Err(expected));
         let net = IpNet::from(ip);
         for (field, checked) in [
-            ("tunnel addresses", check_addresses(&[net])),
-            ("allowed IPs", check_allowed_ips(&[net])),
-            ("name servers", check_dns(&[ip])),
+            (Field::Addresses, check_addresses(&[net])),
+            (Field::AllowedIps, check_allowed_ips(&[net])),
+            (Field::Dns, check_dns(&[ip])),
         ] {
             assert_eq!(checked, Err(ProfileError::Address { field, net }));
         }
@@ -540,7 +540,7 @@ fn no_list_has_more_entries_than_a_message_about_it() {
     assert_eq!(check_addresses(&addresses[..most]), Ok(()));
     assert_eq!(check_dns(&ips[..most]), Ok(()));
     let too_many = |field| Err(ProfileError::TooMany { field });
-    assert_eq!(check_allowed_ips(&nets), too_many("allowed IPs"));
-    assert_eq!(check_addresses(&addresses), too_many("tunnel addresses"));
-    assert_eq!(check_dns(&ips), too_many("name servers"));
+    assert_eq!(check_allowed_ips(&nets), too_many(Field::AllowedIps));
+    assert_eq!(check_addresses(&addresses), too_many(Field::Addresses));
+    assert_eq!(check_dns(&ips), too_many(Field::Dns));
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use zeroize::Zeroizing;
 
-use super::{ProfileError, VERSION};
+use super::{Field, ProfileError, VERSION};
 use crate::endpoint::{Endpoint, MAX_HOST};
 
 /// Most bytes an object may have, whatever room a card announces.
@@ -145,7 +145,9 @@ impl<'a> Reader<'a> {
                 let length = rest.array().map(u16::from_be_bytes);
                 let length = length.ok_or(ProfileError::Cut)?;
                 if length < u16::from(LONG) {
-                    return Err(ProfileError::Malformed { field: "length" });
+                    return Err(ProfileError::Malformed {
+                        field: Field::Length,
+                    });
                 }
                 usize::from(length)
             }
@@ -267,7 +269,7 @@ impl<'a> Bytes<'a> {
 /// A list as a field's value: reads to the end or not at all.
 pub(crate) fn list<'a, T>(
     value: &'a [u8],
-    field: &'static str,
+    field: Field,
     mut item: impl FnMut(&mut Bytes<'a>) -> Option<T>,
 ) -> Result<Vec<T>, ProfileError> {
     let mut bytes = Bytes(value);

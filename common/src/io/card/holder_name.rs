@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::words;
+
 /// The name of a card's holder: 1 to 39 printable ASCII characters (object 5B of OpenPGP card
 /// 3.4.1 §4.4.1; the form SURNAME<<FIRST<NAMES is a habit of passports, and not asked for).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,5 +30,5 @@ impl fmt::Display for HolderName {
 
 /// Not a name that a card keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a card's name has 1 to 39 characters, all of them printable ASCII")]
+#[error("{}", words::BAD_HOLDER_NAME)]
 pub struct HolderNameError;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::words;
+
 /// A secret that a card asks for, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secret {
@@ -27,31 +29,25 @@ impl Secret {
 
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Secret::Pin => "PIN",
-            Secret::AdminPin => "admin PIN",
-            Secret::ResetCode => "reset code",
-        })
+        f.write_str(words::secret(*self))
     }
 }
 
 /// Why a text is no PIN, admin PIN or reset code; no card was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", words::pin_text_error(self))]
 pub enum PinTextError {
     /// Shorter than any card's.
-    #[error("too short: the {secret} has at least {} characters", .secret.min())]
     TooShort {
         /// What it should be.
         secret: Secret,
     },
     /// Longer than any card's.
-    #[error("too long: the {secret} has at most {} bytes", Pin::MAX)]
     TooLong {
         /// What it should be.
         secret: Secret,
     },
     /// Not text, or with control characters.
-    #[error("the {secret} is made of printable characters")]
     Unprintable {
         /// What it should be.
         secret: Secret,
