@@ -2,13 +2,18 @@
 
 use nix::sys::signal::Signal;
 use rig::{
-    Card, Host, Pty, Scene, World,
+    Card, Host, Pty, Scene, WallClock, World,
+    card::READER,
     client::{PIN_FD, TUNNEL},
     pty::CTRL_C,
-    scene::{ENDPOINT, PAGE},
+    scene::{self, ENDPOINT, PAGE},
     wait::{self, SOON},
 };
 use serde_json::Value;
+use tokenvpn_common::{
+    io::{card::Token, clock::unix_time},
+    token::Label,
+};
 
 /// `doctor --json` as a document; it must end with this exit code.
 #[track_caller]
@@ -30,6 +35,15 @@ fn verdict<'a>(document: &'a Value, check: &str) -> (&'a str, &'a str) {
         found["verdict"].as_str().expect("a verdict"),
         found["what"].as_str().expect("a text"),
     )
+}
+
+/// What to do about the first finding of a check.
+#[track_caller]
+fn hint(document: &Value, check: &str) -> String {
+    let findings = document["findings"].as_array().expect("findings");
+    let found = findings.iter().find(|finding| finding["check"] == check);
+    let hint = found.and_then(|found| found["hint"].as_str());
+    hint.expect("a hint").to_owned()
 }
 
 /// The kinds of what `doctor --residue` finds.
@@ -75,7 +89,10 @@ fn each_thing_that_is_missing_is_named_with_its_cure() {
     assert_eq!(verdict(&found, "network").0, "warning");
     assert!(verdict(&found, "network").1.contains("1300"));
 
-    host.ip("link set eth0 mtu 1500");
+    host.ip("link set eth0 mtu 1479");
+    assert_eq!(verdict(&examine(&host, 1), "network").0, "warning");
+
+    host.ip("link set eth0 mtu 1480");
     card.connect(&host);
     card.insert();
     host.await_token(&card.ident());
@@ -94,6 +111,79 @@ fn each_thing_that_is_missing_is_named_with_its_cure() {
         .expect_code(1);
     assert!(as_nobody.stdout.contains("CAP_NET_ADMIN"), "{as_nobody}");
     assert!(as_nobody.stdout.contains("hint: "), "{as_nobody}");
+}
+
+#[test]
+fn a_token_that_is_over_or_held_and_a_wrong_clock_are_told_with_their_cures() {
+    let scene = Scene::new();
+    let one = &scene.one;
+    let mut profile = scene::profile(ENDPOINT, None);
+    profile.issued = "2026-01-01".parse().expect("a date");
+    profile.not_after = Some("2026-01-31".parse().expect("a date"));
+    let card = scene.write(&profile);
+    card.insert();
+    let label = Label::of(&profile).encode().expect("it fits");
+    card.write(one, &profile.encode().expect("it fits"), Some(&label));
+    let cure = |document: &Value, check: &str| {
+        assert_eq!(verdict(document, check).0, "problem");
+        hint(document, check)
+    };
+    let found = examine(one, 1);
+    assert!(cure(&found, "profile").contains("renew"));
+
+    let held = one.with_pcsc(|| {
+        let _held = Token::open(READER).expect("the card is in");
+        examine(one, 1)
+    });
+    // It is in no process that can be seen from there.
+    assert!(cure(&held, "token").contains("killscd"));
+
+    let clock = WallClock::new(one);
+    clock.set_fast(-i64::try_from(unix_time().0).expect("a time of today"));
+    let doctor = clock.of(one.tokenvpn(&["doctor", "--json"])).finish();
+    let document = doctor.expect_code(1).stdout;
+    let found = serde_json::from_str(&document).expect("JSON");
+    assert!(cure(&found, "clock").contains("timedatectl"));
+}
+
+#[test]
+fn an_up_that_waits_is_no_problem_and_leaves_the_gateways_to_others_until_it_has_a_token() {
+    let scene = Scene::new();
+    let one = &scene.one;
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    let another = one.up(
+        card.pin(),
+        &["--token", "0006:12345678", "--interface", "one"],
+    );
+    another.await_state("waiting_token");
+    card.insert();
+    one.await_token(&card.ident());
+    let found = examine_gateways(one, card.pin(), 0);
+    let [waits, answers] = gateways(&found)[..] else {
+        panic!("two findings: {found:#}");
+    };
+    assert_eq!((waits.1, answers.1), ("unchecked", "ok"));
+    assert!(waits.3.contains("plug it in"), "{}", waits.3);
+    assert!(answers.2.contains("answered the token in"), "{}", answers.2);
+
+    let pty = Pty::open();
+    let _asks = one.up_on(&pty, &["--interface", "two"]);
+    pty.expect("tries left");
+    card.reset_counts();
+    let found = examine_gateways(one, card.pin(), 0);
+    let (token, what) = verdict(&found, "token");
+    assert_eq!(token, "unchecked");
+    assert!(what.contains("waits for its PIN"), "{what}");
+    let left = gateways(&found);
+    let left = left.last().expect("a finding");
+    assert!(left.2.contains("tokenvpn up has the token"), "{}", left.2);
+    assert!(
+        left.3.contains("tokenvpn down --interface two"),
+        "{}",
+        left.3
+    );
+    assert_eq!(card.counts().pins, 0);
 }
 
 #[test]
@@ -301,7 +391,7 @@ fn a_gateway_s_name_that_nobody_knows_is_told_beside_what_answers() {
     pty.expect("Asking at 1 address");
     pty.expect("answered the token in");
     pty.expect("the name gateway.invalid cannot be looked up");
-    pty.expect("Nothing is wrong.");
+    pty.expect("No problem found.");
     assert_eq!(doctor.exit_code(SOON), 0);
     assert!(pty.echoes());
 }
@@ -313,8 +403,14 @@ fn a_running_tunnel_answers_for_its_gateway_and_no_pin_is_asked() {
     let card = scene.issue(&gateway, "traveller");
     let _up = scene.connect(&scene.one, &card);
     card.reset_counts();
+    // Its packets are longer than this link carries.
+    scene.one.ip("link set eth0 mtu 1400");
     let found = examine_gateways(&scene.one, "000000", 0);
     assert!(gateways(&found)[0].2.contains("is connected to"));
+    assert!(gateways(&found)[1].2.contains("has the token"));
+    let (network, what) = verdict(&found, "network");
+    assert_eq!(network, "warning");
+    assert!(what.contains("1340") && what.contains("1420"), "{what}");
     assert_eq!(card.counts().pins, 0);
 }
 

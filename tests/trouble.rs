@@ -501,7 +501,11 @@ fn the_program_that_holds_the_token_is_named_and_when_it_lets_go_the_pin_is_aske
     there.expect("tries left");
     desk.up(&[]).expect_error(
         11,
-        &["another program holds it", "tokenvpn, pid", "end that"],
+        &[
+            "another program holds it",
+            "tokenvpn, pid",
+            "answer what it asks",
+        ],
     );
 
     let here = Pty::open();

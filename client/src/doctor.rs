@@ -50,6 +50,29 @@ pub(crate) enum Others {
     SameGatewayAnswers,
 }
 
+/// What an `up` without a session waits for, if nothing is wrong so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Token,
+    /// That another program lets go of the token; what to do about that is told of the token.
+    Holder,
+    Pin,
+    Gateway,
+}
+
+impl Wait {
+    /// What is waited for in the state of this name.
+    pub(crate) fn of(state: &str) -> Option<Wait> {
+        match state {
+            "waiting_token" | "token_removed" | "token_grace" => Some(Wait::Token),
+            "token_busy" => Some(Wait::Holder),
+            "pin" | "pin_wrong" | "pin_too_long" | "pin_last" => Some(Wait::Pin),
+            "resolving" | "connecting" => Some(Wait::Gateway),
+            _ => None,
+        }
+    }
+}
+
 /// One thing that was looked at, and how it was.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Finding {
@@ -76,6 +99,10 @@ pub(crate) enum Finding {
     NoToken,
     TokenBusy {
         holders: Vec<String>,
+    },
+    /// A running `up` has it, and asks for its PIN.
+    TokenAsked {
+        interface: String,
     },
     /// A card without room for a profile.
     Unsupported {
@@ -142,10 +169,14 @@ pub(crate) enum Finding {
         interface: String,
         mtu: u32,
     },
-    /// Its MTU is too small for a tunnel inside.
+    /// Its MTU is too small for the longest packets of a tunnel, which travel in pieces.
     NarrowWayOut {
         interface: String,
         mtu: u32,
+        /// The longest packet that a tunnel carries whole there.
+        whole: u32,
+        /// The longest that the tunnel has.
+        longest: u16,
     },
     NoWayOut,
     /// A running `up` has a session.
@@ -158,7 +189,12 @@ pub(crate) enum Finding {
     /// A running `up` has none.
     NotConnected {
         interface: String,
+        /// By the name that programs read.
         state: String,
+    },
+    /// The gateways were to be asked, and a running `up` has the token.
+    GatewaysLeft {
+        interface: String,
     },
     /// No `up` is running, and the endpoints are behind a PIN.
     GatewayUnchecked,
@@ -197,6 +233,7 @@ impl Finding {
             F::Reader { .. } | F::NoReader => "reader",
             F::NoToken
             | F::TokenBusy { .. }
+            | F::TokenAsked { .. }
             | F::Unsupported { .. }
             | F::TokenFails { .. }
             | F::Token { .. } => "token",
@@ -212,6 +249,7 @@ impl Finding {
             F::WayOut { .. } | F::NarrowWayOut { .. } | F::NoWayOut => "network",
             F::Connected { .. }
             | F::NotConnected { .. }
+            | F::GatewaysLeft { .. }
             | F::GatewayUnchecked
             | F::GatewayAnswers { .. }
             | F::NoAnswer { .. }
@@ -249,7 +287,11 @@ impl Finding {
             | F::ProfileExpiresSoon { .. }
             | F::NarrowWayOut { .. }
             | F::NoResolvConf => Verdict::Warning,
-            F::NoLabel { .. } | F::GatewayUnchecked => Verdict::Unchecked,
+            F::NotConnected { state, .. } if Wait::of(state).is_some() => Verdict::Unchecked,
+            F::NoLabel { .. }
+            | F::TokenAsked { .. }
+            | F::GatewaysLeft { .. }
+            | F::GatewayUnchecked => Verdict::Unchecked,
             F::NotPermitted
             | F::NoTun { .. }
             | F::NoService

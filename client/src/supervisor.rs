@@ -470,6 +470,7 @@ impl Supervisor {
         };
         status.public_key = Some(summary.public_key);
         status.addresses = summary.addresses.clone();
+        status.mtu = Some(summary.mtu);
         status.identity = Some(summary.name.to_string());
         status.expires = summary.not_after;
         let known = peers.into_iter().filter_map(|peer| {

@@ -33,6 +33,9 @@ pub struct Status {
     /// Our tunnel addresses, with the prefix of their network.
     #[serde(default)]
     pub addresses: Vec<IpNet>,
+    /// The longest packet in the client's tunnel, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u16>,
     /// The client's token: `0006:12345678`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -82,6 +85,7 @@ impl Status {
             listen_port: None,
             fwmark: None,
             addresses: Vec::new(),
+            mtu: None,
             token: None,
             identity: None,
             expires: None,

@@ -8,26 +8,63 @@ use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Facts, Seen};
 use tokenvpn_common::io::clock;
 use tokenvpn_common::io::holder::Holder;
+use tokenvpn_common::profile::DEFAULT_MTU;
 use tokenvpn_common::status::Status;
 use tokenvpn_common::token::Content;
 
 use super::residue::left_behind;
 use super::trial::Trial;
-use super::{Finding, in_path};
+use super::{Finding, Wait, in_path};
 use crate::commands::{status, up};
 use crate::net::dns::{self, RESOLV_CONF, Resolver};
 use crate::runtime::{DIRECTORY, Runtime};
 use crate::words::{self, SOON_DAYS};
 
-/// An interface must carry the smallest tunnel (1280 bytes) in an IPv6 datagram of
-/// WireGuard's (40 + 8 + 32 bytes).
-const NARROWEST: u32 = 1280 + 40 + 8 + 32;
+/// What goes out for a packet of a tunnel.
+#[derive(Clone, Copy)]
+pub(super) struct Load {
+    /// The longest packet, in bytes.
+    pub(super) mtu: u16,
+    /// Whether it is wrapped in IPv6.
+    pub(super) is_v6: bool,
+}
+
+impl Load {
+    /// Of a profile that nobody has looked into.
+    const USUAL: Load = Load {
+        mtu: DEFAULT_MTU,
+        is_v6: false,
+    };
+
+    /// What is added to a packet: headers of IP and UDP, and WireGuard's 32 bytes.
+    fn overhead(self) -> u32 {
+        match self.is_v6 {
+            true => 40 + 8 + 32,
+            false => 20 + 8 + 32,
+        }
+    }
+
+    fn longest(self) -> u32 {
+        u32::from(self.mtu) + self.overhead()
+    }
+}
+
+/// What is known of gateways, and what goes to them.
+#[derive(Default)]
+pub(super) struct Gateways {
+    pub(super) findings: Vec<Finding>,
+    pub(super) loads: Vec<Load>,
+}
 
 /// Everything, in the order in which it is needed.
 pub(crate) fn at_everything(trial: Option<Trial>) -> Vec<Finding> {
     let now = clock::unix_time();
     // First, as it starts a process and may ask for a PIN.
-    let gateways = gateways(now, trial);
+    let Gateways {
+        findings: gateways,
+        loads,
+    } = gateways(now, trial);
+    let load = loads.into_iter().max_by_key(|load| load.longest());
     let mut findings = Vec::new();
     findings.push(match up::may_make_tunnels() {
         true => Finding::Permitted,
@@ -39,13 +76,13 @@ pub(crate) fn at_everything(trial: Option<Trial>) -> Vec<Finding> {
             reason: error.to_string(),
         },
     });
-    findings.extend(cards(now));
+    findings.extend(cards(now, asks_for_a_pin(&gateways)));
     findings.push(resolver());
     findings.push(match now < UnixTime::EARLIEST {
         true => Finding::ClockWrong { now },
         false => Finding::Clock { now },
     });
-    findings.extend(ways_out(&tunnels(&gateways)));
+    findings.extend(ways_out(&tunnels(&gateways), load.unwrap_or(Load::USUAL)));
     findings.extend(gateways);
     let left = left_behind();
     match left.is_empty() {
@@ -56,7 +93,7 @@ pub(crate) fn at_everything(trial: Option<Trial>) -> Vec<Finding> {
 }
 
 /// The service, its readers, and what is in them.
-fn cards(now: UnixTime) -> Vec<Finding> {
+fn cards(now: UnixTime, asking: Option<&str>) -> Vec<Finding> {
     let readers = match card::readers() {
         Ok(readers) => readers,
         Err(CardError::NoService) => return vec![Finding::NoService],
@@ -75,7 +112,7 @@ fn cards(now: UnixTime) -> Vec<Finding> {
     findings.extend(readers.into_iter().map(reader));
     match card::list() {
         Ok(seen) if seen.is_empty() => findings.push(Finding::NoToken),
-        Ok(seen) => findings.extend(seen.into_iter().flat_map(|seen| token(seen, now))),
+        Ok(seen) => findings.extend(seen.into_iter().flat_map(|seen| token(seen, now, asking))),
         Err(error) => findings.push(Finding::ServiceFails {
             reason: error.to_string(),
         }),
@@ -83,13 +120,17 @@ fn cards(now: UnixTime) -> Vec<Finding> {
     findings
 }
 
-fn token(seen: Seen, now: UnixTime) -> Vec<Finding> {
+fn token(seen: Seen, now: UnixTime, asking: Option<&str>) -> Vec<Finding> {
     let Seen { reader, card } = seen;
     let facts = match card {
         Ok(facts) => facts,
         Err(CardError::Busy { holders, .. }) => {
-            let holders = holders.iter().map(Holder::to_string).collect();
-            return vec![Finding::TokenBusy { holders }];
+            return vec![match asking.map(str::to_owned) {
+                Some(interface) => Finding::TokenAsked { interface },
+                None => Finding::TokenBusy {
+                    holders: holders.iter().map(Holder::to_string).collect(),
+                },
+            }];
         }
         Err(CardError::Unsupported { .. }) => return vec![Finding::Unsupported { reader }],
         Err(error) => {
@@ -167,9 +208,19 @@ fn tunnels(gateways: &[Finding]) -> Vec<&str> {
     interfaces.collect()
 }
 
+/// The tunnel among these findings that holds a token meanwhile.
+fn asks_for_a_pin(gateways: &[Finding]) -> Option<&str> {
+    gateways.iter().find_map(|finding| match finding {
+        Finding::NotConnected { interface, state } if Wait::of(state) == Some(Wait::Pin) => {
+            Some(interface.as_str())
+        }
+        _ => None,
+    })
+}
+
 /// The interfaces of default routes, by the kernel's tables (proc_pid_net(5)); what leads into
 /// a tunnel leads nowhere by itself.
-fn ways_out(tunnels: &[&str]) -> Vec<Finding> {
+fn ways_out(tunnels: &[&str], load: Load) -> Vec<Finding> {
     let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
     let mut interfaces = default_routes(&read("/proc/net/route"), &read("/proc/net/ipv6_route"));
     interfaces.retain(|interface| !tunnels.contains(&interface.as_str()));
@@ -180,15 +231,24 @@ fn ways_out(tunnels: &[&str]) -> Vec<Finding> {
         .filter_map(|interface| {
             let mtu = fs::read_to_string(format!("/sys/class/net/{interface}/mtu")).ok()?;
             let mtu = mtu.trim().parse().ok()?;
-            Some(match mtu < NARROWEST {
-                true => Finding::NarrowWayOut { interface, mtu },
-                false => Finding::WayOut { interface, mtu },
-            })
+            Some(way_out(interface, mtu, load))
         })
         .collect();
     match findings.is_empty() {
         true => vec![Finding::NoWayOut],
         false => findings,
+    }
+}
+
+fn way_out(interface: String, mtu: u32, load: Load) -> Finding {
+    match mtu < load.longest() {
+        true => Finding::NarrowWayOut {
+            interface,
+            mtu,
+            whole: mtu.saturating_sub(load.overhead()),
+            longest: load.mtu,
+        },
+        false => Finding::WayOut { interface, mtu },
     }
 }
 
@@ -208,26 +268,47 @@ fn default_routes(v4: &str, v6: &str) -> Vec<String> {
     of_v4.chain(of_v6).collect()
 }
 
-/// What running tunnels say of their gateways; if there are none, what a trial finds.
-fn gateways(now: UnixTime, trial: Option<Trial>) -> Vec<Finding> {
+/// What running tunnels say of their gateways, and what a trial finds if none has a token.
+fn gateways(now: UnixTime, trial: Option<Trial>) -> Gateways {
     let files = fs::read_dir(DIRECTORY).into_iter().flatten().flatten();
     let interfaces = files.filter_map(|file| {
         let name = file.file_name().into_string().ok()?;
         let interface = name.strip_suffix(".sock")?;
         (interface != "gateway").then(|| interface.to_owned())
     });
-    let findings: Vec<_> = interfaces
-        .filter_map(|interface| match running(&interface) {
-            Ok(status) => Some(gateway(interface, status, now)),
-            // A socket that a killed one left is told among the leftovers.
-            Err(_) => None,
-        })
-        .collect();
-    match trial {
-        _ if !findings.is_empty() => findings,
-        Some(trial) => trial.run(),
-        None => vec![Finding::GatewayUnchecked],
+    let mut known = Gateways::default();
+    let mut with_token = None;
+    for interface in interfaces {
+        // A socket that a killed one left is told among the leftovers.
+        let Ok(status) = running(&interface) else {
+            continue;
+        };
+        if status.token.is_some() {
+            with_token = Some(interface.clone());
+        }
+        known.loads.extend(load(&status));
+        known.findings.push(gateway(interface, status, now));
     }
+    match (trial, with_token) {
+        (Some(_), Some(interface)) => known.findings.push(Finding::GatewaysLeft { interface }),
+        (Some(trial), None) => {
+            let tried = trial.run();
+            known.findings.extend(tried.findings);
+            known.loads.extend(tried.loads);
+        }
+        (None, _) if known.findings.is_empty() => known.findings.push(Finding::GatewayUnchecked),
+        (None, _) => {}
+    }
+    known
+}
+
+/// What goes out for the tunnel of an `up`, if it has one.
+fn load(status: &Status) -> Option<Load> {
+    let mut endpoints = status.peers.iter().filter_map(|peer| peer.endpoint);
+    Some(Load {
+        mtu: status.mtu?,
+        is_v6: endpoints.any(|endpoint| endpoint.is_ipv6()),
+    })
 }
 
 fn running(interface: &str) -> io::Result<Status> {
@@ -248,7 +329,7 @@ fn gateway(interface: String, status: Status, now: UnixTime) -> Finding {
         },
         None => Finding::NotConnected {
             interface,
-            state: words::state_name(&status.state),
+            state: status.state,
         },
     }
 }
@@ -270,5 +351,20 @@ mod tests {
         );
         assert_eq!(default_routes(v4, &v6), ["eth0", "wlan0"]);
         assert_eq!(default_routes("", ""), [""; 0]);
+    }
+
+    #[test]
+    fn a_link_is_wide_enough_for_what_is_sent_over_it() {
+        let narrow = |mtu, load| match way_out("eth0".into(), mtu, load) {
+            Finding::WayOut { .. } => None,
+            Finding::NarrowWayOut { whole, longest, .. } => Some((whole, longest)),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(narrow(1480, Load::USUAL), None);
+        assert_eq!(narrow(1479, Load::USUAL), Some((1419, 1420)));
+        let small = |is_v6| Load { mtu: 1280, is_v6 };
+        assert_eq!(narrow(1340, small(false)), None);
+        assert_eq!(narrow(1359, small(true)), Some((1279, 1280)));
+        assert_eq!(narrow(1360, small(true)), None);
     }
 }

@@ -9,6 +9,7 @@ use tokenvpn_common::io::card::CardError;
 use tokenvpn_common::io::hardening;
 use tokenvpn_common::token::Ident;
 
+use super::look::{Gateways, Load};
 use super::{Finding, NoAnswer, Others};
 use crate::commands::token::{Interrupts, Named, failure, tell};
 use crate::lifecycle::{MAX_CANDIDATES, endpoints};
@@ -29,9 +30,12 @@ pub(crate) struct Trial {
 
 impl Trial {
     /// Asks for the PIN, then the gateways. To be called before any thread is started.
-    pub(crate) fn run(self) -> Vec<Finding> {
+    pub(super) fn run(self) -> Gateways {
         let tried = Session::begin(self).and_then(Session::run);
-        tried.unwrap_or_else(|failure| vec![Finding::GatewaysUntried(failure)])
+        tried.unwrap_or_else(|failure| Gateways {
+            findings: vec![Finding::GatewaysUntried(failure)],
+            loads: Vec::new(),
+        })
     }
 }
 
@@ -79,17 +83,23 @@ impl Session {
         })
     }
 
-    fn run(mut self) -> Result<Vec<Finding>, Failure> {
+    fn run(mut self) -> Result<Gateways, Failure> {
         let mut asked = Vec::new();
         let mut unresolved = Vec::new();
+        let mut loads = Vec::new();
         loop {
             match self.report()? {
                 Report::PinNeeded(needed) => self.answer_card(needed)?,
                 Report::Unlocked(summary) => {
                     (asked, unresolved) = candidates(&endpoints(&summary));
                     asked.truncate(MAX_CANDIDATES);
+                    loads.push(Load {
+                        mtu: summary.mtu,
+                        is_v6: asked.iter().any(|asked| asked.address.is_ipv6()),
+                    });
                     if asked.is_empty() {
-                        return Ok(findings(asked, Vec::new(), unresolved));
+                        let findings = findings(asked, Vec::new(), unresolved);
+                        return Ok(Gateways { findings, loads });
                     }
                     eprintln!("{}", words::asking_gateways(asked.len()));
                     self.order(&Order::Try {
@@ -97,7 +107,8 @@ impl Session {
                     })?;
                 }
                 Report::Tried(outcomes) if outcomes.len() == asked.len() => {
-                    return Ok(findings(asked, outcomes, unresolved));
+                    let findings = findings(asked, outcomes, unresolved);
+                    return Ok(Gateways { findings, loads });
                 }
                 Report::Failed(State::PinCancelled) => return Err(words::no_pin(&Cancelled)),
                 Report::TokenGone => return Err(failure(CardError::Removed)),

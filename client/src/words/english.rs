@@ -16,6 +16,8 @@ use std::fmt;
 
 use tokenvpn_common::clock::UnixTime;
 
+use crate::cli::DEFAULT_INTERFACE;
+
 pub(crate) use {
     cli::*, content::*, doctor::*, fault::*, prompt::*, state::*, status::*, token::*, tunnel::*,
 };
@@ -37,6 +39,38 @@ fn count(number: u64, noun: &str) -> String {
 fn list<T: fmt::Display>(items: &[T]) -> String {
     let items: Vec<_> = items.iter().map(T::to_string).collect();
     items.join(", ")
+}
+
+/// `in 6 days`
+fn left_until(end: UnixTime, now: UnixTime) -> String {
+    match end.days_since(now) {
+        0 => "within a day".into(),
+        days => format!("in {}", count(days.unsigned_abs(), "day")),
+    }
+}
+
+/// What ends the `up` of an interface.
+fn down(interface: &str) -> String {
+    match interface {
+        DEFAULT_INTERFACE => "tokenvpn down".into(),
+        other => format!("tokenvpn down --interface {other}"),
+    }
+}
+
+/// What to do about the programs that hold a token, most likely first.
+fn let_go(holders: &[String]) -> &'static str {
+    match holders.first() {
+        Some(holder) if holder.starts_with("tokenvpn") => {
+            "that is a tokenvpn at work: answer what it asks, or end it (Ctrl-C, tokenvpn down)"
+        }
+        Some(holder) if !holder.starts_with("scdaemon") => {
+            "end that program, or what it does with the token"
+        }
+        _ => {
+            "try: gpg-connect-agent 'scd killscd' /bye, or put pcsc-shared into \
+             ~/.gnupg/scdaemon.conf"
+        }
+    }
 }
 
 /// `2026-11-20 09:12 UTC`

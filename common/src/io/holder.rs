@@ -24,7 +24,8 @@ impl fmt::Display for Holder {
 /// Lists who may hold the card: every process with the service's library in its memory,
 /// gpg's first. Without root only one's own processes can be looked at.
 ///
-/// Neither this process nor its parent is listed: a supervisor watches and holds nothing.
+/// Neither this process nor a parent of one of them is listed: a supervisor watches and holds
+/// nothing.
 pub fn likely_holders() -> Vec<Holder> {
     let own = [std::process::id(), parent_id()];
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -44,6 +45,15 @@ pub fn likely_holders() -> Vec<Holder> {
             Some(Holder { name, pid })
         })
         .collect();
+    let parents: Vec<u32> = holders.iter().filter_map(parent).collect();
+    holders.retain(|holder| !parents.contains(&holder.pid));
     holders.sort_by_key(|holder| (holder.name != "scdaemon", holder.pid));
     holders
+}
+
+/// The process that started it (proc_pid_status(5)).
+fn parent(holder: &Holder) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{}/status", holder.pid)).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    line.trim().parse().ok()
 }

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use tokenvpn_common::endpoint::Endpoint;
+use tokenvpn_common::profile::MTU_RANGE;
 
-use super::{count, list, minute, tries};
+use super::{count, down, left_until, let_go, list, minute, state_name, tries};
 use crate::doctor::residue::Trace;
-use crate::doctor::{Finding, NoAnswer, Others, Verdict};
+use crate::doctor::{Finding, NoAnswer, Others, Verdict, Wait};
 use crate::message::TRIAL_TIME;
 use crate::words::{Failure, code, printable, printable_lines};
 
@@ -31,7 +32,7 @@ pub(crate) fn findings(findings: &[Finding]) -> String {
         }
     }
     text.push_str(&match problems {
-        0 => "Nothing is wrong.\n".to_owned(),
+        0 => "No problem found.\n".to_owned(),
         problems => format!("{} found.\n", count(problems, "problem")),
     });
     text
@@ -56,6 +57,7 @@ pub(crate) fn found(finding: &Finding) -> String {
         F::TokenBusy { holders } => {
             format!("another program holds a token (likely {})", list(holders))
         }
+        F::TokenAsked { .. } => "tokenvpn up has the token, and waits for its PIN".into(),
         F::Unsupported { reader } => format!("the card in {reader} cannot hold a profile"),
         F::TokenFails { reader, reason } => format!("the card in {reader}: {reason}"),
         F::Token { token, name: None } => token.to_string(),
@@ -79,8 +81,8 @@ pub(crate) fn found(finding: &Finding) -> String {
             not_after,
             now,
         } => format!(
-            "that of {token} expires within {} ({})",
-            count(not_after.days_since(*now).unsigned_abs() + 1, "day"),
+            "that of {token} expires {} ({})",
+            left_until(*not_after, *now),
             not_after.day()
         ),
         F::ProfileExpired { token, not_after } => {
@@ -97,9 +99,15 @@ pub(crate) fn found(finding: &Finding) -> String {
         F::Clock { now } => format!("it is {}", minute(*now)),
         F::ClockWrong { now } => format!("it cannot be {}", minute(*now)),
         F::WayOut { interface, mtu } => format!("a way out through {interface}, MTU {mtu}"),
-        F::NarrowWayOut { interface, mtu } => {
-            format!("the way out through {interface} is too narrow for a tunnel, MTU {mtu}")
-        }
+        F::NarrowWayOut {
+            interface,
+            mtu,
+            whole,
+            longest,
+        } => format!(
+            "the way out through {interface}, MTU {mtu}, carries a tunnel's packets whole up to \
+             {whole} bytes, and they have up to {longest}"
+        ),
         F::NoWayOut => "no way out of this computer (no default route)".into(),
         F::Connected {
             interface,
@@ -112,8 +120,10 @@ pub(crate) fn found(finding: &Finding) -> String {
             handshake: Some(seconds),
         } => format!("{interface} is connected to {gateway}, last handshake {seconds} s ago"),
         F::NotConnected { interface, state } => {
+            let state = state_name(state);
             format!("{interface} is running and not connected: {state}")
         }
+        F::GatewaysLeft { .. } => "not asked one by one: tokenvpn up has the token".into(),
         F::GatewayUnchecked => "not tried: where it is stands behind the token's PIN".into(),
         F::GatewayAnswers {
             endpoint,
@@ -159,9 +169,8 @@ pub(crate) fn remedy(finding: &Finding) -> Option<String> {
             "plug in a reader or a token with one inside; pcscd needs its driver (libccid)".into()
         }
         F::NoToken => "plug in your YubiKey, Nitrokey or OpenPGP card".into(),
-        F::TokenBusy { .. } => "try: gpg-connect-agent 'scd killscd' /bye, or put pcsc-shared \
-                                into ~/.gnupg/scdaemon.conf"
-            .into(),
+        F::TokenBusy { holders } => let_go(holders).into(),
+        F::TokenAsked { interface } => format!("type it there, or end that: {}", down(interface)),
         F::Unsupported { .. } => "cards that can: YubiKey 5, Nitrokey 3, SmartPGP".into(),
         F::TokenFails { .. } => "pull it, plug it in again, and try another port".into(),
         F::FewTries { .. } => "type the right PIN once; it restores all tries".into(),
@@ -178,9 +187,29 @@ pub(crate) fn remedy(finding: &Finding) -> Option<String> {
         F::NoResolvectl => "install it (Debian: apt install systemd-resolved)".into(),
         F::NoResolvConf => "a profile with name servers needs one: touch /etc/resolv.conf".into(),
         F::ClockWrong { .. } => "set it: timedatectl set-ntp true".into(),
-        F::NarrowWayOut { .. } => "use another network, or have a smaller MTU invited".into(),
+        F::NarrowWayOut { whole, .. } if *whole >= u32::from(*MTU_RANGE.start()) => format!(
+            "longer ones go in pieces, slowly if at all: ask your administrator for an MTU of \
+             {whole}, or use another network"
+        ),
+        F::NarrowWayOut { .. } => {
+            "longer ones go in pieces, slowly if at all: use another network".into()
+        }
         F::NoWayOut => "is this computer on a network? see: ip route".into(),
-        F::NotConnected { .. } => "see what tokenvpn up says; is UDP let out here?".into(),
+        F::NotConnected { state, .. } => match Wait::of(state) {
+            Some(Wait::Token) => "plug it in; tokenvpn up goes on from there",
+            Some(Wait::Holder) => "it goes on once it can have the token",
+            Some(Wait::Pin) => "type it where tokenvpn up asks for it",
+            Some(Wait::Gateway) => "look again in a moment",
+            None if state == "unreachable" || state == "lost" => {
+                "see what tokenvpn up says; is UDP let out here?"
+            }
+            None => "see what tokenvpn up says",
+        }
+        .into(),
+        F::GatewaysLeft { interface } => {
+            let down = down(interface);
+            format!("to have each of them asked, end that first: {down}")
+        }
         F::GatewayUnchecked => "try it, with the PIN: tokenvpn doctor --gateways".into(),
         F::NoAnswer {
             why: NoAnswer::Silent,
@@ -297,7 +326,179 @@ pub(crate) fn trace(trace: &Trace) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::mem::discriminant;
+
+    use tokenvpn_common::clock::UnixTime;
+
     use super::*;
+
+    /// One of each, several of those that are told in several ways.
+    fn all() -> Vec<Finding> {
+        use Finding as F;
+        let token = "0006:12345678".parse().unwrap();
+        let time = UnixTime(1_795_165_920);
+        let text = || "text".to_owned();
+        let endpoint: Endpoint = "203.0.113.5:51820".parse().unwrap();
+        let address: SocketAddr = "203.0.113.5:51820".parse().unwrap();
+        let no_answer = |why, others| F::NoAnswer {
+            endpoint: endpoint.clone(),
+            address,
+            why,
+            others,
+        };
+        let narrow = |whole| F::NarrowWayOut {
+            interface: text(),
+            mtu: 1400,
+            whole,
+            longest: 1420,
+        };
+        let not_connected = |state: &str| F::NotConnected {
+            interface: text(),
+            state: state.into(),
+        };
+        vec![
+            F::Permitted,
+            F::NotPermitted,
+            F::Tun,
+            F::NoTun { reason: text() },
+            F::Service,
+            F::NoService,
+            F::ServiceRefuses,
+            F::ServiceFails { reason: text() },
+            F::Reader { name: text() },
+            F::NoReader,
+            F::NoToken,
+            F::TokenBusy {
+                holders: Vec::new(),
+            },
+            F::TokenAsked { interface: text() },
+            F::Unsupported { reader: text() },
+            F::TokenFails {
+                reader: text(),
+                reason: text(),
+            },
+            F::Token { token, name: None },
+            F::FewTries { token, left: 2 },
+            F::PinBlocked { token },
+            F::Room { token, bytes: 254 },
+            F::Profile {
+                token,
+                not_after: None,
+            },
+            F::ProfileExpiresSoon {
+                token,
+                not_after: time,
+                now: time,
+            },
+            F::ProfileExpired {
+                token,
+                not_after: time,
+            },
+            F::NoLabel { token },
+            F::BadLabel {
+                token,
+                what: text(),
+            },
+            F::TellsResolved,
+            F::NoResolvectl,
+            F::MountsFile,
+            F::NoResolvConf,
+            F::Clock { now: time },
+            F::ClockWrong { now: time },
+            F::WayOut {
+                interface: text(),
+                mtu: 1500,
+            },
+            narrow(1340),
+            narrow(1240),
+            F::NoWayOut,
+            F::Connected {
+                interface: text(),
+                gateway: text(),
+                handshake: None,
+            },
+            not_connected("waiting_token"),
+            not_connected("token_busy"),
+            not_connected("pin"),
+            not_connected("connecting"),
+            not_connected("unreachable"),
+            not_connected("expired"),
+            F::GatewaysLeft { interface: text() },
+            F::GatewayUnchecked,
+            F::GatewayAnswers {
+                endpoint: endpoint.clone(),
+                address,
+                round_trip_ms: 41,
+            },
+            no_answer(NoAnswer::Silent, Others::Silent),
+            no_answer(NoAnswer::Silent, Others::AnotherGatewayAnswers),
+            no_answer(NoAnswer::Silent, Others::SameGatewayAnswers),
+            no_answer(NoAnswer::Refused, Others::Silent),
+            no_answer(NoAnswer::Unsent { reason: text() }, Others::Silent),
+            F::GatewayUnresolved {
+                name: text(),
+                others_answer: false,
+            },
+            F::GatewaysUntried(interrupted_trial()),
+            F::Tidy,
+            F::Left(Trace::Interface { name: text() }),
+            F::Left(Trace::Process { pid: 7 }),
+        ]
+    }
+
+    #[test]
+    fn whatever_is_not_well_can_be_cured() {
+        let all = all();
+        for finding in &all {
+            let is_well = finding.verdict() == Verdict::Ok;
+            assert_eq!(remedy(finding).is_none(), is_well, "{finding:?}");
+        }
+        let source = include_str!("../../doctor.rs");
+        let (_, after) = source.split_once("pub(crate) enum Finding {\n").unwrap();
+        let (variants, _) = after.split_once("\n}\n").unwrap();
+        let is_variant = |line: &&str| {
+            line.trim_start_matches("    ")
+                .starts_with(char::is_uppercase)
+        };
+        let kinds: HashSet<_> = all.iter().map(discriminant).collect();
+        assert_eq!(kinds.len(), variants.lines().filter(is_variant).count());
+    }
+
+    #[test]
+    fn nobody_is_told_to_kill_what_does_not_hold_the_token() {
+        let cure = |holders: &[&str]| {
+            let holders = holders.iter().map(|holder| (*holder).to_owned()).collect();
+            remedy(&Finding::TokenBusy { holders }).unwrap()
+        };
+        assert!(cure(&[]).contains("killscd"));
+        assert!(cure(&["scdaemon, pid 7", "tokenvpn, pid 8"]).contains("killscd"));
+        assert!(cure(&["tokenvpn, pid 8"]).contains("tokenvpn down"));
+        assert!(cure(&["opensc-tool, pid 9"]).starts_with("end that program"));
+    }
+
+    #[test]
+    fn an_up_that_waits_is_no_problem() {
+        let verdict = |state: &str| {
+            let finding = Finding::NotConnected {
+                interface: "tokenvpn".into(),
+                state: state.into(),
+            };
+            finding.verdict()
+        };
+        for state in [
+            "waiting_token",
+            "token_removed",
+            "pin",
+            "pin_last",
+            "connecting",
+        ] {
+            assert_eq!(verdict(state), Verdict::Unchecked, "{state}");
+        }
+        for state in ["unreachable", "lost", "expired", "a_later_one"] {
+            assert_eq!(verdict(state), Verdict::Problem, "{state}");
+        }
+    }
 
     #[test]
     fn a_finding_that_is_not_well_comes_with_what_to_do() {

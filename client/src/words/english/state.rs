@@ -5,7 +5,7 @@ use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::io::card::Secret;
 use tokenvpn_common::name::Name;
 
-use super::{count, list, minute, pin_too_long, sentence, tries, wrong};
+use super::{count, left_until, let_go, list, minute, pin_too_long, sentence, tries, wrong};
 use crate::pin::Source;
 use crate::words::{Connection, Failure, Move, Reason, State, code, printable_lines};
 
@@ -52,10 +52,7 @@ pub(crate) fn state_text(state: &State) -> String {
         State::PinLast => "One try left: another mistake blocks the token.".into(),
         State::ExpiresSoon { not_after, now } => format!(
             "This token expires {} ({}).",
-            match not_after.days_since(*now) {
-                0 => "within a day".into(),
-                days => format!("in {}", count(days.unsigned_abs(), "day")),
-            },
+            left_until(*not_after, *now),
             not_after.day()
         ),
         State::Resolving { hosts } => format!("Looking up {}…", list(hosts)),
@@ -167,18 +164,9 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
                 true => String::new(),
                 false => format!(" (likely {})", list(holders)),
             };
-            let cure = match holders.first() {
-                Some(holder) if !holder.starts_with("scdaemon") => {
-                    "end that program, or what it does with the token"
-                }
-                _ => {
-                    "try: gpg-connect-agent 'scd killscd' /bye, or put pcsc-shared into \
-                     ~/.gnupg/scdaemon.conf"
-                }
-            };
             (
                 format!("there is a token in {reader}, but another program holds it{likely}"),
-                cure.into(),
+                let_go(holders).into(),
             )
         }
         State::PickToken { tokens } => {
