@@ -68,7 +68,7 @@ fn an_invitation_can_be_a_file_and_the_label_left_out() {
     assert_eq!(shown["profile"]["name"], "traveller");
     let list = desk.computer.tokenvpn(&["token", "list"]).ok();
     assert!(
-        list.contains("no label") && !list.contains("traveller"),
+        list.contains("issued without a label") && !list.contains("traveller"),
         "{list}"
     );
 }
@@ -282,6 +282,33 @@ fn without_a_pin_only_what_anybody_can_know_is_shown() {
     assert_eq!(json["profile"], Value::Null);
     assert_eq!(json["tries_left"], 3);
     assert_eq!(desk.card.counts().pins, 0);
+}
+
+#[test]
+fn what_a_program_is_told_of_a_token_comes_with_the_code_that_says_whether_it_is_of_use() {
+    let desk = Desk::new();
+    let shown = |pin: &str, code| -> Value {
+        let shown = desk.token(&["show", "--json"], pin, "").expect_code(code);
+        serde_json::from_str(&shown.stdout).expect("JSON")
+    };
+    assert_eq!(shown(desk.card.pin(), 8)["profile"]["state"], "empty");
+    let profile = rig::scene::profile("192.0.2.1:51820", None);
+    let mut bytes = profile.encode().unwrap().to_vec();
+    bytes[20] ^= 1;
+    desk.card.write(&desk.computer, &bytes, None);
+    assert_eq!(shown(desk.card.pin(), 7)["profile"]["state"], "damaged");
+
+    // Who gives up at the prompt is told the rest all the same.
+    let (show, pty) = desk.asking(&["show", "--json"], "");
+    pty.expect("PIN for");
+    pty.await_no_echo();
+    pty.press(CTRL_C);
+    assert_eq!(show.exit_code(wait::SOON), 4, "{}", show.report());
+    let given_up: Value = serde_json::from_str(&show.stdout().all()).expect("JSON");
+    assert_eq!(given_up["token"], desk.card.ident());
+    assert_eq!(given_up["profile"], Value::Null);
+    let wrong = shown("999999", 4);
+    assert_eq!(wrong["profile"], Value::Null);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::Value;
+use tokenvpn_common::io::card::Token;
 use tokenvpn_common::io::clock;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::Content;
@@ -33,30 +34,45 @@ impl Show {
             }
             print(&words::columns(&lines))?;
         }
-        let mut document = facts_json(&facts);
-        document["card_name"] = holder.into();
-        document["schema"] = SCHEMA.into();
-        document["profile"] = Value::Null;
         // What a script asks for shall open no window.
         let is_asked = match &source {
             PinSource::Given(_) => true,
             PinSource::Person(askable) => askable.terminal,
             PinSource::Nobody => false,
         };
-        if is_asked {
-            let mut token = source.unlock(token, &interrupts)?;
-            let bytes = token.profile().map_err(failure)?;
-            let profile = Content::from(Profile::decode(&bytes));
-            document["profile"] = profile_json(&profile, bytes.len());
-            if !self.json {
-                let mut lines = words::profile_lines(&State::usable(profile, "profile")?);
-                lines.push(words::size_line(bytes.len(), facts.room));
-                print(&words::columns(&lines))?;
-            }
+        let held = is_asked.then(|| read(source, token, &interrupts));
+        if self.json {
+            // Without the right PIN too: that part is known whatever became of the other.
+            let mut document = facts_json(&facts);
+            document["card_name"] = holder.into();
+            document["schema"] = SCHEMA.into();
+            document["profile"] = match &held {
+                Some(Ok((profile, bytes))) => profile_json(profile, *bytes),
+                _ => Value::Null,
+            };
+            print(&format!("{document:#}\n"))?;
         }
-        match self.json {
-            true => print(&format!("{document:#}\n")),
-            false => Ok(()),
+        let Some(held) = held else {
+            return Ok(());
+        };
+        let (profile, bytes) = held?;
+        let profile = State::usable(profile, "profile")?;
+        if self.json {
+            return Ok(());
         }
+        let mut lines = words::profile_lines(&profile);
+        lines.push(words::size_line(bytes, facts.room));
+        print(&words::columns(&lines))
     }
+}
+
+/// What the token holds behind its PIN, and in how many bytes.
+fn read(
+    source: PinSource,
+    token: Token,
+    interrupts: &Interrupts,
+) -> Result<(Content<Profile>, usize), Failure> {
+    let mut token = source.unlock(token, interrupts)?;
+    let bytes = token.profile().map_err(failure)?;
+    Ok((Profile::decode(&bytes).into(), bytes.len()))
 }

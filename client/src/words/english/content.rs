@@ -117,7 +117,10 @@ pub(crate) fn listed(facts: &Facts, now: UnixTime) -> String {
         0 => ", PIN blocked",
         _ => "",
     };
-    let label = label_text(&facts.label, now);
+    let label = match &facts.label {
+        Content::Empty => "empty, or issued without a label".into(),
+        label => label_text(label, now),
+    };
     format!("{}  {label}{blocked}", facts.ident)
 }
 
