@@ -9,6 +9,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,12 +23,15 @@ const SECTION: &str = "8";
 /// The other program, whose name begins like the client's.
 const GATEWAY: &str = "tokenvpn-gateway";
 
+/// More for one page: its name, the section's title, how that begins, and its list.
+pub(crate) type Section = (&'static str, &'static str, String, Vec<(String, String)>);
+
 /// Compares what is kept for this program with what its command line gives, or writes that.
 /// `exit_status` are its exit codes and what they mean, for all commands.
 ///
 /// # Panics
 /// If something differs, is missing or is of no use any more.
-pub(crate) fn check(command: Command, exit_status: &[(u8, &str)]) {
+pub(crate) fn check(command: Command, exit_status: &[(u8, &str)], sections: &[Section]) {
     let contrib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib");
     let name = command.get_name().to_owned();
     let mut documents = BTreeMap::new();
@@ -45,6 +49,11 @@ pub(crate) fn check(command: Command, exit_status: &[(u8, &str)]) {
     add_page(&command, &exit_codes(exit_status), &man, &mut documents);
     let elsewhere = format!("See\n.BR {} ({SECTION}).\n", escaped(&name));
     add_subpages(&command, &elsewhere, &man, &mut documents);
+    for (page, title, begin, list) in sections {
+        let page = documents.get_mut(&man.join(format!("{page}.{SECTION}")));
+        let page = page.expect("a page of this program");
+        page.extend(section(title, begin, list).into_bytes());
+    }
 
     let writes = std::env::var_os("WRITE_DOCUMENTS").is_some();
     for (path, text) in &documents {
@@ -106,9 +115,21 @@ fn add_page(
 
 /// Exit codes as a list of man(7).
 fn exit_codes(codes: &[(u8, &str)]) -> String {
-    let item =
-        |(code, meaning): &(u8, &str)| format!(".TP\n\\fB{code}\\fR\n{}\n", escaped(meaning));
-    codes.iter().map(item).collect()
+    codes.iter().map(|(code, text)| item(code, text)).collect()
+}
+
+fn section(title: &str, begin: &str, list: &[(String, String)]) -> String {
+    let list: String = list.iter().map(|(about, text)| item(about, text)).collect();
+    let begin = match begin {
+        "" => String::new(),
+        begin => escaped(begin) + "\n",
+    };
+    format!(".SH \"{title}\"\n{begin}{list}")
+}
+
+fn item(about: &dyn Display, text: &str) -> String {
+    let about = escaped(&about.to_string());
+    format!(".TP\n\\fB{about}\\fR\n{}\n", escaped(text))
 }
 
 /// A hyphen is a minus only if man(7) is told so.

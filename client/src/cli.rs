@@ -27,7 +27,7 @@ pub(crate) struct Cli {
 // What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    #[command(about = help::UP)]
+    #[command(about = help::UP, after_long_help = help::up::MORE)]
     Up(Up),
     #[command(about = help::DOWN)]
     Down(Interface),
@@ -200,6 +200,7 @@ mod tests {
 
     #[test]
     fn its_documents_are_up_to_date() {
-        crate::documents::check(<Cli as clap::CommandFactory>::command(), &help::EXIT_STATUS);
+        let command = <Cli as clap::CommandFactory>::command();
+        crate::documents::check(command, &help::EXIT_STATUS, &help::manual::sections());
     }
 }

@@ -143,6 +143,16 @@ mod tests {
     }
 
     #[test]
+    fn a_mistake_is_answered_with_all_that_the_file_may_set() {
+        let (_, reason) = parse("x = 1\n").unwrap_err();
+        let (_, keys) = reason.split_once("expected one of ").unwrap();
+        let hint = words::bad_config(Path::new(PATH), "1:1", &reason).hint;
+        let (_, listed) = hint.split_once("it may set ").unwrap();
+        let listed = listed.replace(" and ", ", ");
+        assert_eq!(keys.replace('`', ""), listed);
+    }
+
+    #[test]
     fn a_mistake_is_shown_with_its_place() {
         for (text, place, word) in [
             ("once = true\npin = \"123456\"\n", "2:1", "pin"),

@@ -29,12 +29,16 @@ pub(crate) fn unreadable_config(path: &Path, error: &io::Error) -> Failure {
     )
 }
 
+/// What the configuration file may set.
+pub(super) const CONFIG_KEYS: &str =
+    "token, interface, wait, ready-timeout, once, kill-switch and on-removal";
+
 /// Something in the configuration file is wrong; `place` is its line and column.
 pub(crate) fn bad_config(path: &Path, place: &str, reason: &str) -> Failure {
     Failure::new(
         code::USAGE,
         format!("{}:{place}: {reason}", path.display()),
-        "it may set token, interface, wait, ready-timeout, once, kill-switch and on-removal",
+        format!("it may set {CONFIG_KEYS}"),
     )
 }
 

@@ -1,6 +1,9 @@
 //! What the command line says of itself: `--help`, manual pages and completions. One module for
 //! each command; no full stop behind the first sentence of a help, as usual.
 
+#[cfg(test)]
+pub(crate) mod manual;
+
 use crate::words::code;
 
 /// A longer text for `--help`: the short one and what follows it.
@@ -97,6 +100,8 @@ pub(crate) mod up {
          hold: keys and tunnel go at once, but the networks of the profile lead nowhere until a \
          token opens a tunnel again or it is ended as above.";
     pub(crate) const JSON: &str = "Print one event a line on stdout, as JSON";
+    pub(crate) const MORE: &str = "tokenvpn-up(8) tells where the PIN may come from, which files there are, and what --json \
+         prints.";
 }
 
 pub(crate) mod status {
