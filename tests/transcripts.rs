@@ -5,12 +5,13 @@
 use std::{env, fs, path::PathBuf};
 
 use rig::{
-    Card, Gateway, Host, Process, Pty, Scene,
-    card::ADMIN_PIN,
+    Card, Gateway, Host, Invocation, Process, Pty, Scene, WallClock,
+    card::{ADMIN_PIN, Slot},
     pty::CTRL_C,
     scene::{INNER_NETWORK, TUNNEL_NETWORK},
     wait::SOON,
 };
+use tokenvpn_common::{clock::UnixTime, io::clock::unix_time};
 
 /// What a new card's PIN is changed to.
 const PIN: &str = "739154";
@@ -18,6 +19,8 @@ const PIN: &str = "739154";
 /// A person at a terminal, and what was on its screen.
 struct Session {
     host: Host,
+    /// Another one than the computer's, if it is wrong.
+    clock: Option<WallClock>,
     text: String,
 }
 
@@ -25,7 +28,24 @@ impl Session {
     fn at(host: &Host) -> Session {
         Session {
             host: host.clone(),
+            clock: None,
             text: String::new(),
+        }
+    }
+
+    /// Lets the computer believe that it is this moment.
+    fn set_clock(&mut self, moment: &str) {
+        let moment: UnixTime = moment.parse().expect("a moment");
+        let now = unix_time();
+        let clock = self.clock.get_or_insert_with(|| WallClock::new(&self.host));
+        clock.set_fast(i64::try_from(moment.0).unwrap() - i64::try_from(now.0).unwrap());
+    }
+
+    fn tokenvpn(&self, words: &[&str]) -> Invocation {
+        let program = self.host.tokenvpn(words);
+        match &self.clock {
+            Some(clock) => clock.of(program),
+            None => program,
         }
     }
 
@@ -33,7 +53,7 @@ impl Session {
     #[track_caller]
     fn run(&mut self, words: &[&str], answers: &[(&str, &str)], code: i32) {
         let pty = Pty::open();
-        let process = self.host.tokenvpn(words).on(&pty).spawn();
+        let process = self.tokenvpn(words).on(&pty).spawn();
         for (prompt, answer) in answers {
             answer_prompt(&pty, prompt, answer);
         }
@@ -46,7 +66,7 @@ impl Session {
     #[track_caller]
     fn start(&self, words: &[&str]) -> (Process, Pty) {
         let pty = Pty::open();
-        (self.host.tokenvpn(words).on(&pty).spawn(), pty)
+        (self.tokenvpn(words).on(&pty).spawn(), pty)
     }
 
     /// Ends what was started by Ctrl-C.
@@ -88,8 +108,11 @@ impl Session {
 
     /// Insists that it went as it is written down.
     #[track_caller]
-    fn is_as_written(&self, name: &str, card: &Card) {
-        let text = self.text.replace(&card.ident(), "TOKEN");
+    fn is_as_written(&self, name: &str, cards: &[&Card]) {
+        let mut text = self.text.clone();
+        for (card, instead) in cards.iter().zip(["TOKEN", "OTHER"]) {
+            text = text.replace(&card.ident(), instead);
+        }
         let text = text.replace(&*self.host.dir().to_string_lossy(), "DIR");
         let text = mask(&text);
         assert!(!text.contains(PIN), "a PIN is on the screen");
@@ -142,6 +165,13 @@ fn volatile(text: &str, before: Option<char>) -> Option<(Option<&'static str>, u
     if before.is_some_and(char::is_alphanumeric) {
         return None;
     }
+    if let Some(pid) = text.strip_prefix("pid ") {
+        let end = pid.find(|c: char| !c.is_ascii_digit());
+        return Some((
+            Some("pid N"),
+            text.len() - pid.len() + end.unwrap_or(pid.len()),
+        ));
+    }
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
     let word = &text[..text.find(|c| !is_base64(c)).unwrap_or(text.len())];
     let is_hexadecimal = |c: char| matches!(c, '0'..='9' | 'a'..='f');
@@ -153,8 +183,9 @@ fn volatile(text: &str, before: Option<char>) -> Option<(Option<&'static str>, u
     }
     let is_time = |c: char| c.is_ascii_digit() || "-:TZ".contains(c);
     let time = &text[..text.find(|c| !is_time(c)).unwrap_or(text.len())];
-    if time.starts_with("20") && time.matches('-').count() == 2 {
-        let clock = text[time.len()..].find(" UTC").filter(|at| *at == 6);
+    let clock = text[time.len()..].find(" UTC").filter(|at| *at == 6);
+    let is_now = time.starts_with("20") || clock.is_some();
+    if is_now && time.matches('-').count() == 2 {
         return Some((Some("DATE"), time.len() + clock.map_or(0, |at| at + 4)));
     }
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
@@ -173,10 +204,11 @@ fn volatile(text: &str, before: Option<char>) -> Option<(Option<&'static str>, u
 #[test]
 fn what_differs_each_time_is_left_out() {
     let key = "znfyL6kRj7Bys39y+QUBNa28uOwSQSJ2QuStbXHWbWA=";
-    let text = format!("Key {key}, 2026-11-23 09:12 UTC (0.41 s), 41 ms, 10.0.0.0/8, 2 tries");
+    let text =
+        format!("Key {key}, 2026-11-23 09:12 UTC (0.41 s), 41 ms, pid 4711, 10.0.0.0/8, 2 tries");
     assert_eq!(
         mask(&text),
-        "Key KEY, DATE (N s), N ms, 10.0.0.0/8, 2 tries"
+        "Key KEY, DATE (N s), N ms, pid N, 10.0.0.0/8, 2 tries"
     );
     assert_eq!(
         mask("id = \"00c2590a4b1e4c7b9f4f0a5d3c2b1a09\""),
@@ -215,10 +247,14 @@ impl Desk {
     /// The same with a profile on the token, which the gateway has enrolled.
     fn issued() -> Desk {
         let desk = Desk::new();
-        let options = ["--route", INNER_NETWORK, "--expires", "2100-01-01"];
-        let invitation = desk.gateway.invite("traveller", &options);
-        desk.gateway.enrol(&desk.scene.one.issue(&invitation, PIN));
+        desk.issue();
         desk
+    }
+
+    fn issue(&self) {
+        let options = ["--route", INNER_NETWORK, "--expires", "2100-01-01"];
+        let invitation = self.gateway.invite("traveller", &options);
+        self.gateway.enrol(&self.scene.one.issue(&invitation, PIN));
     }
 }
 
@@ -261,7 +297,7 @@ fn first_use() {
     pty.expect("Waiting for a token");
     person.interrupt(&["up"], (up, pty));
     person.run(&["doctor", "--residue"], &[], 0);
-    person.is_as_written("first-use", card);
+    person.is_as_written("first-use", &[card]);
 }
 
 #[test]
@@ -279,7 +315,7 @@ fn a_wrong_pin() {
     pty.expect("\n");
     person.interrupt(&["up"], (up, pty));
     person.run(&["doctor"], &[], 1);
-    person.is_as_written("wrong-pin", card);
+    person.is_as_written("wrong-pin", &[card]);
 }
 
 #[test]
@@ -305,7 +341,7 @@ fn a_token_s_life() {
     person.run(&["token", "erase"], &answers, 0);
     person.run(&["token", "list"], &[], 0);
     person.run(&["down"], &[], 0);
-    person.is_as_written("a-token's-life", card);
+    person.is_as_written("a-token's-life", &[card]);
 }
 
 #[test]
@@ -335,7 +371,7 @@ fn a_renewal_and_a_second_gateway() {
     person.run(&words, &pin, 0);
     let words = ["token", "edit", "--remove-gateway", "2"];
     person.run(&words, &pin, 0);
-    person.is_as_written("a-renewal-and-a-second-gateway", card);
+    person.is_as_written("a-renewal-and-a-second-gateway", &[card]);
 }
 
 #[test]
@@ -364,7 +400,7 @@ fn a_tunnel_and_its_removal() {
     pty.expect("Waiting for a token");
     person.run(&["status"], &[], 3);
     person.interrupt(&words, (up, pty));
-    person.is_as_written("a-tunnel-and-its-removal", card);
+    person.is_as_written("a-tunnel-and-its-removal", &[card]);
 }
 
 #[test]
@@ -406,5 +442,140 @@ fn a_new_pin_for_a_blocked_one_and_a_spare_token() {
     person.run(&words, &no, 1);
     let yes = [("PIN for", PIN), ("YES to overwrite", "YES")];
     person.run(&words, &yes, 0);
-    person.is_as_written("a-blocked-pin-and-a-spare-token", card);
+    person.is_as_written("a-blocked-pin-and-a-spare-token", &[card]);
+}
+
+/// Waits until `up` has said what is wrong with a token, and that it waits for a change of that.
+#[track_caller]
+fn await_parked(pty: &Pty) {
+    pty.expect("Waiting until that changes");
+    pty.expect("\n");
+}
+
+#[test]
+fn a_token_that_another_window_holds() {
+    let Desk { scene, card, .. } = &Desk::issued();
+    let mut person = Session::at(&scene.one);
+    let words = ["up", "--interface", "other"];
+    let (forgotten, prompt) = person.start(&words);
+    prompt.expect("3 tries left: ");
+    let (up, pty) = person.start(&["up"]);
+    pty.expect("hint: ");
+    pty.expect("\n");
+    person.run(&["token", "show"], &[], 11);
+    person.run(&["doctor"], &[], 0);
+    person.interrupt(&words, (forgotten, prompt));
+    answer_prompt(&pty, "3 tries left: ", PIN);
+    pty.expect("to disconnect.");
+    person.interrupt(&["up"], (up, pty));
+    person.is_as_written("a-token-in-another-window", &[card]);
+}
+
+#[test]
+fn two_tokens() {
+    let Desk { scene, card, .. } = &Desk::issued();
+    let spare = Card::with_pin(&scene.world, "spare", PIN).with_serial("8A1B2C3D");
+    spare.connect_to(&scene.one, Slot::Second);
+    spare.insert();
+    scene.one.await_token(&spare.ident());
+    let mut person = Session::at(&scene.one);
+    person.run(&["token", "list"], &[], 0);
+    person.run(&["token", "show"], &[], 2);
+    let (up, pty) = person.start(&["up"]);
+    await_parked(&pty);
+    spare.remove();
+    answer_prompt(&pty, "3 tries left: ", PIN);
+    pty.expect("to disconnect.");
+    person.interrupt(&["up"], (up, pty));
+    person.is_as_written("two-tokens", &[card, &spare]);
+}
+
+#[test]
+fn a_token_with_nothing_on_it() {
+    let Desk { scene, card, .. } = &Desk::new();
+    let mut person = Session::at(&scene.one);
+    person.run(&["token", "show"], &[("PIN for", PIN)], 8);
+    person.run(&["doctor"], &[], 0);
+    let (up, pty) = person.start(&["up"]);
+    answer_prompt(&pty, "PIN for", PIN);
+    await_parked(&pty);
+    person.interrupt(&["up"], (up, pty));
+    person.is_as_written("an-empty-token", &[card]);
+}
+
+#[test]
+fn a_token_that_ends() {
+    let Desk { scene, card, .. } = &Desk::issued();
+    let mut person = Session::at(&scene.one);
+    person.set_clock("2099-12-27T12:00:00Z");
+    person.run(&["doctor"], &[], 0);
+    let (up, pty) = person.start(&["up"]);
+    answer_prompt(&pty, "PIN for", PIN);
+    pty.expect("to disconnect.");
+    person.interrupt(&["up"], (up, pty));
+
+    person.set_clock("2100-01-08T12:00:00Z");
+    let (up, pty) = person.start(&["up"]);
+    await_parked(&pty);
+    person.interrupt(&["up"], (up, pty));
+    person.run(&["token", "list"], &[], 0);
+    person.run(&["doctor"], &[], 1);
+    person.is_as_written("a-token-that-ends", &[card]);
+}
+
+#[test]
+fn a_gateway_out_of_reach() {
+    let Desk { scene, card, .. } = &Desk::issued();
+    let mut person = Session::at(&scene.one);
+    scene.router.ip("route add blackhole 203.0.113.5/32");
+    person.run(&["doctor", "--gateways"], &[("PIN for", PIN)], 1);
+    let (up, pty) = person.start(&["up"]);
+    answer_prompt(&pty, "PIN for", PIN);
+    pty.expect("Trying again");
+    person.run(&["status"], &[], 3);
+    person.run(&["doctor", "--gateways"], &[], 1);
+    scene.router.ip("route delete blackhole 203.0.113.5/32");
+    pty.expect("to disconnect.");
+    person.interrupt(&["up"], (up, pty));
+    person.is_as_written("a-gateway-out-of-reach", &[card]);
+}
+
+#[test]
+fn a_token_changed_for_another_at_the_prompt() {
+    let Desk { scene, card, .. } = &Desk::issued();
+    let other = Card::with_pin(&scene.world, "other", PIN).with_serial("8A1B2C3D");
+    let mut person = Session::at(&scene.one);
+    let (up, pty) = person.start(&["up"]);
+    pty.expect("3 tries left: ");
+    pty.await_no_echo();
+    pty.press("7391");
+    card.remove();
+    pty.expect("Waiting for a token");
+    other.connect(&scene.one);
+    other.insert();
+    answer_prompt(&pty, "3 tries left: ", PIN);
+    await_parked(&pty);
+    person.interrupt(&["up"], (up, pty));
+    person.is_as_written("another-token-at-the-prompt", &[card, &other]);
+}
+
+#[test]
+fn the_last_try() {
+    let Desk { scene, card, .. } = &Desk::issued();
+    let mut person = Session::at(&scene.one);
+    let (up, pty) = person.start(&["up"]);
+    answer_prompt(&pty, "3 tries left: ", "111111");
+    answer_prompt(&pty, "2 tries left: ", "222222");
+    pty.expect("Type YES to use it");
+    pty.type_line("no");
+    await_parked(&pty);
+    card.remove();
+    pty.expect("Waiting for a token");
+    card.insert();
+    pty.expect("Type YES to use it");
+    pty.type_line("YES");
+    answer_prompt(&pty, "1 try left: ", PIN);
+    pty.expect("to disconnect.");
+    person.interrupt(&["up"], (up, pty));
+    person.is_as_written("the-last-try", &[card]);
 }
