@@ -9,13 +9,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, getsockopt, listen, socket,
+    sockopt::PeerCredentials,
+};
+use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Uid, geteuid};
 use zeroize::Zeroizing;
 
@@ -72,8 +76,7 @@ impl RequestSocket {
                 .create(directory)?;
         }
         remove_stale(path)?;
-        let mut listener = UnixListener::bind(path)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        let mut listener = listen_privately(path)?;
         registry.register(&mut listener, Token(tokens.start), Interest::READABLE)?;
         Ok(RequestSocket {
             path: path.to_owned(),
@@ -219,6 +222,18 @@ impl Connection {
     }
 }
 
+/// A socket whose file nobody else may use from its first moment: the kernel takes the mode of
+/// the file from the socket (`unix_bind_bsd` of af_unix.c). To change it afterwards, by its
+/// name, would change whatever had taken the name until then.
+fn listen_privately(path: &Path) -> io::Result<UnixListener> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let made = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    fchmod(&made, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    bind(made.as_raw_fd(), &UnixAddr::new(path)?)?;
+    listen(&made, Backlog::MAXCONN)?;
+    Ok(UnixListener::from_std(made.into()))
+}
+
 /// Removes the socket at `path` if nobody listens at it; gives whether there was one.
 ///
 /// # Errors
@@ -250,6 +265,7 @@ fn pending_or_ended(error: &io::Error) -> Progress {
 #[cfg(test)]
 mod tests {
     use std::io::BufRead as _;
+    use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::net::UnixStream as Blocking;
     use std::thread;
     use std::time::Duration;
@@ -327,6 +343,16 @@ mod tests {
         assert_eq!(ask(directory.path(), &"x".repeat(65)), "");
         assert_eq!(ask(directory.path(), "ok\n"), "OK\n");
         server.join().unwrap();
+    }
+
+    #[test]
+    fn its_file_is_for_its_user_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let poll = mio::Poll::new().unwrap();
+        let path = directory.path().join("s.sock");
+        let _socket = RequestSocket::bind(&path, LINE, poll.registry(), 1..9).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]
