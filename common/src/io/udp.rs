@@ -578,4 +578,54 @@ mod tests {
             3 * u64::from(ERRORS_IN_A_ROW)
         );
     }
+
+    #[test]
+    fn every_reason_why_a_datagram_cannot_leave_is_counted_and_none_is_fatal() {
+        let counted = |errno: Errno| {
+            let mut counters = UdpCounters::default();
+            counters.count_drop(&errno.into(), 3);
+            counters
+        };
+        let none = UdpCounters::default();
+        for (errnos, expected) in [
+            (
+                &[Errno::EAGAIN, Errno::ENOBUFS, Errno::ENOMEM][..],
+                UdpCounters {
+                    send_buffer_full: 3,
+                    ..none
+                },
+            ),
+            (
+                &[Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::ENETDOWN],
+                UdpCounters {
+                    unreachable: 3,
+                    ..none
+                },
+            ),
+            (&[Errno::EMSGSIZE], UdpCounters { too_big: 3, ..none }),
+            (
+                &[Errno::EPERM, Errno::EACCES],
+                UdpCounters {
+                    forbidden: 3,
+                    ..none
+                },
+            ),
+            (
+                &[
+                    Errno::ECONNREFUSED,
+                    Errno::EADDRNOTAVAIL,
+                    Errno::EINVAL,
+                    Errno::EIO,
+                ],
+                UdpCounters {
+                    other_send_errors: 3,
+                    ..none
+                },
+            ),
+        ] {
+            for errno in errnos {
+                assert_eq!(counted(*errno), expected, "{errno}");
+            }
+        }
+    }
 }

@@ -199,6 +199,38 @@ fn sending_without_a_route_is_counted_and_nothing_more() {
 }
 
 #[test]
+fn routes_that_lead_nowhere_are_counted_and_the_next_datagram_leaves() {
+    let namespace = Namespace::new();
+    for words in [
+        "route add unreachable 192.0.2.0/24",
+        "route add prohibit 198.51.100.0/24",
+        "-6 route add unreachable 2001:db8:1::/48",
+        "-6 route add prohibit 2001:db8:2::/48",
+    ] {
+        namespace.ip(words);
+    }
+    namespace.run(|| {
+        let (mut a, mut b) = (bind_one(0), bind_one(0));
+        let contents = numbered(3, 100);
+        for (nowhere, here, family) in [
+            (["192.0.2.1", "198.51.100.1"], "127.0.0.1", Family::V4),
+            (["2001:db8:1::1", "2001:db8:2::1"], "::1", Family::V6),
+        ] {
+            for ip in nowhere {
+                let endpoint = SocketAddr::new(ip.parse().unwrap(), 9);
+                assert_eq!(a.send(&train(endpoint, 100, &contents)), Sent::Tried);
+            }
+            let endpoint = SocketAddr::new(here.parse().unwrap(), b.port().unwrap());
+            assert_eq!(a.send(&train(endpoint, 100, &contents)), Sent::Tried);
+            assert_eq!(receive(&mut b, family, 3)[0].bytes, contents);
+        }
+        let counters = a.counters();
+        assert_eq!((counters.unreachable, counters.forbidden), (6, 6));
+        assert_eq!(counters.other_send_errors, 0);
+    });
+}
+
+#[test]
 fn a_lost_source_address_costs_neither_the_train_nor_later_ones() {
     Namespace::new().run(|| {
         let (mut a, mut b) = (bind_one(0), bind_one(0));
