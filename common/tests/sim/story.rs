@@ -25,6 +25,12 @@ const AFTER_LOSS: Duration = Duration::from_secs(15 + 6);
 /// other computer may be alive.
 const AFTER_CLOCK: Duration = Duration::from_secs(30 + 6);
 
+/// The longest that it may take, whatever was the reason: no wait begins more than once.
+const ALWAYS: Duration = Duration::from_secs(60);
+
+/// Which of them there are.
+const LIMITS: [Duration; 3] = [HEALING, AFTER_LOSS, AFTER_CLOCK];
+
 /// What has befallen a client since packets last passed both ways.
 #[derive(Clone, Copy)]
 struct Fate {
@@ -55,6 +61,8 @@ impl Fate {
 pub(crate) struct Story {
     /// How long it took until packets flowed once the network had healed.
     pub(crate) healing: Duration,
+    /// How many clients were held to which limit.
+    pub(crate) held: [(Duration, usize); 3],
     /// A digest of every datagram that was sent.
     pub(crate) trace: u64,
 }
@@ -77,9 +85,14 @@ pub(crate) fn play(seed: u64) -> Story {
             }
         }
     }
-    let healing = heal(&mut world, &fates);
+    let (healing, limits) = heal(&mut world, &fates);
+    let held = LIMITS.map(|limit| {
+        let held = limits.iter().filter(|one| **one == limit);
+        (limit, held.count())
+    });
     Story {
         healing,
+        held,
         trace: world.trace.finish(),
     }
 }
@@ -212,8 +225,9 @@ fn replay(world: &mut World) {
     world.receive(host, &Datagram { from, to, bytes });
 }
 
-/// Everything works again; packets flow soon. Gives how soon.
-fn heal(world: &mut World, fates: &[Fate]) -> Duration {
+/// Everything works again; packets flow soon. Gives how soon, and what the limit was for each
+/// client.
+fn heal(world: &mut World, fates: &[Fate]) -> (Duration, Vec<Duration>) {
     world.weather = FINE;
     for host in &mut world.hosts {
         host.online = true;
@@ -254,6 +268,8 @@ fn heal(world: &mut World, fates: &[Fate]) -> Duration {
                 slowest = took.max(slowest);
             }
             assert!(flowing || took <= limit, "client {client} after {took:?}");
+            let took = world.now.since(start);
+            assert!(flowing || took <= ALWAYS, "client {client} after {took:?}");
             !flowing
         });
     }
@@ -273,5 +289,5 @@ fn heal(world: &mut World, fates: &[Fate]) -> Duration {
             assert!(flows(world, client, start), "client {client} later on");
         }
     }
-    slowest
+    (slowest, limits)
 }
