@@ -9,7 +9,9 @@
 //! there costs one key exchange more, and under load a cookie first.
 //!
 //! What a peer may cause itself is limited by what was proven to be its own, in
-//! [`Peer`](crate::peer::Peer): whoever only shows a key must not use up its allowance.
+//! [`Peer`](crate::peer::Peer): whoever only shows a key must not use up its allowance. Whoever
+//! has recorded its initiations can use up a part of it, and then the sender of one more is
+//! asked for a cookie too, which recorded ones cannot have.
 
 use std::net::IpAddr;
 
@@ -28,7 +30,7 @@ use crate::tunnel::OwnKey;
 pub(crate) enum Turned {
     /// Not made for our key.
     BadMac,
-    /// Too many come: a cookie reply of this length was written.
+    /// Too many come, in all or of one peer: a cookie reply of this length was written.
     UnderLoad(usize),
     /// Too many come, and more than its share from this source.
     SourceLimit,
@@ -64,17 +66,32 @@ impl Admission {
     ) -> Result<(), Turned> {
         let high = self.load.is_high(now);
         let limiter = if high { &self.cookies } else { &own.agreeable };
-        let checked = match limiter.verify_packet(Some(source), datagram, room) {
-            Ok(_) => Ok(()),
-            Err(TunnResult::WriteToNetwork(cookie)) => Err(Turned::UnderLoad(cookie.len())),
-            Err(_) => return Err(Turned::BadMac),
-        };
+        let checked = verify(limiter, source, datagram, room);
+        if checked == Err(Turned::BadMac) {
+            return checked;
+        }
         self.load.count(now);
         checked?;
         if high && !self.sources.take(now, source) {
             return Err(Turned::SourceLimit);
         }
         Ok(())
+    }
+
+    /// Whether the sender of an initiation, of which there are too many of the same peer, has
+    /// shown that it receives at its address. `room` has to hold 64 bytes.
+    pub(crate) fn check_sender(
+        &mut self,
+        now: Now,
+        source: IpAddr,
+        datagram: &[u8],
+        room: &mut [u8],
+    ) -> Result<(), Turned> {
+        verify(&self.cookies, source, datagram, room)?;
+        match self.sources.take(now, source) {
+            true => Ok(()),
+            false => Err(Turned::SourceLimit),
+        }
     }
 
     /// The key that an initiation claims to be from. Not proven yet: whoever knows two
@@ -85,6 +102,19 @@ impl Admission {
         };
         let half = parse_handshake_anon(&own.private, &own.public, &initiation).ok()?;
         Some(half.peer_static_public)
+    }
+}
+
+fn verify(
+    limiter: &RateLimiter,
+    source: IpAddr,
+    datagram: &[u8],
+    room: &mut [u8],
+) -> Result<(), Turned> {
+    match limiter.verify_packet(Some(source), datagram, room) {
+        Ok(_) => Ok(()),
+        Err(TunnResult::WriteToNetwork(cookie)) => Err(Turned::UnderLoad(cookie.len())),
+        Err(_) => Err(Turned::BadMac),
     }
 }
 

@@ -43,7 +43,7 @@ use crate::key::{PrivateKey, PublicKey};
 pub use crate::outbox::{Event, Handover, Transmit, packets_per_train};
 use crate::outbox::{MAX_SEGMENTS, MAX_TRAIN, Outbox};
 use crate::packet::Packets;
-use crate::peer::Peer;
+use crate::peer::{Contested, Peer, Sender};
 pub use crate::peer::{PeerConfig, PeerStats};
 use crate::peers::{PeerId, Peers};
 use crate::roaming::Path;
@@ -584,9 +584,7 @@ impl Device {
             return;
         };
         if self.owns(id) {
-            self.attend(now, id, |peer, shared| {
-                peer.handle_initiation(now, from, datagram, shared);
-            });
+            self.answer_peer(now, id, from, datagram);
         } else if let Some(peer) = self.peers.peer(id) {
             let handover = Handover::Initiation {
                 peer: peer.config.public_key,
@@ -596,6 +594,27 @@ impl Device {
             };
             let owner = peer.config.owner;
             self.hand_over(owner, handover);
+        }
+    }
+
+    /// Has a peer of ours answer an initiation, if need be only to where its sender has shown
+    /// that it receives.
+    fn answer_peer(&mut self, now: Now, id: PeerId, from: Path, datagram: &[u8]) {
+        let answer = |device: &mut Device, sender| {
+            let mut answered = Ok(());
+            device.attend(now, id, |peer, shared| {
+                answered = peer.handle_initiation(now, from, sender, datagram, shared);
+            });
+            answered
+        };
+        let answered = answer(self, Sender::Unknown).or_else(|contested| {
+            match self.has_shown_itself(now, from, datagram) {
+                true => answer(self, Sender::Shown),
+                false => Err(contested),
+            }
+        });
+        if let Err(Contested) = answered {
+            self.shared.out.counters.identity_limit += 1;
         }
     }
 
@@ -619,16 +638,21 @@ impl Device {
     fn admit(&mut self, now: Now, from: Path, datagram: &[u8]) -> bool {
         let Shared { own, out, .. } = &mut self.shared;
         let (source, room) = (from.endpoint.ip(), out.trains.room());
-        match self.admission.check(now, own, source, datagram, room) {
-            Ok(()) => return true,
-            Err(Turned::BadMac) => out.counters.bad_mac += 1,
-            Err(Turned::SourceLimit) => out.counters.source_limit += 1,
-            Err(Turned::UnderLoad(cookie)) => {
-                out.counters.under_load += 1;
-                out.trains.answer(from, cookie);
-            }
-        }
-        false
+        let checked = self.admission.check(now, own, source, datagram, room);
+        checked
+            .map_err(|turned| turn_away(from, turned, out))
+            .is_ok()
+    }
+
+    /// Whether the sender of an initiation has shown that it receives where it sends from.
+    /// It may get a cookie to do so.
+    fn has_shown_itself(&mut self, now: Now, from: Path, datagram: &[u8]) -> bool {
+        let out = &mut self.shared.out;
+        let (source, room) = (from.endpoint.ip(), out.trains.room());
+        let checked = self.admission.check_sender(now, source, datagram, room);
+        checked
+            .map_err(|turned| turn_away(from, turned, out))
+            .is_ok()
     }
 
     /// The peer that packets from the TUN go to. They all have one destination. What is
@@ -738,5 +762,17 @@ impl Device {
             self.shared.out.events.push_back(Event::TooManyPanics);
         }
         false
+    }
+}
+
+/// Counts a handshake message that goes no further, and answers it if it gets a cookie.
+fn turn_away(from: Path, turned: Turned, out: &mut Outbox) {
+    match turned {
+        Turned::BadMac => out.counters.bad_mac += 1,
+        Turned::SourceLimit => out.counters.source_limit += 1,
+        Turned::UnderLoad(cookie) => {
+            out.counters.under_load += 1;
+            out.trains.answer(from, cookie);
+        }
     }
 }

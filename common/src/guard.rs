@@ -85,6 +85,14 @@ pub const IDENTITY_RATE: Rate = Rate {
     burst: 5,
 };
 
+/// Initiations of one peer that are answered although they are older than others, or too
+/// many that nothing came of, before it is known that their sender receives at its address:
+/// whoever has recorded many sends them as fast as he likes.
+pub const DOUBT_RATE: Rate = Rate {
+    every: Duration::from_millis(500),
+    burst: 5,
+};
+
 /// Initiations worked off in one call: what else has come must not wait for key
 /// exchanges, which take up to 400 µs each.
 pub const INITIATIONS_AT_ONCE: usize = 2;
@@ -119,6 +127,10 @@ pub const CLOCK_DOUBT: Duration = Duration::from_secs(30);
 /// How long a second tunnel, made for a peer whose clock was set back, may wait for the
 /// data that proves it.
 pub const CANDIDATE_LIFE: Duration = Duration::from_secs(10);
+
+/// How long that data is waited for before another initiation, which is older, makes another
+/// such tunnel: longer than the round trip on any usual path.
+pub const CANDIDATE_WAIT: Duration = Duration::from_secs(1);
 
 /// Panics within [`PANIC_WINDOW`] beyond which the process should end.
 pub const MAX_PANICS: usize = 5;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use rand_core::{OsRng, RngCore};
 
-use self::answers::{Answered, Candidate};
-use crate::bucket::Bucket;
+use self::answers::{Allowance, Answered, Candidate};
+pub(crate) use self::answers::{Contested, Sender};
 use crate::clock::Now;
 use crate::guard;
 use crate::initiations::SeenInitiations;
@@ -74,7 +74,7 @@ pub(crate) struct Peer {
     tunnel: Option<Box<Tunnel>>,
     candidate: Option<Candidate>,
     /// What is left to it of the initiations that are answered.
-    allowance: Bucket,
+    allowance: Allowance,
     /// Kept when a tunnel is dropped.
     pub(crate) seen: Option<Box<SeenInitiations>>,
     /// The one time at which this peer is due; other entries of the timers are void.
@@ -112,7 +112,7 @@ impl Peer {
             successor: None,
             tunnel: None,
             candidate: None,
-            allowance: Bucket::FULL,
+            allowance: Allowance::FULL,
             seen: None,
             due: None,
             hold_until: None,

@@ -1,8 +1,9 @@
 //! The answers to a peer's initiations, from its tunnel or from a second one.
 
 use super::{Peer, count, new_tunnel};
+use crate::bucket::Bucket;
 use crate::clock::Now;
-use crate::guard;
+use crate::guard::{self, Rate};
 use crate::initiations::SeenInitiations;
 use crate::outbox::Event;
 use crate::roaming::Path;
@@ -15,6 +16,59 @@ pub(super) struct Answered {
     pub(super) at: Now,
 }
 
+/// What is left to a peer of the initiations that are answered. Recorded ones, which anybody
+/// can send in its name, take nothing from those that only it can send.
+pub(super) struct Allowance {
+    /// Of those that its tunnel takes.
+    plain: Bucket,
+    /// Of those that go to a candidate.
+    doubtful: Bucket,
+    /// Of both, from who has shown that it receives at its address.
+    shown: Bucket,
+}
+
+impl Allowance {
+    pub(super) const FULL: Allowance = Allowance {
+        plain: Bucket::FULL,
+        doubtful: Bucket::FULL,
+        shown: Bucket::FULL,
+    };
+
+    fn bucket(&mut self, sender: Sender, doubtful: bool) -> (&mut Bucket, Rate) {
+        match sender {
+            Sender::Shown => (&mut self.shown, guard::IDENTITY_RATE),
+            Sender::Unknown if doubtful => (&mut self.doubtful, guard::DOUBT_RATE),
+            Sender::Unknown => (&mut self.plain, guard::IDENTITY_RATE),
+        }
+    }
+
+    fn check(&mut self, now: Now, sender: Sender, doubtful: bool) -> Result<(), Contested> {
+        let (bucket, rate) = self.bucket(sender, doubtful);
+        match bucket.is_empty(now, rate) {
+            true => Err(Contested),
+            false => Ok(()),
+        }
+    }
+
+    fn take(&mut self, now: Now, sender: Sender, doubtful: bool) {
+        let (bucket, rate) = self.bucket(sender, doubtful);
+        bucket.take(now, rate);
+    }
+}
+
+/// What is known of who sent an initiation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// Nothing.
+    Unknown,
+    /// It receives at its address: no recorded initiation bears a cookie of today.
+    Shown,
+}
+
+/// There are too many initiations of a peer. Nothing was done about this one; its sender may
+/// show that it receives at its address.
+pub(crate) struct Contested;
+
 /// A second tunnel, for a peer that comes with a clock that was set back, as when a
 /// token moves from a computer whose clock is fast to one whose clock is right.
 ///
@@ -25,6 +79,8 @@ pub(super) struct Candidate {
     made: Now,
     /// Its last response.
     answered: Answered,
+    /// Whom that went to.
+    sender: Sender,
 }
 
 impl Candidate {
@@ -38,35 +94,46 @@ impl Candidate {
     fn is_young(&self, now: Now) -> bool {
         now.since(self.made) < guard::CANDIDATE_LIFE
     }
+
+    /// Whether it still waits for data from one who has shown its address, in a session that
+    /// others must not crowd out.
+    fn is_reserved(&self, now: Now) -> bool {
+        self.sender == Sender::Shown && now.since(self.answered.at) < guard::CANDIDATE_WAIT
+    }
 }
 
 impl Peer {
     /// Answers an initiation, to where it came from.
+    ///
+    /// # Errors
+    /// [`Contested`]
     pub(crate) fn handle_initiation(
         &mut self,
         now: Now,
         from: Path,
+        sender: Sender,
         datagram: &[u8],
         shared: &mut Shared,
-    ) {
+    ) -> Result<(), Contested> {
         self.catch_up(now, shared);
         let ephemeral = guard::ephemeral(datagram);
         if self.seen.as_ref().is_some_and(|s| s.contains(ephemeral)) {
-            return count(Refused::Replayed, &mut shared.out);
-        }
-        if self.allowance.is_empty(now, guard::IDENTITY_RATE) {
-            shared.out.counters.identity_limit += 1;
-            return;
+            count(Refused::Replayed, &mut shared.out);
+            return Ok(());
         }
         let in_doubt = self.is_clock_in_doubt(now);
-        let tunnel = self.tunnel(now, shared);
-        if tunnel.is_crowded() {
-            return self.try_candidate(now, from, datagram, shared);
+        if self.tunnel(now, shared).is_crowded() {
+            return self.try_candidate(now, from, sender, datagram, shared);
         }
+        self.allowance.check(now, sender, false)?;
+        let tunnel = self.tunnel(now, shared);
         match tunnel.accept_initiation(now, datagram, shared.out.trains.room()) {
-            Ok(len) => self.answer_from_tunnel(now, from, ephemeral, len, shared),
+            Ok(len) => {
+                self.allowance.take(now, sender, false);
+                self.answer_from_tunnel(now, from, ephemeral, len, shared);
+            }
             Err(Refused::Replayed) if in_doubt => {
-                self.try_candidate(now, from, datagram, shared);
+                return self.try_candidate(now, from, sender, datagram, shared);
             }
             Err(refused) => {
                 count(refused, &mut shared.out);
@@ -75,6 +142,7 @@ impl Peer {
                 }
             }
         }
+        Ok(())
     }
 
     /// Answers an initiation that may be of this peer, if that is as simple as it mostly is:
@@ -90,7 +158,7 @@ impl Peer {
         self.catch_up(now, shared);
         let ephemeral = guard::ephemeral(datagram);
         let replayed = self.seen.as_ref().is_some_and(|s| s.contains(ephemeral));
-        if replayed || self.allowance.is_empty(now, guard::IDENTITY_RATE) {
+        if replayed || self.allowance.check(now, Sender::Unknown, false).is_err() {
             return false;
         }
         let Some(tunnel) = self.tunnel.as_mut().filter(|tunnel| !tunnel.is_crowded()) else {
@@ -100,6 +168,7 @@ impl Peer {
         let Ok(len) = accepted else {
             return false;
         };
+        self.allowance.take(now, Sender::Unknown, false);
         self.answer_from_tunnel(now, from, ephemeral, len, shared);
         true
     }
@@ -116,15 +185,14 @@ impl Peer {
         let session = guard::sender_index(shared.out.trains.room());
         self.answered = Some(Answered { session, at: now });
         self.greetings = None;
-        self.answer(now, to, ephemeral, len, shared);
+        self.answer(to, ephemeral, len, shared);
     }
 
     /// Sends the answer to an initiation, and remembers to do so once only.
-    fn answer(&mut self, now: Now, to: Path, ephemeral: &[u8], len: usize, shared: &mut Shared) {
+    fn answer(&mut self, to: Path, ephemeral: &[u8], len: usize, shared: &mut Shared) {
         let out = &mut shared.out;
         out.trains.answer(to, len);
         shared.callers.note(to.endpoint, self.id);
-        self.allowance.take(now, guard::IDENTITY_RATE);
         let seen = self
             .seen
             .get_or_insert_with(|| SeenInitiations::new().into());
@@ -143,21 +211,40 @@ impl Peer {
 
     /// Answers an initiation from a second tunnel: one that is older than another, or
     /// one too many that nothing came of.
-    fn try_candidate(&mut self, now: Now, from: Path, datagram: &[u8], shared: &mut Shared) {
+    fn try_candidate(
+        &mut self,
+        now: Now,
+        from: Path,
+        sender: Sender,
+        datagram: &[u8],
+        shared: &mut Shared,
+    ) -> Result<(), Contested> {
+        self.allowance.check(now, sender, true)?;
         let ephemeral = guard::ephemeral(datagram);
         let young = |candidate: &&mut Candidate| candidate.is_young(now);
         if let Some(candidate) = self.candidate.as_mut().filter(young) {
+            let reserved = candidate.is_reserved(now);
+            if reserved && sender == Sender::Unknown {
+                return Err(Contested);
+            }
             let room = shared.out.trains.room();
             match candidate.tunnel.accept_initiation(now, datagram, room) {
                 Ok(len) => {
                     let session = guard::sender_index(room);
                     candidate.answered = Answered { session, at: now };
-                    return self.answer(now, from, ephemeral, len, shared);
+                    candidate.sender = sender;
+                    self.allowance.take(now, sender, true);
+                    self.answer(from, ephemeral, len, shared);
+                    return Ok(());
                 }
+                Err(Refused::Replayed) if reserved => return Err(Contested),
                 // Another one takes its place, or whoever sends a recorded initiation
                 // with a late time would keep the peer out.
                 Err(Refused::Replayed) => {}
-                Err(refused) => return count(refused, &mut shared.out),
+                Err(refused) => {
+                    count(refused, &mut shared.out);
+                    return Ok(());
+                }
             }
         }
         self.drop_candidate(shared);
@@ -170,14 +257,17 @@ impl Peer {
                     tunnel,
                     made: now,
                     answered: Answered { session, at: now },
+                    sender,
                 });
-                self.answer(now, from, ephemeral, len, shared);
+                self.allowance.take(now, sender, true);
+                self.answer(from, ephemeral, len, shared);
             }
             Err(refused) => {
                 shared.indexes.release(tunnel.index());
                 count(refused, &mut shared.out);
             }
         }
+        Ok(())
     }
 
     /// Data has proved the candidate: it takes the place of the other tunnel, whose

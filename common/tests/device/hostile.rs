@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use boringtun::noise::rate_limiter::RateLimiter;
 use boringtun::noise::{Tunn, TunnResult};
 use boringtun::x25519;
 use tokenvpn_common::clock::Now;
@@ -22,7 +23,9 @@ pub(crate) fn stranger() -> SocketAddr {
 pub(crate) fn bare_tunnel(key: &PrivateKey, peer: &PublicKey) -> Tunn {
     let private = x25519::StaticSecret::from(*key.expose());
     let public = x25519::PublicKey::from(*peer.as_bytes());
-    Tunn::new(private, public, None, None, 7, None)
+    // Its own limit would be ten a second.
+    let agreeable = RateLimiter::new(&x25519::PublicKey::from(&private), u64::MAX);
+    Tunn::new(private, public, None, None, 7, Some(agreeable.into()))
 }
 
 pub(crate) fn initiation(tunn: &mut Tunn) -> Vec<u8> {

@@ -269,6 +269,57 @@ fn a_candidate_that_is_asked_again_and_again_lives_no_longer() {
     assert_ne!(tunnel_that_answers(&mut scene), first);
 }
 
+/// More initiations than are remembered, again and again in all ways: in turn, backwards, and
+/// slowly enough that the time in them always rises.
+#[test]
+fn a_long_recording_keeps_nobody_out_and_is_answered_a_few_times_a_second() {
+    for (set_back, step) in [(0, 1), (0, 299), (HOUR, 1), (HOUR, 17)] {
+        let mut scene = Scene::new();
+        let mut tunn = bare_tunnel(&scene.client_key, &scene.gateway);
+        let recorded: Vec<_> = (0..300)
+            .map(|_| {
+                scene.net.advance(SECOND / 1_000);
+                initiation(&mut tunn)
+            })
+            .collect();
+        scene.net.nodes[CLIENT_NODE].online = false;
+        scene.net.advance(SECOND * 600);
+        let mut next = 0;
+        let mut attack = |scene: &mut Scene| {
+            let bytes = &recorded[next % recorded.len()];
+            next += step;
+            let gateway = GATEWAY_NODE;
+            scene.net.deliver(gateway, stranger(), bytes, bytes.len());
+            scene.net.advance(SECOND / 900);
+        };
+        (0..900).for_each(|_| attack(&mut scene));
+        let to_stranger = |scene: &Scene| {
+            let responses = scene.net.sent_by(GATEWAY_NODE, 2);
+            responses.iter().filter(|s| s.to == stranger()).count()
+        };
+        scene.net.latency = SECOND / 20;
+        move_token(&mut scene, "192.0.2.51:1", -set_back);
+        let start = scene.net.now;
+        let is_up = |scene: &Scene| {
+            let mut events = scene.net.nodes[GATEWAY_NODE].events.iter();
+            events.any(|event| matches!(event, Event::SessionUp { .. }))
+        };
+        while !is_up(&scene) {
+            let took = scene.net.now.since(start);
+            assert!(took < SECOND * 6, "kept out: {set_back} {step}");
+            attack(&mut scene);
+        }
+        let home = scene.net.nodes[CLIENT_NODE].address;
+        assert_eq!(stored(&scene), Some(home));
+        // What the first tunnel can take, the burst, and two a second.
+        let answered = to_stranger(&scene);
+        assert!(answered < 40, "{answered} of {next}: {set_back} {step}");
+        (0..900).for_each(|_| attack(&mut scene));
+        assert!(passes_as_it_is(&mut scene));
+        assert_eq!(stored(&scene), Some(home));
+    }
+}
+
 #[test]
 fn a_peer_that_sleeps_costs_no_tunnel() {
     let mut scene = Scene::new();
