@@ -95,6 +95,33 @@ fn what_may_be_replaced_is_named_in_few_files() {
     assert_eq!(of_programs(concat!("tun", "_rs::")), names(&expected));
 }
 
+/// boringtun's other clock would leak into the programs, and does not move the wall clock.
+#[test]
+fn the_clock_of_the_library_is_the_kernel_s() {
+    let switch = concat!("mock", "-instant");
+    for package in ["", "client", "common", "gateway", "tests", "tests/fuzz"] {
+        let manifest = root().join(package).join("Cargo.toml");
+        let text = fs::read_to_string(&manifest).expect("a manifest");
+        assert!(!text.contains(switch), "{}", manifest.display());
+    }
+}
+
+/// What the library would print of a tunnel are keys.
+#[test]
+fn what_holds_keys_of_the_library_cannot_be_printed() {
+    let text = fs::read_to_string(root().join("common/src/tunnel.rs")).expect("a source");
+    let lines: Vec<&str> = text.lines().collect();
+    for name in ["OwnKey", "Tunnel"] {
+        let item = format!("pub(crate) struct {name} {{");
+        let at = lines.iter().position(|line| *line == item).expect(name);
+        let above = lines[..at].iter().rev();
+        let mut attributes = above.take_while(|line| line.starts_with(['#', '/']));
+        assert!(!attributes.any(|line| line.contains("Debug")), "{name}");
+        let printed = format!("Debug for {name}");
+        assert!(!text.contains(&printed), "{name}");
+    }
+}
+
 /// Macros that speak to programmers alone, as `expect` does.
 const FOR_PROGRAMMERS: [&str; 12] = [
     "assert",
