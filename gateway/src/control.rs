@@ -27,7 +27,7 @@ use crate::config::{Config, Network};
 use crate::key_file;
 use crate::listing::{Audit, Listing};
 use crate::registry::{Act, Registry};
-use crate::state::StateLock;
+use crate::state::{self, StateLock};
 use crate::verbs::{self, Terms};
 use crate::words::{self, Failure};
 
@@ -160,6 +160,7 @@ pub(crate) fn ask(path: &Path, request: Request) -> Result<Answer, Failure> {
         if request.takes_a_gateway() {
             return Err(words::not_running(path));
         }
+        state::act_as_owner(&config.state_dir)?;
         if let Some(_lock) = StateLock::take(&config.state_dir)? {
             break answer_here(config, request)?;
         }

@@ -97,7 +97,17 @@ fn open(path: &Path) -> Result<File, KeyFileError> {
 
 /// Opens a file that nobody but `owner` and root can read or replace.
 fn open_private(path: &Path, owner: u32) -> Result<File, KeyFileError> {
-    let file = open(path)?;
+    let foreign = |uid| KeyFileError::Foreign {
+        path: path.to_owned(),
+        uid,
+        owner,
+    };
+    let file = File::open(path).map_err(|cause| match fs::metadata(path) {
+        Ok(found) if cause.kind() == io::ErrorKind::PermissionDenied && found.uid() != owner => {
+            foreign(found.uid())
+        }
+        _ => unusable(path, cause),
+    })?;
     let metadata = file.metadata().map_err(|cause| unusable(path, cause))?;
     let mode = metadata.mode() & 0o7777;
     // A pipe (`<(wg genpsk)`) has a mode, but no name that others could open.
@@ -110,11 +120,7 @@ fn open_private(path: &Path, owner: u32) -> Result<File, KeyFileError> {
     // Whoever owns it can read and replace it whatever its mode says.
     let uid = metadata.uid();
     if metadata.is_file() && uid != 0 && uid != owner {
-        return Err(KeyFileError::Foreign {
-            path: path.to_owned(),
-            uid,
-            owner,
-        });
+        return Err(foreign(uid));
     }
     Ok(file)
 }

@@ -2,12 +2,12 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::geteuid;
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::unistd::{Gid, Uid, fchown, geteuid, setegid, seteuid, setgroups};
 
 use crate::words;
 
@@ -35,6 +35,7 @@ impl StateLock {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
             .open(&path)
             .and_then(|file| give_to_owner_of(directory, &file).map(|()| file))
             .map_err(|cause| StateError::Unusable { path, cause })?;
@@ -77,13 +78,45 @@ pub(crate) fn write_new(path: &Path, mode: u32, text: &str) -> io::Result<()> {
     written
 }
 
-/// What root makes has to be usable by whoever the directory belongs to.
-fn give_to_owner_of(directory: &Path, file: &File) -> io::Result<()> {
+/// Lets root go on as the owner of the state directory, with no right but that user's: what is
+/// made there is the owner's, and nothing that the owner has put there, like a link to a file
+/// of root's, leads any further.
+pub(crate) fn act_as_owner(directory: &Path) -> Result<(), StateError> {
     if !geteuid().is_root() {
         return Ok(());
     }
-    let owner = fs::metadata(directory)?;
-    fchown(file, Some(owner.uid()), Some(owner.gid()))
+    let act = || {
+        let (uid, gid) = owner_of(directory)?;
+        if !uid.is_root() {
+            setgroups(&[])?;
+            setegid(gid)?;
+            seteuid(uid)?;
+        }
+        Ok(())
+    };
+    act().map_err(|cause| StateError::Unusable {
+        path: directory.to_owned(),
+        cause,
+    })
+}
+
+fn owner_of(directory: &Path) -> io::Result<(Uid, Gid)> {
+    let metadata = fs::metadata(directory)?;
+    Ok((Uid::from_raw(metadata.uid()), Gid::from_raw(metadata.gid())))
+}
+
+/// What a gateway that runs as root makes has to be usable by whoever the directory belongs to.
+/// That is who has put it there: another name of a file of root's stays root's.
+fn give_to_owner_of(directory: &Path, file: &File) -> io::Result<()> {
+    let found = file.metadata()?;
+    if !found.is_file() || found.nlink() != 1 {
+        return Err(io::Error::other(words::NO_FILE_OF_ITS_OWN));
+    }
+    if geteuid().is_root() {
+        let (uid, gid) = owner_of(directory)?;
+        fchown(file, Some(uid), Some(gid))?;
+    }
+    Ok(())
 }
 
 fn check(directory: &Path) -> Result<(), StateError> {
@@ -123,6 +156,24 @@ mod tests {
         assert!(StateLock::take(&state).unwrap().is_none());
         drop(held);
         assert!(StateLock::take(&state).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_that_is_another_name_of_a_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        make(&state).unwrap();
+        let [lock, other] = [state.join("lock"), directory.path().join("other")];
+        let refused = || matches!(StateLock::take(&state), Err(StateError::Unusable { .. }));
+        std::os::unix::fs::symlink(&other, &lock).unwrap();
+        assert!(refused() && !other.exists());
+        fs::remove_file(&lock).unwrap();
+        fs::write(&other, "").unwrap();
+        fs::hard_link(&other, &lock).unwrap();
+        assert!(refused());
+        fs::remove_file(&lock).unwrap();
+        nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(refused());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, Permissions},
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink},
 };
 
 use rig::{Gateway, World};
@@ -229,6 +229,27 @@ fn root_does_what_is_asked_of_a_stopped_gateway_of_another_user() {
         let path = entry.unwrap().path();
         assert_eq!(owned(&path), nobody, "{}", path.display());
     }
+
+    // What that user puts there leads root no further.
+    let precious = place.path("/etc/precious");
+    fs::write(&precious, "").unwrap();
+    fs::remove_file(state.join("lock")).unwrap();
+    for target in ["/etc/precious", "/etc/new"] {
+        symlink(target, state.join("lock")).unwrap();
+        for command in ["identities", "run"] {
+            let refused = gateway.command(&[command]).finish();
+            refused.expect_error(1, &["/var/lib/tokenvpn/lock"]);
+        }
+        fs::remove_file(state.join("lock")).unwrap();
+    }
+    fs::rename(state.join("registry.db"), state.join("kept")).unwrap();
+    symlink("/etc/precious", state.join("registry.db")).unwrap();
+    let refused = gateway.command(&["identities"]).finish();
+    assert!(!refused.status.success(), "{refused}");
+    fs::rename(state.join("kept"), state.join("registry.db")).unwrap();
+    assert_eq!(owned(&precious), 0);
+    assert!(fs::read(&precious).unwrap().is_empty());
+    assert!(!place.path("/etc/new").exists());
 
     // Somebody else's key is nobody's here.
     chown(state.join("private-key"), Some(4_321), None).unwrap();

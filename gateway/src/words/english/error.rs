@@ -83,6 +83,9 @@ pub(crate) fn registry_error(error: &RegistryError) -> String {
     }
 }
 
+/// Of a file in the state directory.
+pub(crate) const NO_FILE_OF_ITS_OWN: &str = "it is a link, or no file";
+
 /// Why the state directory cannot be used.
 pub(crate) fn state_error(error: &StateError) -> String {
     match error {
