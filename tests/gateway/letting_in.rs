@@ -198,6 +198,13 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
                 ),
                 &["unknown here"],
             ),
+            (
+                &format!(
+                    "version = 1\nid = \"{}\"\nname = \"x\"\npublic_key = \"{low_order}\"\nserial = 1\n",
+                    "0".repeat(32)
+                ),
+                &["line 4", "low order"],
+            ),
         ] {
             let enrol = gateway.command(&["enrol"]).stdin(text).finish();
             enrol.expect_error(1, facts);

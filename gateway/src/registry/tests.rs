@@ -568,6 +568,24 @@ fn a_row_that_was_changed_lets_nobody_in() {
     }
 }
 
+#[test]
+fn a_key_that_protects_nothing_lets_nobody_in() {
+    let (_directory, mut registry) = registry();
+    enrolled(&mut registry, "traveller");
+    let change = "UPDATE identity SET public_key = zeroblob(32)";
+    registry.connection.execute(change, []).unwrap();
+    let mut let_in = 0;
+    for found in [
+        registry.identities().map(drop),
+        registry.each_identity(|_| let_in += 1),
+    ] {
+        // Said before the seal is looked at: a row that was sealed so says the same.
+        let told = found.unwrap_err().to_string();
+        assert!(told.contains("low order"), "{told}");
+    }
+    assert_eq!(let_in, 0);
+}
+
 /// Overwrites the root page of a table with noise.
 fn damage(directory: &TempDir, registry: Registry, table: &str) {
     let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
