@@ -352,3 +352,41 @@ fn a_policy_that_does_not_exist_is_refused() {
     let up = home.one().tokenvpn(&["up"]).finish();
     up.expect_error(2, &["client.toml:1:14", "grace:SECONDS"]);
 }
+
+#[test]
+fn what_was_left_out_since_ipv6_was_off_does_not_leave_in_the_clear_when_it_is_on() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let routes = ["--route", "10.20.0.0/24", "--route", "fd20::/64"];
+    let card = scene.issue_with(&gateway, "traveller", &routes);
+    let one = &scene.one;
+    let switch = |name: &str, off: &str| {
+        let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
+        one.within(|| fs::write(path, off)).expect("a sysctl");
+    };
+    switch("all", "1");
+    switch("default", "1");
+    let before = one.network_state();
+    let up = scene.connect(one, &card);
+    let tap = Tap::on(one, "eth0");
+
+    // A network with IPv6 is joined.
+    switch("eth0", "0");
+    one.ip("address add 2001:db8::2/64 dev eth0 nodad");
+    one.ip("-6 route add default via 2001:db8::1");
+    let leads = |to: &str| {
+        let asked = one.run("ip").args(["route", "get", to]).finish();
+        asked.status.success()
+    };
+    assert!(leads("2001:db8:1::1"));
+    assert!(!leads("fd20::80"));
+    let inside: IpAddr = "fd20::80".parse().unwrap();
+    assert!(!one.pings(inside));
+    assert!(!targets(&tap).contains(&inside));
+    assert!(one.pings(SERVER));
+
+    switch("eth0", "1");
+    one.tokenvpn(&["down"]).ok();
+    assert_eq!(up.process().exit_code(SOON), 0);
+    assert_eq!(one.network_state(), before);
+}

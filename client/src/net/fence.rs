@@ -76,9 +76,7 @@ impl Fence {
     /// # Errors
     /// The kernel refuses, or the journal cannot be kept. What stands then stays.
     pub(crate) fn enclose(&mut self, networks: &[IpNet]) -> Result<(), FenceError> {
-        let has_ipv6 = Path::new("/proc/sys/net/ipv6").exists();
-        let mut rules = rules(networks, mark(&self.interface));
-        rules.retain(|rule| has_ipv6 || rule.family == Family::V4);
+        let rules = rules(networks, mark(&self.interface));
         let mut netlink = Netlink::open()?;
         for rule in &rules {
             let step = Step::Rule(*rule);
@@ -117,11 +115,15 @@ fn mark(interface: &str) -> u32 {
 
 /// The datagrams of tunnels pass. Then two rules for each network: the main table may know
 /// better, and if it does not, nothing leads there. The more specific network comes first,
-/// as it would in a table.
-fn rules(networks: &[IpNet], mark: u32) -> Vec<Rule> {
+/// as it would in a table. A kernel without IPv6 takes no rules of it and needs none.
+pub(super) fn rules(networks: &[IpNet], mark: u32) -> Vec<Rule> {
+    let has_ipv6 = Path::new("/proc/sys/net/ipv6").exists();
     let networks: BTreeSet<IpNet> = networks.iter().map(IpNet::trunc).collect();
     let mut rules = Vec::new();
     for family in [Family::V4, Family::V6] {
+        if family == Family::V6 && !has_ipv6 {
+            continue;
+        }
         let pass = Rule {
             family,
             priority: FIRST_PRIORITY,

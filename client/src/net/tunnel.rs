@@ -158,10 +158,11 @@ impl Tunnel {
             netlink.add_address(interface, IpNet::from(address.addr()))?;
         }
         let mut allowed: Vec<_> = summary.allowed_ips.iter().filter(usable).copied().collect();
-        let left_out = summary.allowed_ips.len() - allowed.len();
-        if left_out > 0 {
+        let left_out = summary.allowed_ips.iter().filter(|net| !usable(net));
+        let left_out: Vec<_> = left_out.copied().collect();
+        if !left_out.is_empty() {
             tracing::warn!(
-                left_out,
+                left_out = left_out.len(),
                 "IPv6 is off on this computer; its routes are left out"
             );
         }
@@ -176,7 +177,13 @@ impl Tunnel {
         if plan.needs_loose_reverse_path() {
             loosen_reverse_path(journal)?;
         }
-        for rule in &plan.rules {
+        // Another device may have IPv6 later, and what is meant for the tunnel must not leave
+        // there in the clear.
+        let closed = match fenced {
+            Fenced::Nothing => fence::rules(&left_out, mark),
+            Fenced::Profile | Fenced::Everything => Vec::new(),
+        };
+        for rule in plan.rules.iter().chain(&closed) {
             add_rule(journal, &mut netlink, rule)?;
         }
         if !summary.dns.is_empty() {
