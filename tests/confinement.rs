@@ -4,7 +4,11 @@ use std::{collections::HashMap, fs, os::unix::fs::chown, path::Path, process::Co
 
 use nix::sys::signal::Signal;
 use rig::{
-    Gateway, Host, Quarry, Scene, World, memory, programs,
+    Gateway, Host, Quarry, Scene, Up, World,
+    client::PIN_FD,
+    memory,
+    process::threads,
+    programs,
     scene::SERVER,
     wait::{self, SOON},
 };
@@ -12,19 +16,6 @@ use tokenvpn_common::{invitation::Invitation, key::PrivateKey};
 
 /// The capability sets in `/proc/PID/status` (proc(5)).
 const CAPABILITIES: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
-
-/// `/proc/PID/task/TID/status` of every thread, by the threads' names.
-fn threads(pid: i32) -> Vec<HashMap<String, String>> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
-    let status = |task: fs::DirEntry| {
-        let text = fs::read_to_string(task.path().join("status")).expect("the thread lives");
-        let fields = text.lines().filter_map(|line| line.split_once(':'));
-        fields
-            .map(|(field, value)| (field.to_owned(), value.trim().to_owned()))
-            .collect()
-    };
-    tasks.flatten().map(status).collect()
-}
 
 /// Insists that every thread of a process is without capabilities and under a filter; what
 /// /proc says of them.
@@ -154,6 +145,59 @@ fn no_thread_of_a_worker_keeps_a_capability_once_packets_flow() {
     assert!(scene.one.pings(SERVER));
 }
 
+/// What its filter of system calls leaves it no file to show for.
+#[test]
+fn the_worker_gives_up_all_files_before_its_filter_of_system_calls() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    let one = &scene.one;
+    let traced = one.dir().join("calls");
+    let number = PIN_FD.to_string();
+    let up = one
+        .run("strace")
+        .args([
+            "-f",
+            "-qq",
+            "-e",
+            "trace=landlock_restrict_self,seccomp",
+            "-o",
+        ])
+        .arg(&traced)
+        .arg(programs::client())
+        .args(["up", "--json", "--pin-fd", &number])
+        .text_on(PIN_FD, card.pin());
+    let up = Up::started(one, up);
+    up.await_state("waiting_token");
+    card.insert();
+    up.await_state("up");
+    let calls = fs::read_to_string(traced).unwrap();
+    // The supervisor is neither confined nor filtered; the worker is by its main thread.
+    let workers = up.pids();
+    let workers = workers.iter().filter_map(|pid| {
+        let thread = threads(*pid).remove(0);
+        let number = thread["NSpid"].split_whitespace().last()?.to_owned();
+        (thread["Seccomp"] == "2").then_some(number)
+    });
+    let workers: Vec<String> = workers.collect();
+    let [worker] = &workers[..] else {
+        panic!("one worker is expected: {workers:?}");
+    };
+    let calls = calls
+        .lines()
+        .filter(|call| call.split(' ').next() == Some(worker));
+    let calls: Vec<&str> = calls.collect();
+    let at = |name: &str| calls.iter().position(|call| call.contains(name));
+    let restricted = at("landlock_restrict_self").expect("it gives up files");
+    assert!(calls[restricted].ends_with("= 0"), "{calls:?}");
+    assert!(
+        at("seccomp(").is_some_and(|filtered| restricted < filtered),
+        "{calls:?}"
+    );
+    assert!(one.pings(SERVER));
+    one.tokenvpn(&["down"]).ok();
+}
+
 /// The gateway's secrets are at rest in its state alone, and when it ends no process has them.
 #[test]
 fn a_gateway_that_has_ended_has_left_its_secrets_in_its_state_alone() {
@@ -173,30 +217,11 @@ fn a_gateway_that_has_ended_has_left_its_secrets_in_its_state_alone() {
             Quarry::key("preshared key", psk.expose()),
         ];
         for (secret, kept_in) in secrets.iter().zip(["private-key", "registry.db"]) {
-            let mut found = Vec::new();
-            // All that a host writes there is its own.
-            for directory in ["/etc/tokenvpn", "/var/lib", "/run"] {
-                find_files(&host.path(directory), secret, &mut found);
-            }
+            let mut found = host.exposes(secret);
             found.retain(|name| !name.ends_with("-wal"));
-            let expected = [format!("tokenvpn/{kept_in}")];
-            let at_rest = found.iter().all(|name| name.ends_with(&expected[0]));
+            let expected = format!("tokenvpn/{kept_in}");
+            let at_rest = found.iter().all(|name| name.ends_with(&expected));
             assert!(at_rest, "{signal}: {} in {found:?}", secret.name());
-        }
-    }
-}
-
-/// The files below a directory that hold a secret.
-fn find_files(directory: &Path, secret: &Quarry, found: &mut Vec<String>) {
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            find_files(&entry.path(), secret, found);
-        } else if kind.is_file() {
-            let bytes = fs::read(entry.path()).unwrap_or_default();
-            if secret.find_in(&bytes).next().is_some() {
-                found.push(entry.path().to_string_lossy().into_owned());
-            }
         }
     }
 }
@@ -212,7 +237,16 @@ fn the_tests_that_the_security_page_names_exist() {
     for file in files {
         let text = fs::read_to_string(root.join(file));
         let text = text.unwrap_or_else(|error| panic!("{file}: {error}"));
-        let has_tests = text.contains("#[test]") || file.ends_with("main.rs");
+        // A main.rs stands for all of its directory.
+        let directory = file.strip_suffix("main.rs").map(|name| root.join(name));
+        let modules = directory
+            .into_iter()
+            .filter_map(|path| fs::read_dir(path).ok());
+        let modules = modules.flatten().flatten().map(|module| module.path());
+        let mut texts = modules.filter_map(|path| fs::read_to_string(path).ok());
+        let is_test = |text: &str| text.contains("#[test]");
+        let is_program = file.ends_with("src/main.rs");
+        let has_tests = is_program || is_test(&text) || texts.any(|text| is_test(&text));
         assert!(has_tests, "{file} has no test");
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 use std::{
+    collections::HashMap,
     ffi::OsStr,
     fmt, fs,
     io::{self, Write},
@@ -32,13 +33,15 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The programs that log all they can: ours, and those that run ours. To others it may mean
 /// something too.
-const OUTSPOKEN: [&str; 6] = [
+const OUTSPOKEN: [&str; 8] = [
     "tokenvpn",
     "tokenvpn-gateway",
     "bash",
+    "dash",
     "prlimit",
     "setpriv",
     "sh",
+    "strace",
 ];
 
 /// A program about to be run in a host; made by [`Host::run`].
@@ -66,6 +69,7 @@ impl Invocation {
             .env_remove("RUST_LOG")
             .env_remove("http_proxy")
             .env("LC_ALL", "C.UTF-8")
+            .env("TMPDIR", host.dir())
             // No escape sequences from readline and its like.
             .env("TERM", "dumb");
         let name = PathBuf::from(program);
@@ -400,16 +404,13 @@ impl Process {
     }
 
     /// The first line with a control character that one of our programs has written, to a place
-    /// that is no terminal.
+    /// that is no terminal. What runs one may say on stdout what it likes.
     pub(crate) fn raw_line(&self) -> Option<String> {
         let is_ours = self.0.words.starts_with("tokenvpn");
-        let outputs = [&self.0.stdout, &self.0.stderr].into_iter();
-        let mut lines = outputs.filter(|_| is_ours).flat_map(|output| {
-            let text = output.whole();
-            let text = String::from_utf8_lossy(&text).into_owned();
-            text.lines().map(str::to_owned).collect::<Vec<_>>()
-        });
-        lines.find(|line| line.chars().any(|c| c.is_control() && c != '\t'))
+        let stdout = Some(&self.0.stdout).filter(|_| is_ours);
+        let stderr = Some(&self.0.stderr).filter(|_| self.is_outspoken());
+        let mut outputs = stdout.into_iter().chain(stderr);
+        outputs.find_map(|output| raw_line(&String::from_utf8_lossy(&output.whole())))
     }
 
     /// Everything that it says, by where.
@@ -525,6 +526,12 @@ impl fmt::Debug for Process {
     }
 }
 
+/// The first line of a text that has a control character in it.
+pub fn raw_line(text: &str) -> Option<String> {
+    let is_raw = |line: &&str| line.chars().any(|c| c.is_control() && c != '\t');
+    text.lines().find(is_raw).map(str::to_owned)
+}
+
 /// The living children of a process in the order of their numbers, zombies left out. Not from
 /// `/proc/PID/task/TID/children`, which may leave one out while another one ends (proc(5)).
 pub fn children(pid: i32) -> Vec<i32> {
@@ -553,6 +560,23 @@ fn stat(pid: i32, field: usize) -> Option<String> {
     // The name in parentheses may itself hold any character.
     let fields = &stat[stat.rfind(')')? + 1..];
     fields.split_whitespace().nth(field).map(str::to_owned)
+}
+
+/// `/proc/PID/task/TID/status` of every thread, field by field (proc(5)).
+///
+/// # Panics
+/// If there is no such process.
+#[track_caller]
+pub fn threads(pid: i32) -> Vec<HashMap<String, String>> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let status = |task: fs::DirEntry| {
+        let text = fs::read_to_string(task.path().join("status")).expect("the thread lives");
+        let fields = text.lines().filter_map(|line| line.split_once(':'));
+        fields
+            .map(|(field, value)| (field.to_owned(), value.trim().to_owned()))
+            .collect()
+    };
+    tasks.flatten().map(status).collect()
 }
 
 /// Whether there is such a process and it is neither dead nor a zombie.
