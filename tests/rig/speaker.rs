@@ -193,16 +193,8 @@ impl Speaker {
     /// Whether one echo request to an inner address is answered within a second. If there is a
     /// session, no handshake is made for it.
     pub fn pings(&mut self, destination: Ipv4Addr) -> bool {
-        self.echoes += 1;
-        let request = echo(8, self.inner, destination, self.echoes);
+        self.asks(destination);
         let answer = echo(0, destination, self.inner, self.echoes);
-        let mut room = [0; 256];
-        let TunnResult::WriteToNetwork(datagram) = self.tunn.encapsulate(&request, &mut room)
-        else {
-            return false;
-        };
-        let datagram = datagram.to_vec();
-        self.send(&datagram);
         let start = now();
         while let Some(left) = MOMENT.checked_sub(now().since(start)) {
             // The kernel has its own mind about identification and lifetime.
@@ -213,6 +205,22 @@ impl Speaker {
             }
         }
         false
+    }
+
+    /// Sends an echo request to an inner address and waits for nothing. Without a session it is an
+    /// initiation.
+    ///
+    /// # Panics
+    /// If the kernel refuses.
+    #[track_caller]
+    pub fn asks(&mut self, destination: Ipv4Addr) {
+        self.echoes += 1;
+        let request = echo(8, self.inner, destination, self.echoes);
+        let mut room = [0; 256];
+        if let TunnResult::WriteToNetwork(datagram) = self.tunn.encapsulate(&request, &mut room) {
+            let datagram = datagram.to_vec();
+            self.send(&datagram);
+        }
     }
 
     /// Sends an initiation that was recorded, and then a new one; insists that this one is answered

@@ -1,8 +1,11 @@
 //! A panic in the middle of a verb.
 
-use rig::{Puppet, wait::SOON};
+use std::net::Ipv4Addr;
 
-use super::{Place, fresh_key};
+use rig::{Puppet, Speaker, wait::SOON};
+use tokenvpn_common::key::PrivateKey;
+
+use super::{ENDPOINT, Place, fresh_key};
 
 /// The thread that writes the registry panics: nobody could revoke any more, so all of it ends, and
 /// whatever started it starts it again.
@@ -54,4 +57,45 @@ fn a_panic_of_a_worker_ends_the_gateway() {
     let said = process.stderr().all();
     assert_eq!(said.matches("error: ").count(), 1, "{said}");
     place.gateway.start();
+}
+
+/// The gateway in its tunnel.
+const INNER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+
+/// Somebody with a session.
+fn connected(place: &Place, name: &str, inner: Ipv4Addr) -> Speaker {
+    let key = PrivateKey::generate();
+    let (public, address) = (key.public().to_string(), inner.to_string());
+    let words = ["add", name, "--public-key", &public, "--address", &address];
+    place.gateway.command(&words).ok();
+    let (endpoint, own_key) = (ENDPOINT.parse().unwrap(), place.gateway.own_key());
+    let mut speaker = Speaker::new(&place.outside, &key, inner, endpoint, &own_key);
+    speaker.connect();
+    assert!(speaker.pings(INNER));
+    speaker
+}
+
+/// A panic among one peer's packets costs that peer its session. Six within a minute are more than
+/// one bad peer's, and end the gateway.
+#[test]
+fn a_panic_among_the_packets_of_one_peer_costs_nobody_else_anything() {
+    let place = Place::new();
+    let process = place.gateway.start();
+    let mut unlucky = connected(&place, "unlucky", Ipv4Addr::new(10, 77, 0, 8));
+    let mut other = connected(&place, "other", Ipv4Addr::new(10, 77, 0, 9));
+    let handshakes = other.handshakes();
+    for panics in 1..=6 {
+        let open = "tokenvpn_common::tunnel::Tunnel::open";
+        let puppet = Puppet::at_thread(process.pid(), "worker 0", open, || unlucky.asks(INNER));
+        puppet.panic();
+        if panics == 6 {
+            break;
+        }
+        assert!(other.pings(INNER), "after {panics}");
+        assert_eq!(other.handshakes(), handshakes, "after {panics}");
+        assert!(!unlucky.pings(INNER), "it has lost its session");
+        unlucky.connect();
+        assert!(unlucky.pings(INNER), "after {panics}");
+    }
+    assert_eq!(process.exit_code(SOON), 70, "{}", process.report());
 }
