@@ -196,7 +196,8 @@ impl Stage {
         session_keys
     }
 
-    /// Insists that no living process of ours at the first computer but `except` has a secret.
+    /// Insists that no living process of ours at the first computer but `except` has a secret, and
+    /// that none lies open there.
     #[track_caller]
     fn assert_nowhere(&self, run: &Run, session_keys: &[Quarry], except: Option<i32>) {
         let own = [&self.key, &self.preshared_key, &self.pin, &self.profile];
@@ -211,6 +212,8 @@ impl Stage {
             }
             let sightings = found.sightings;
             assert!(sightings.is_empty(), "{}: {sightings:?}", secret.name());
+            let open = self.scene.one.exposes(secret);
+            assert!(open.is_empty(), "{}: {open:?}", secret.name());
         }
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 
 use nix::sys::signal::Signal;
 use rig::{
-    Card, Host, Invocation, Keypad, Pty, Scene, Up, World,
+    Card, Host, Invocation, Keypad, Pty, Quarry, Scene, Up, World,
     card::{PIN, Slot},
     client::PIN_FD,
     programs,
@@ -54,6 +54,13 @@ impl Desk {
 
     fn start(&self, up: Invocation) -> Up {
         Up::started(&self.computer, up)
+    }
+
+    /// Insists that the PIN was typed, and stands nowhere else.
+    #[track_caller]
+    fn keeps_the_pin(&self) {
+        let open = self.computer.exposes(&Quarry::pin(PIN));
+        assert!(open.is_empty(), "{open:?}");
     }
 
     /// Insists on what the card was asked.
@@ -178,6 +185,7 @@ fn a_service_has_systemd_ask_and_a_mistyped_pin_is_asked_again() {
     answer(&desk, "2 tries left", "123");
     answer(&desk, "Too short", PIN);
     up.await_state(READ);
+    desk.keeps_the_pin();
     desk.tried(2, 1);
     desk.computer.tokenvpn(&["down"]).ok();
 }
@@ -301,6 +309,7 @@ fn pinentry_asks_on_the_terminal_that_it_is_given() {
     tmux.expect("1 try left");
     tmux.type_line(PIN);
     up.await_state(READ);
+    desk.keeps_the_pin();
     desk.tried(3, 1);
     desk.computer.tokenvpn(&["down"]).ok();
     assert_eq!(desk.computer.processes_named("pinentry"), [0; 0]);

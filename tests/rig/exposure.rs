@@ -9,7 +9,9 @@ impl Host {
     /// arguments and the environment of each process, and all files that were written in here.
     pub fn exposes(&self, secret: &Quarry) -> Vec<String> {
         let mut found = Vec::new();
-        for (pid, name) in self.population() {
+        // The card itself is told its PIN as it is made.
+        let is_card = |(_, name): &(i32, String)| name == "softcard";
+        for (pid, name) in self.population().into_iter().filter(|one| !is_card(one)) {
             for of_process in ["cmdline", "environ"] {
                 // It may have ended.
                 let bytes = fs::read(format!("/proc/{pid}/{of_process}")).unwrap_or_default();
