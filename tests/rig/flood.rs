@@ -119,8 +119,13 @@ fn send_due(
     for _ in 0..due.saturating_sub(toll.sent).min(MOST_AT_ONCE) {
         let datagram = &datagrams[toll.sent as usize % datagrams.len()];
         let socket = &sockets[toll.sent as usize % sockets.len()];
-        // A full buffer, or the word that nobody listens: sent all the same, as far as we know.
-        let _ = socket.send_to(datagram, target);
+        // The word that nobody listens at another's port comes with the next send.
+        while let Err(error) = socket.send_to(datagram, target) {
+            if error.kind() != ErrorKind::ConnectionRefused {
+                // A full buffer: the rest is due a moment later.
+                return;
+            }
+        }
         toll.sent += 1;
         toll.bytes_sent += datagram.len() as u64;
     }
