@@ -312,10 +312,12 @@ impl Lifecycle {
     }
 
     /// When to give up because there is no token. A look at the tokens that has begun is
-    /// waited for, and so is the end of what is wrong with one: they decide.
+    /// waited for, unless the service hangs, and so is the end of what is wrong with one:
+    /// they decide.
     fn wait_ends(&self) -> Option<Now> {
         match self.phase {
             Phase::Waiting | Phase::Blind { .. } => self.wait_until,
+            Phase::Surveying { .. } => self.wait_until.map(|until| until + WATCH_PATIENCE),
             _ => None,
         }
     }

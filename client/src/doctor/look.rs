@@ -1,5 +1,6 @@
 //! Looks at this computer, without changing anything; without a PIN too, unless a trial is wanted.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -276,6 +277,8 @@ fn gateways(now: UnixTime, trial: Option<Trial>) -> Gateways {
         let interface = name.strip_suffix(".sock")?;
         (interface != "gateway").then(|| interface.to_owned())
     });
+    // In whatever order the kernel lists them.
+    let interfaces: BTreeSet<String> = interfaces.collect();
     let mut known = Gateways::default();
     let mut with_token = None;
     for interface in interfaces {

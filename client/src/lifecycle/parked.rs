@@ -24,8 +24,14 @@ impl Lifecycle {
             .exit_code()
             .expect("invariant: only states with an exit code are problems");
         let can_wait = state.is_about_the_token() && !self.unattended();
-        let is_news = self.shown != state;
         let is_busy = matches!(state, State::TokenBusy { .. });
+        // Who holds it is a guess at what runs, and changes with that.
+        let is_news = match (&self.shown, &state) {
+            (State::TokenBusy { reader: before, .. }, State::TokenBusy { reader, .. }) => {
+                before != reader
+            }
+            (before, now) => before != now,
+        };
         if is_news {
             self.say(state);
         }

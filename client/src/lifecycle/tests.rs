@@ -408,7 +408,8 @@ fn a_look_that_takes_longer_than_wait_decides_whether_there_is_a_token() {
             ..Options::default()
         });
         assert_eq!(scene.after(Duration::from_secs(2)), []);
-        assert_eq!(scene.lifecycle.poll_timeout(), None, "it would not sleep");
+        let timeout = scene.lifecycle.poll_timeout();
+        assert!(timeout > Some(scene.now), "it would not sleep: {timeout:?}");
         scene
     };
     let held = || {
@@ -427,6 +428,9 @@ fn a_look_that_takes_longer_than_wait_decides_whether_there_is_a_token() {
     assert_eq!(scene.feed(held()), [say(busy()), Action::Exit(code::BUSY)]);
     let mut scene = begin(Askable::default());
     scene.start();
+    // A service that hangs never answers.
+    let mut scene = begin(Askable::default());
+    assert_eq!(scene.after(WATCH_PATIENCE), too_late);
 
     // On a terminal what holds it is waited for, and no other token when that is pulled.
     let mut scene = begin(TERMINAL);

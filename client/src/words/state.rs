@@ -421,7 +421,7 @@ mod tests {
         assert_eq!(
             lines[0],
             "error: this token expired on 2026-10-28, 23 days ago by this computer's clock; \
-             the tunnel is down"
+             there is no tunnel"
         );
         assert!(lines[1].starts_with("hint: ") && lines.len() == 2, "{text}");
         let event: serde_json::Value = serde_json::from_str(&state.to_json()).unwrap();

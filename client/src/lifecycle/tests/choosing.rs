@@ -37,15 +37,19 @@ fn what_changes_during_a_look_is_looked_at_again() {
 
 #[test]
 fn a_busy_token_is_asked_again_without_being_told_again() {
-    let found = || {
+    // Whoever may hold it comes and goes.
+    let found = |holder: &str| {
+        let token = Err(State::TokenBusy {
+            reader: READER.into(),
+            holders: vec![holder.into()],
+        });
         let reader = READER.into();
-        let token = Err(busy());
         Input::Surveyed(Ok(vec![Found { reader, token }]))
     };
     let mut scene = Scene::attended();
-    assert_eq!(scene.feed(found()), [say(busy())]);
+    assert_eq!(scene.feed(found("scdaemon, pid 6790")), [say(busy())]);
     assert_eq!(scene.after(BUSY_RETRY), [Action::Survey]);
-    assert_eq!(scene.feed(found()), []);
+    assert_eq!(scene.feed(found("opensc-tool, pid 6791")), []);
     assert_eq!(scene.after(BUSY_RETRY), [Action::Survey]);
     scene.start();
 }

@@ -221,7 +221,7 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
         ),
         State::Expired { not_after, now } => (
             format!(
-                "this token expired on {}, {} by this computer's clock; the tunnel is down",
+                "this token expired on {}, {} by this computer's clock; there is no tunnel",
                 not_after.day(),
                 match now.days_since(*not_after) {
                     0 => "less than a day ago".into(),

@@ -209,7 +209,7 @@ fn of_the_token() -> Vec<Row> {
                 "2026-10-28",
                 "23 days ago",
                 "this computer's clock",
-                "tunnel is down",
+                "there is no tunnel",
                 "renew",
             ],
         ),
