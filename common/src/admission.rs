@@ -11,7 +11,7 @@
 //! What a peer may cause itself is limited by what was proven to be its own, in
 //! [`Peer`](crate::peer::Peer): whoever only shows a key must not use up its allowance. Whoever
 //! has recorded its initiations can use up a part of it, and then the sender of one more is
-//! asked for a cookie too, which recorded ones cannot have.
+//! asked for a cookie too, which recorded ones do not have.
 
 use std::net::IpAddr;
 
@@ -55,7 +55,8 @@ impl Admission {
         }
     }
 
-    /// Checks the MACs of an initiation or response. `room` has to hold 64 bytes.
+    /// Checks the MACs of an initiation or response. Gives whether its sender has shown that
+    /// it receives at its address, which is asked under load only. `room` has to hold 64 bytes.
     pub(crate) fn check(
         &mut self,
         now: Now,
@@ -63,19 +64,19 @@ impl Admission {
         source: IpAddr,
         datagram: &[u8],
         room: &mut [u8],
-    ) -> Result<(), Turned> {
+    ) -> Result<bool, Turned> {
         let high = self.load.is_high(now);
         let limiter = if high { &self.cookies } else { &own.agreeable };
         let checked = verify(limiter, source, datagram, room);
         if checked == Err(Turned::BadMac) {
-            return checked;
+            return Err(Turned::BadMac);
         }
         self.load.count(now);
         checked?;
         if high && !self.sources.take(now, source) {
             return Err(Turned::SourceLimit);
         }
-        Ok(())
+        Ok(high)
     }
 
     /// Whether the sender of an initiation, of which there are too many of the same peer, has

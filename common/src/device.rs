@@ -106,6 +106,8 @@ struct Waiting {
     from: Path,
     /// Whose key it shows, if another worker has looked.
     peer: Option<PublicKey>,
+    /// Whether its sender has shown that it receives where it sends from.
+    has_shown: bool,
     datagram: Box<[u8]>,
 }
 
@@ -351,6 +353,7 @@ impl Device {
                 peer,
                 source,
                 local,
+                has_shown,
                 datagram,
             } => {
                 let from = Path {
@@ -361,6 +364,7 @@ impl Device {
                     since: now,
                     from,
                     peer: Some(peer),
+                    has_shown,
                     datagram: datagram.into(),
                 });
             }
@@ -518,7 +522,7 @@ impl Device {
                 self.shared.out.counters.unexpected += 1;
             }
             Message::Response => {
-                if self.admit(now, from, datagram) {
+                if self.admit(now, from, datagram).is_some() {
                     self.attend(now, id, |peer, shared| {
                         peer.handle_response(now, from, datagram, shared);
                     });
@@ -531,13 +535,14 @@ impl Device {
     }
 
     fn handle_initiation(&mut self, now: Now, from: Path, datagram: &[u8]) {
-        if !self.admit(now, from, datagram) {
+        let Some(has_shown) = self.admit(now, from, datagram) else {
             return;
-        }
+        };
         self.enqueue(Waiting {
             since: now,
             from,
             peer: None,
+            has_shown,
             datagram: datagram.into(),
         });
     }
@@ -557,20 +562,15 @@ impl Device {
                 return;
             };
             self.protect(now, |device| {
-                device.answer_initiation(now, waiting.from, waiting.peer, &waiting.datagram);
+                device.answer_initiation(now, &waiting);
             });
         }
     }
 
     /// Answers an initiation that has passed admission, or gives it to its peer's owner.
-    fn answer_initiation(
-        &mut self,
-        now: Now,
-        from: Path,
-        peer: Option<PublicKey>,
-        datagram: &[u8],
-    ) {
-        let key = match peer {
+    fn answer_initiation(&mut self, now: Now, waiting: &Waiting) {
+        let (from, datagram) = (waiting.from, &waiting.datagram[..]);
+        let key = match waiting.peer {
             Some(key) => Some(*key.as_bytes()),
             None if self.answer_caller(now, from, datagram) => return,
             None => Admission::initiator(&self.shared.own, datagram),
@@ -584,12 +584,13 @@ impl Device {
             return;
         };
         if self.owns(id) {
-            self.answer_peer(now, id, from, datagram);
+            self.answer_peer(now, id, waiting);
         } else if let Some(peer) = self.peers.peer(id) {
             let handover = Handover::Initiation {
                 peer: peer.config.public_key,
                 source: from.endpoint,
                 local: from.source,
+                has_shown: waiting.has_shown,
                 datagram: datagram.to_vec(),
             };
             let owner = peer.config.owner;
@@ -599,7 +600,8 @@ impl Device {
 
     /// Has a peer of ours answer an initiation, if need be only to where its sender has shown
     /// that it receives.
-    fn answer_peer(&mut self, now: Now, id: PeerId, from: Path, datagram: &[u8]) {
+    fn answer_peer(&mut self, now: Now, id: PeerId, waiting: &Waiting) {
+        let (from, datagram) = (waiting.from, &waiting.datagram[..]);
         let answer = |device: &mut Device, sender| {
             let mut answered = Ok(());
             device.attend(now, id, |peer, shared| {
@@ -608,7 +610,7 @@ impl Device {
             answered
         };
         let answered = answer(self, Sender::Unknown).or_else(|contested| {
-            match self.has_shown_itself(now, from, datagram) {
+            match waiting.has_shown || self.has_shown_itself(now, from, datagram) {
                 true => answer(self, Sender::Shown),
                 false => Err(contested),
             }
@@ -633,15 +635,14 @@ impl Device {
         answered
     }
 
-    /// Whether a handshake message may cause a key exchange. Under load its sender may
-    /// get a cookie; otherwise a refusal is silent.
-    fn admit(&mut self, now: Now, from: Path, datagram: &[u8]) -> bool {
+    /// Whether a handshake message may cause a key exchange, and if so, whether its sender has
+    /// shown that it receives where it sends from. Under load it may get a cookie for that;
+    /// otherwise a refusal is silent.
+    fn admit(&mut self, now: Now, from: Path, datagram: &[u8]) -> Option<bool> {
         let Shared { own, out, .. } = &mut self.shared;
         let (source, room) = (from.endpoint.ip(), out.trains.room());
         let checked = self.admission.check(now, own, source, datagram, room);
-        checked
-            .map_err(|turned| turn_away(from, turned, out))
-            .is_ok()
+        checked.map_err(|turned| turn_away(from, turned, out)).ok()
     }
 
     /// Whether the sender of an initiation has shown that it receives where it sends from.

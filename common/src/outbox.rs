@@ -50,6 +50,9 @@ pub enum Handover {
         source: SocketAddr,
         /// The local address it came to.
         local: Option<IpAddr>,
+        /// Whether its sender has shown that it receives there. Each worker has cookies of
+        /// its own.
+        has_shown: bool,
         /// The message.
         datagram: Vec<u8>,
     },

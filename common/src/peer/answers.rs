@@ -61,7 +61,8 @@ impl Allowance {
 pub(crate) enum Sender {
     /// Nothing.
     Unknown,
-    /// It receives at its address: no recorded initiation bears a cookie of today.
+    /// It receives at its address. A recorded initiation bears no cookie of today, unless its
+    /// sender knows our public key and puts one on.
     Shown,
 }
 
