@@ -78,7 +78,8 @@ impl BindError {
 /// Binds one pair of sockets per worker, all to `port`; 0 means any, the same for all.
 ///
 /// With more than one worker the kernel steers a datagram to the worker whose number its
-/// receiver index carries, unless it cannot: then a line is logged. `mark` is the firewall mark of everything sent.
+/// receiver index carries; if it cannot, a line is logged. `mark` is the firewall mark of
+/// everything sent.
 ///
 /// # Errors
 /// [`BindError`]; a port that another process holds is refused even if that process
@@ -381,8 +382,7 @@ impl UdpPair {
             && endpoint == transmit.endpoint
         {
             if clock::now() < until {
-                self.send_one_by_one(&train);
-                return outcome;
+                return self.send_one_by_one(train);
             }
             self.single = None;
         }
@@ -402,34 +402,55 @@ impl UdpPair {
                 tracing::warn!(%endpoint, reason = %error, "the kernel takes no train of datagrams to there; one a call");
             }
             self.single = Some((transmit.endpoint, clock::now() + SINGLE));
-            self.send_one_by_one(&train);
-        } else {
-            self.counters.count_drop(&error, datagrams(transmit));
+            let sent = self.send_one_by_one(train);
+            return if outcome == Sent::Tried {
+                sent
+            } else {
+                outcome
+            };
         }
+        self.counters.count_drop(&error, datagrams(transmit));
         outcome
     }
-}
 
-impl UdpPair {
-    fn send_one_by_one(&mut self, train: &quinn_udp::Transmit<'_>) {
+    fn send_one_by_one(&mut self, train: quinn_udp::Transmit<'_>) -> Sent {
         self.counters.split_trains += 1;
         let stride = train.segment_size.unwrap_or(train.contents.len()).max(1);
+        let mut source = train.src_ip;
         for datagram in train.contents.chunks(stride) {
-            let single = quinn_udp::Transmit {
+            let mut single = quinn_udp::Transmit {
                 contents: datagram,
                 segment_size: None,
+                src_ip: source,
                 ..train.clone()
             };
-            let sent = match train.destination {
-                SocketAddr::V4(_) => self.v4.try_send(&single),
-                SocketAddr::V6(_) => match &self.v6 {
-                    Some(v6) => v6.try_send(&single),
-                    None => Err(Errno::ENETUNREACH.into()),
-                },
-            };
+            let mut sent = self.try_send(&single);
+            if source.is_some() && sent.as_ref().is_err_and(is_source_lost) {
+                single.src_ip = None;
+                sent = self.try_send(&single);
+                if sent.is_ok() {
+                    source = None;
+                    self.counters.lost_sources += 1;
+                }
+            }
             if let Err(error) = sent {
                 self.counters.count_drop(&error, 1);
             }
+        }
+        match source == train.src_ip {
+            true => Sent::Tried,
+            false => Sent::SourceLost,
+        }
+    }
+
+    fn try_send(&self, datagrams: &quinn_udp::Transmit<'_>) -> io::Result<()> {
+        let socket = match datagrams.destination {
+            SocketAddr::V4(_) => Some(&self.v4),
+            SocketAddr::V6(_) => self.v6.as_ref(),
+        };
+        match socket {
+            Some(socket) => socket.try_send(datagrams),
+            None => Err(Errno::ENETUNREACH.into()),
         }
     }
 }
