@@ -18,13 +18,13 @@ use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::invitation::{Enrolment, InvitationId};
 use tokenvpn_common::io::clock;
 use tokenvpn_common::io::request_socket::Framing;
-use tokenvpn_common::key::PublicKey;
+use tokenvpn_common::key::{PrivateKey, PublicKey};
 use tokenvpn_common::name::Name;
 use tokenvpn_common::status::Status;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Network};
-use crate::key_file;
+use crate::key_file::{self, KeyFileError};
 use crate::listing::{Audit, Listing};
 use crate::registry::{Act, Registry};
 use crate::state::{self, StateLock};
@@ -148,6 +148,7 @@ pub(crate) fn ask(path: &Path, request: Request) -> Result<Answer, Failure> {
     let config = Config::read(path)?;
     let socket = config.control_socket();
     let start = clock::now();
+    let mut private_key = None;
     let answer = loop {
         match ask_running(&socket, &request) {
             Ok(answer) => break answer,
@@ -160,9 +161,15 @@ pub(crate) fn ask(path: &Path, request: Request) -> Result<Answer, Failure> {
         if request.takes_a_gateway() {
             return Err(words::not_running(path));
         }
+        let kept_apart = !config.private_key_file().starts_with(&config.state_dir);
+        if kept_apart && private_key.is_none() {
+            // Perhaps from the owner of the state as well: systemd hands it over.
+            private_key = Some(read_key(&config));
+        }
         state::act_as_owner(&config.state_dir)?;
         if let Some(_lock) = StateLock::take(&config.state_dir)? {
-            break answer_here(config, request)?;
+            let private_key = private_key.unwrap_or_else(|| read_key(&config));
+            break answer_here(config, private_key, request)?;
         }
         // Another command holds it, or a gateway that just starts or ends.
         if clock::now().since(start) > PATIENCE {
@@ -198,8 +205,15 @@ fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-fn answer_here(config: Config, request: Request) -> Result<Answer, Failure> {
-    let private_key = key_file::read(&config.private_key_file(), &config.state_dir);
+fn read_key(config: &Config) -> Result<PrivateKey, KeyFileError> {
+    key_file::read(&config.private_key_file(), &config.state_dir)
+}
+
+fn answer_here(
+    config: Config,
+    private_key: Result<PrivateKey, KeyFileError>,
+    request: Request,
+) -> Result<Answer, Failure> {
     let mut registry = Registry::open(&config.registry_file())?;
     let terms = Terms {
         public_key: private_key.map(|key| key.public()).map_err(Failure::from),

@@ -262,4 +262,14 @@ fn root_does_what_is_asked_of_a_stopped_gateway_of_another_user() {
     assert!(place.names().is_empty());
     let invite = gateway.command(&["invite", "phone"]).finish();
     invite.expect_error(1, &["private-key"]);
+    // One that is kept from that user, and which systemd hands over, is root's to read.
+    const APART: &str = "/etc/tokenvpn/private-key";
+    let text = PrivateKey::generate().expose_text();
+    fs::write(place.path(APART), text.as_bytes()).unwrap();
+    fs::set_permissions(place.path(APART), fs::Permissions::from_mode(0o600)).unwrap();
+    gateway.configure(
+        "# private_key_file = ",
+        &format!("private_key_file = \"{APART}\" # "),
+    );
+    gateway.invite("phone", &[]);
 }
