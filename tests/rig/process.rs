@@ -569,14 +569,14 @@ fn stat(pid: i32, field: usize) -> Option<String> {
 #[track_caller]
 pub fn threads(pid: i32) -> Vec<HashMap<String, String>> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    // One may end in between.
     let status = |task: fs::DirEntry| {
-        let text = fs::read_to_string(task.path().join("status")).expect("the thread lives");
+        let text = fs::read_to_string(task.path().join("status")).ok()?;
         let fields = text.lines().filter_map(|line| line.split_once(':'));
-        fields
-            .map(|(field, value)| (field.to_owned(), value.trim().to_owned()))
-            .collect()
+        let fields = fields.map(|(field, value)| (field.to_owned(), value.trim().to_owned()));
+        Some(fields.collect())
     };
-    tasks.flatten().map(status).collect()
+    tasks.flatten().filter_map(status).collect()
 }
 
 /// Whether there is such a process and it is neither dead nor a zombie.

@@ -159,7 +159,8 @@ fn a_thousand_packets_in_trains_cost_few_system_calls_and_no_allocation() {
     let (sender, receiver) = (cost.sender.of("total"), cost.receiver.of("total"));
     assert!(sender <= 2 * 25 + 60, "{sender} to send");
     assert!(receiver <= 4 * 25 + 60, "{receiver} to receive");
-    assert_eq!(cost.sender.of("sendmsg"), 25);
+    // And a keepalive or two, if it takes long.
+    assert!((25..=27).contains(&cost.sender.of("sendmsg")));
     assert!(cost.receiver.of("writev") <= 25 + 2);
 }
 
@@ -170,7 +171,7 @@ fn super_packets_of_more_than_a_train_fill_trains_together() {
     assert_eq!(cost.reads, 22);
     // Four of them make four trains and the beginning of a fifth; each alone would make two.
     let sends = cost.sender.of("sendmsg");
-    assert!(sends < 22 * 3 / 2, "{sends} to send");
+    assert!(sends <= 36, "{sends} to send");
 }
 
 #[test]
