@@ -26,6 +26,7 @@ usage: compare [ROUNDS]        everything: so many rounds (3) over both links, t
        compare forget          begin anew";
 
 fn main() -> ExitCode {
+    record::commit();
     let words: Vec<String> = env::args().skip(1).collect();
     match &words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => everything(3),

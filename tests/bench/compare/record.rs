@@ -6,6 +6,7 @@ use std::{
     io::Write as _,
     path::PathBuf,
     process::Command,
+    sync::OnceLock,
 };
 
 use serde::{Deserialize, Serialize};
@@ -31,8 +32,14 @@ impl Record {
     }
 }
 
-/// The commit that is checked out, with a `+` behind it if something was changed since.
+/// The commit that is checked out when this program starts, just after all was built, with a
+/// `+` behind it if something was changed since.
 pub(crate) fn commit() -> Option<String> {
+    static COMMIT: OnceLock<Option<String>> = OnceLock::new();
+    COMMIT.get_or_init(checked_out).clone()
+}
+
+fn checked_out() -> Option<String> {
     let git = |words: &[&str]| {
         let place = ["-C", env!("CARGO_MANIFEST_DIR")];
         let output = Command::new("git").args(place).args(words).output().ok()?;
