@@ -303,23 +303,15 @@ impl State {
 
     /// Whether another token, or the same one changed, could make it better.
     pub(crate) fn is_about_the_token(&self) -> bool {
-        matches!(
+        let is_mended_here = matches!(
             self,
             State::TokenBusy { .. }
                 | State::PickToken { .. }
-                | State::PinBlocked
                 | State::PinCancelled
                 | State::PinMissing
-                | State::Empty
-                | State::Foreign
-                | State::Damaged { .. }
-                | State::TooNew { .. }
-                | State::Expired { .. }
-                | State::NotYetValid { .. }
-                | State::Clock { .. }
                 | State::UnsupportedCard
-                | State::CardFailed { .. }
-        )
+        );
+        is_mended_here || self.can_be_mended_elsewhere()
     }
 
     /// Whether somebody could make it better while the token stays where it is: write to it
