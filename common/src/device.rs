@@ -200,7 +200,9 @@ impl Device {
             self.shared.allowed_ips.insert(network, id);
         }
         if ours && keep_session {
-            self.engage(now, id, |peer, shared| peer.initiate(now, false, shared));
+            self.engage(now, id, |peer, shared| {
+                peer.initiate(now, false, shared);
+            });
         }
         Ok(())
     }

@@ -32,9 +32,25 @@ pub const TICK: Duration = Duration::from_millis(250);
 pub const STALE: Duration = Duration::from_secs(1);
 
 /// After this long without an authentic datagram, the next packet sent is the one whose
-/// answer is waited for; and after this long without sending, data heard is answered
-/// with a keepalive: Keepalive-Timeout (WireGuard paper §6.1).
+/// answer is waited for: Keepalive-Timeout (WireGuard paper §6.1).
 pub const SILENCE: Duration = Duration::from_secs(10);
+
+/// After this long without sending, data heard is answered with a keepalive. The paper
+/// has 10 s; sooner than [`DOUBT`], whoever sends without being answered knows in time
+/// that what he sends arrives.
+pub const ACKNOWLEDGE: Duration = Duration::from_secs(1);
+
+/// How long the end that keeps a session takes it for alive while packets go out and
+/// nothing is heard; over a slow path up to twice as long. Then it asks for the next one:
+/// the other end may have lost this one, as it does when it restarts, and cannot say so.
+/// The paper has 15 s, for both ends.
+pub const DOUBT: Duration = Duration::from_secs(2);
+
+/// How often a session is doubted: an end that acknowledges later is asked too often.
+pub const DOUBT_PACE: Rate = Rate {
+    every: Duration::from_secs(10),
+    burst: 5,
+};
 
 /// How long that answer is waited for with the timers at rest. boringtun counts the wait
 /// from the last datagram heard, not from the packet sent, and would start a handshake
@@ -282,6 +298,12 @@ pub fn is_stale(ticked: Now, now: Now) -> bool {
 /// heard and when its session began. A session near its end is not held: it must end.
 pub fn starts_hold(last_heard: Now, session_start: Now, now: Now) -> bool {
     now.since(last_heard) >= SILENCE && now.since(session_start) + HOLD < SESSION_LIFETIME
+}
+
+/// How long nothing need be heard, given the round-trip time, until the session is in
+/// doubt: see [`DOUBT`].
+pub fn doubt(round_trip: Option<Duration>) -> Duration {
+    (round_trip.unwrap_or_default() * 2).clamp(DOUBT, DOUBT * 2)
 }
 
 /// How long to wait for the answer to an initiation, given since when none was answered.

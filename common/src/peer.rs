@@ -10,6 +10,7 @@ use rand_core::{OsRng, RngCore};
 
 use self::answers::{Allowance, Answered, Candidate};
 pub(crate) use self::answers::{Contested, Sender};
+use crate::bucket::Bucket;
 use crate::clock::Now;
 use crate::guard;
 use crate::initiations::SeenInitiations;
@@ -62,6 +63,8 @@ pub struct PeerStats {
     /// When the first packet was sent to it that nothing was heard after; `None` while it
     /// owes nothing.
     pub unheard_since: Option<Now>,
+    /// When the first initiation was sent that no session has come of, if it is asked for one.
+    pub asked_since: Option<Now>,
 }
 
 /// A peer and, once there was reason to make one, its tunnel.
@@ -81,8 +84,7 @@ pub(crate) struct Peer {
     pub(crate) due: Option<Now>,
     /// End of the wait for the answer to the first packet sent after a silence.
     hold_until: Option<Now>,
-    /// Since when data was heard and nothing sent. boringtun's own keepalive fails where
-    /// an answer came while the timers rested: both bear the time of the same tick.
+    /// Since when data was heard and nothing sent.
     owes_since: Option<Now>,
     /// When the first packet was sent that nothing was heard after.
     unheard_since: Option<Now>,
@@ -90,6 +92,8 @@ pub(crate) struct Peer {
     retry_at: Now,
     /// The first initiation that no session has come of.
     unanswered_since: Option<Now>,
+    /// How often its session may be doubted.
+    doubts: Bucket,
     /// Initiations sent to greet it, while that is going on.
     greetings: Option<u8>,
     /// Whether it is among those whose packets wait for a session.
@@ -120,6 +124,7 @@ impl Peer {
             unheard_since: None,
             retry_at: now,
             unanswered_since: None,
+            doubts: Bucket::FULL,
             greetings: None,
             waiting: false,
             up: false,
@@ -142,6 +147,7 @@ impl Peer {
             keepalive: self.config.keepalive,
             rtt: self.tunnel.as_ref().and_then(|tunnel| tunnel.rtt()),
             unheard_since: self.unheard_since,
+            asked_since: self.unanswered_since,
         }
     }
 
@@ -161,22 +167,45 @@ impl Peer {
         let Some(tunnel) = self.tunnel.as_ref().filter(|tunnel| !tunnel.is_expired()) else {
             return restless.then_some(self.retry_at.max(soon));
         };
-        if let Some(until) = self.held(now) {
-            return Some(until);
-        }
-        if tunnel.is_awaiting(now) && !tunnel.is_ready() {
-            return Some(self.retry_at.max(soon));
-        }
-        Some(soon)
+        let next = match self.held(now) {
+            Some(until) => until,
+            None if tunnel.is_awaiting(now) && !tunnel.is_ready() => self.retry_at.max(soon),
+            None => soon,
+        };
+        let doubted = self.doubted_at().filter(|at| *at > now);
+        Some(doubted.map_or(next, |at| next.min(at)))
+    }
+
+    /// When the session is doubted, because the other end may have lost it; `None` while there is
+    /// no reason to. Not before the last initiation counts as lost: an initiation of the other
+    /// end's, if we answer it, ends the wait for ours in boringtun.
+    fn doubted_at(&self) -> Option<Now> {
+        let tunnel = self.tunnel.as_deref()?;
+        let keeps = self.config.keep_session && tunnel.is_ready();
+        let since = self.unheard_since.filter(|_| keeps)?;
+        Some(self.retry_at.max(since + guard::doubt(tunnel.rtt())))
     }
 
     fn held(&self, now: Now) -> Option<Now> {
         self.hold_until.filter(|until| now < *until)
     }
 
+    /// Asks for a new session if this one is in doubt.
+    fn doubt(&mut self, now: Now, shared: &mut Shared) {
+        if self.doubted_at().is_none_or(|at| at > now)
+            || self.doubts.is_empty(now, guard::DOUBT_PACE)
+        {
+            return;
+        }
+        if self.initiate(now, false, shared) {
+            self.doubts.take(now, guard::DOUBT_PACE);
+        }
+    }
+
     /// Does what time has made due.
     pub(crate) fn tick(&mut self, now: Now, shared: &mut Shared) {
         self.drop_old_candidate(now, shared);
+        self.doubt(now, shared);
         if self.held(now).is_some() || self.greetings.is_some() {
             return;
         }
@@ -196,7 +225,7 @@ impl Peer {
         if !ready {
             self.end_session(&mut shared.out);
         }
-        let due = |since| now.since(since) >= guard::SILENCE;
+        let due = |since| now.since(since) >= guard::ACKNOWLEDGE;
         if ready && self.owes_since.is_some_and(due) {
             self.send_keepalive(now, shared);
         }
@@ -269,15 +298,17 @@ impl Peer {
     }
 
     /// Sends an initiation to the stored endpoint; only if none waits for its answer,
-    /// unless `again`.
-    pub(crate) fn initiate(&mut self, now: Now, again: bool, shared: &mut Shared) {
+    /// unless `again`. Whether it did.
+    pub(crate) fn initiate(&mut self, now: Now, again: bool, shared: &mut Shared) -> bool {
         if self.roaming.path().is_none() {
-            return;
+            return false;
         }
         let tunnel = self.tunnel(now, shared);
-        if let Some(written) = tunnel.initiate(now, again, shared.out.trains.room()) {
+        let written = tunnel.initiate(now, again, shared.out.trains.room());
+        if let Some(written) = written {
             self.send_alone(now, written, &mut shared.out);
         }
+        written.is_some()
     }
 
     fn send_keepalive(&mut self, now: Now, shared: &mut Shared) {
@@ -364,6 +395,7 @@ impl Peer {
 
     fn hold(&mut self, now: Now) {
         if self.hold_until.is_none()
+            && !self.is_awaiting(now)
             && let (Some(start), Some(heard)) = (self.last_handshake, self.last_heard)
             && guard::starts_hold(heard, start, now)
         {

@@ -9,6 +9,7 @@ mod forgery;
 mod net;
 
 mod callers;
+mod doubt;
 mod handshake;
 mod hostile;
 mod limits;

@@ -25,6 +25,8 @@ pub(crate) struct Node {
     pub(crate) pins: bool,
     /// Whether anything reaches it or leaves it.
     pub(crate) online: bool,
+    /// The kind of its messages that are lost.
+    pub(crate) muted: Option<u8>,
     /// The packets it wrote to its TUN.
     pub(crate) inbox: Vec<Vec<u8>>,
     pub(crate) events: Vec<Event>,
@@ -95,6 +97,7 @@ impl Net {
             address: address.parse().unwrap(),
             pins: false,
             online: true,
+            muted: None,
             inbox: Vec::new(),
             events: Vec::new(),
             handovers: VecDeque::new(),
@@ -133,7 +136,7 @@ impl Net {
                 contents: transmit.contents.to_vec(),
             };
             trains.push(train.clone());
-            if node.online {
+            if node.online && node.muted != Some(train.contents[0]) {
                 in_flight.push_back((*now + *latency, train));
             }
         }

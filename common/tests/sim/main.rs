@@ -111,10 +111,10 @@ fn whatever_happens_nothing_breaks_and_in_the_end_packets_flow() {
         "{} seeds, slowest to heal {slowest} ms; clients by what they are held to: {held:?}",
         seeds.end - seeds.start
     );
-    // A third of all, with clocks that are set back and gateways that restart as often as here; with
-    // fewer the exceptions would have become the rule.
+    // Three quarters of all, with clocks that are set back as often as here; with fewer the exception
+    // would have become the rule.
     let all: usize = held.values().sum();
     let soonest = held.values().next().copied().unwrap_or_default();
     let many = seeds.end - seeds.start >= 100;
-    assert!(!many || 4 * soonest >= all, "{held:?}");
+    assert!(!many || 2 * soonest >= all, "{held:?}");
 }

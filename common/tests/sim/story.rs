@@ -4,7 +4,6 @@ use std::hash::Hasher as _;
 use std::time::Duration;
 
 use tokenvpn_common::clock::Now;
-use tokenvpn_common::guard::Message;
 
 use crate::forgery::with_other_index;
 use crate::world::{CLIENTS, Datagram, EAVESDROPPER, FINE, GATEWAY, Weather, World};
@@ -15,54 +14,19 @@ const EVENTS: usize = 60;
 /// How soon packets flow once the network has healed.
 const HEALING: Duration = Duration::from_secs(6);
 
-/// The same if one end has a session that the other has not: that one was restarted, or
-/// its half of a handshake was lost. It cannot say so, and must not answer what it cannot
-/// read. The other notices after 15 s in which nothing authentic came, and a handshake
-/// follows (WireGuard paper §6.5).
-const AFTER_LOSS: Duration = Duration::from_secs(15 + 6);
-
 /// The same if a client comes with a clock that is behind the one it had: not while the
 /// other computer may be alive.
 const AFTER_CLOCK: Duration = Duration::from_secs(30 + 6);
 
-/// The longest that it may take, whatever was the reason: no wait begins more than once.
-const ALWAYS: Duration = Duration::from_secs(60);
-
 /// Which of them there are.
-const LIMITS: [Duration; 3] = [HEALING, AFTER_LOSS, AFTER_CLOCK];
-
-/// What has befallen a client since packets last passed both ways.
-#[derive(Clone, Copy)]
-struct Fate {
-    /// Packets sent from then on show that all is well.
-    since: Now,
-    /// By how much its clock was ever fast: the gateway may know it by that.
-    fastest: i64,
-}
-
-impl Fate {
-    fn restarts(&mut self, now: Now) {
-        self.since = now + Duration::from_nanos(1);
-    }
-
-    /// How soon packets have to flow, `start` being when all works again, a moment ago.
-    fn limit(self, world: &World, client: usize, start: Now) -> Duration {
-        if world.hosts[client].fast < self.fastest {
-            AFTER_CLOCK
-        } else if is_one_sided(world, client, start) {
-            AFTER_LOSS
-        } else {
-            HEALING
-        }
-    }
-}
+const LIMITS: [Duration; 2] = [HEALING, AFTER_CLOCK];
 
 /// What came of a seed.
 pub(crate) struct Story {
     /// How long it took until packets flowed once the network had healed.
     pub(crate) healing: Duration,
     /// How many clients were held to which limit.
-    pub(crate) held: [(Duration, usize); 3],
+    pub(crate) held: [(Duration, usize); 2],
     /// A digest of every datagram that was sent.
     pub(crate) trace: u64,
 }
@@ -70,22 +34,20 @@ pub(crate) struct Story {
 /// Plays the story of one seed.
 pub(crate) fn play(seed: u64) -> Story {
     let mut world = World::new(seed);
-    let mut fates = vec![
-        Fate {
-            since: world.now,
-            fastest: 0,
-        };
-        world.hosts.len()
-    ];
+    // By how much each clock was ever fast: the gateway may know the client by that.
+    let mut fastest = vec![0; world.hosts.len()];
     for _ in 0..EVENTS {
-        happen(&mut world, &mut fates);
-        for client in CLIENTS {
-            if flows(&world, client, fates[client].since) {
-                fates[client].since = world.now;
-            }
+        happen(&mut world);
+        for (fastest, host) in fastest.iter_mut().zip(&world.hosts) {
+            *fastest = host.fast.max(*fastest);
         }
     }
-    let (healing, limits) = heal(&mut world, &fates);
+    let limits = CLIENTS.map(|client| match world.hosts[client].fast < fastest[client] {
+        true => AFTER_CLOCK,
+        false => HEALING,
+    });
+    let limits: Vec<_> = limits.collect();
+    let healing = heal(&mut world, &limits);
     let held = LIMITS.map(|limit| {
         let held = limits.iter().filter(|one| **one == limit);
         (limit, held.count())
@@ -103,19 +65,11 @@ fn flows(world: &World, client: usize, since: Now) -> bool {
     fresh((client, GATEWAY)) && fresh((GATEWAY, client))
 }
 
-/// Whether one end sent data, as it does in a session, and nothing came of it.
-fn is_one_sided(world: &World, client: usize, start: Now) -> bool {
-    [(client, GATEWAY), (GATEWAY, client)].iter().any(|pair| {
-        let arrived = world.fresh.get(pair).is_some_and(|at| *at >= start);
-        world.last_kind.get(pair) == Some(&Message::Data) && !arrived
-    })
-}
-
 fn some_client(world: &mut World) -> usize {
     CLIENTS.start() + world.dice.roll(CLIENTS.count())
 }
 
-fn happen(world: &mut World, fates: &mut [Fate]) {
+fn happen(world: &mut World) {
     let client = some_client(world);
     match world.dice.roll(24) {
         0..=4 => {
@@ -160,8 +114,6 @@ fn happen(world: &mut World, fates: &mut [Fate]) {
             // The token moves to another computer.
             let fast = [0, 0, -3_600, 3_600, 2][world.dice.roll(5)];
             let host = &mut world.hosts[client];
-            fates[client].fastest = fates[client].fastest.max(fast);
-            fates[client].restarts(world.now);
             host.fast = fast;
             world.hosts[client].address = world.some_address();
             world.start(client, false);
@@ -169,9 +121,6 @@ fn happen(world: &mut World, fates: &mut [Fate]) {
         17 => {
             let remembers = world.dice.percent(75);
             world.start(GATEWAY, remembers);
-            for fate in fates {
-                fate.restarts(world.now);
-            }
         }
         18 => {
             // Its process stands still, and the others do not.
@@ -182,9 +131,7 @@ fn happen(world: &mut World, fates: &mut [Fate]) {
         }
         19 => {
             let seconds = world.dice.roll(7_200) as i64 - 3_600;
-            let host = &mut world.hosts[client];
-            host.fast += seconds;
-            fates[client].fastest = fates[client].fastest.max(host.fast);
+            world.hosts[client].fast += seconds;
         }
         _ => {
             for _ in 0..=world.dice.roll(20) {
@@ -225,9 +172,9 @@ fn replay(world: &mut World) {
     world.receive(host, &Datagram { from, to, bytes });
 }
 
-/// Everything works again; packets flow soon. Gives how soon, and what the limit was for each
-/// client.
-fn heal(world: &mut World, fates: &[Fate]) -> (Duration, Vec<Duration>) {
+/// Everything works again; packets flow soon. Gives how soon for those whose clocks were never
+/// set back.
+fn heal(world: &mut World, limits: &[Duration]) -> Duration {
     world.weather = FINE;
     for host in &mut world.hosts {
         host.online = true;
@@ -241,7 +188,6 @@ fn heal(world: &mut World, fates: &[Fate]) -> (Duration, Vec<Duration>) {
         }
     }
     let start = world.now;
-    let mut limits = Vec::new();
     let mut slowest = Duration::ZERO;
     let mut waiting: Vec<usize> = CLIENTS.collect();
     while !waiting.is_empty() {
@@ -250,26 +196,15 @@ fn heal(world: &mut World, fates: &[Fate]) -> (Duration, Vec<Duration>) {
             world.send(GATEWAY, client);
         }
         world.advance(Duration::from_millis(200));
-        if limits.is_empty() {
-            let limit = |client: usize| fates[client].limit(world, client, start);
-            limits.extend(CLIENTS.map(limit));
-        }
         replay(world);
         waiting.retain(|client| {
             let flowing = flows(world, *client, start);
             let limit = limits[client - CLIENTS.start()];
-            // Whoever answered what was kept back until now has heard something authentic.
-            let answered = world
-                .answered
-                .get(client)
-                .map_or(start, |at| start.max(*at));
-            let took = world.now.since(answered);
+            let took = world.now.since(start);
             if flowing && limit == HEALING {
                 slowest = took.max(slowest);
             }
             assert!(flowing || took <= limit, "client {client} after {took:?}");
-            let took = world.now.since(start);
-            assert!(flowing || took <= ALWAYS, "client {client} after {took:?}");
             !flowing
         });
     }
@@ -289,5 +224,5 @@ fn heal(world: &mut World, fates: &[Fate]) -> (Duration, Vec<Duration>) {
             assert!(flows(world, client, start), "client {client} later on");
         }
     }
-    (slowest, limits)
+    slowest
 }

@@ -82,10 +82,6 @@ pub(crate) struct World {
     count: u64,
     /// What arrived somewhere, for the eavesdropper.
     pub(crate) tape: Vec<(usize, Datagram)>,
-    /// What was sent last, by from and to.
-    pub(crate) last_kind: HashMap<(usize, usize), Message>,
-    /// When a client last answered an initiation.
-    pub(crate) answered: HashMap<usize, Now>,
     /// Every datagram that was sent.
     pub(crate) trace: DefaultHasher,
     /// Who wrote a datagram.
@@ -124,8 +120,6 @@ impl World {
             in_flight: BTreeMap::new(),
             count: 0,
             tape: Vec::new(),
-            last_kind: HashMap::new(),
-            answered: HashMap::new(),
             trace: DefaultHasher::new(),
             origins: HashMap::new(),
             sent: Vec::new(),
@@ -201,7 +195,7 @@ impl World {
                 allowed_ips: vec!["0.0.0.0/0".parse().unwrap()],
                 endpoint: Some(GATEWAY_ADDRESS.parse().unwrap()),
                 keepalive: (host == 1).then_some(25),
-                keep_session: host != 3,
+                keep_session: true,
                 owner: 0,
             };
             it.device.add_peer(now, config).unwrap();
@@ -283,20 +277,8 @@ impl World {
         }
         for datagram in datagrams {
             let kind = guard::message(&datagram.bytes).expect("only messages are sent");
-            let others = if host == GATEWAY {
-                CLIENTS
-            } else {
-                GATEWAY..=GATEWAY
-            };
-            let to = others
-                .into_iter()
-                .find(|other| self.believed(host, *other) == Some(datagram.to));
-            if let Some(to) = to {
-                self.last_kind.insert((host, to), kind);
-            }
             match kind {
                 Message::Response => {
-                    self.answered.insert(host, now);
                     let ours = index_at(&datagram.bytes, 4);
                     let theirs = index_at(&datagram.bytes, 8);
                     let it = &mut self.hosts[host];
