@@ -13,20 +13,14 @@ const AHEAD: Duration = Duration::from_millis(10);
 /// How often it is looked whether the gateway answers, and what is due meanwhile.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How long a gateway may leave packets unanswered. One that is well answers after 10 s of
-/// silence at the latest (WireGuard paper §6.5), and most often at once: it is asked.
+/// How long a gateway has to answer when the device, in doubt whether it is there, has asked it
+/// for a new session ([`guard::DOUBT`]): more than the way over a satellite takes. Then another
+/// one is asked, too.
 ///
-/// With [`LOOK`] and [`ANSWER`] the next one is asked after 3.5 s at the latest. What a server
+/// With [`LOOK`] that is 3.5 s after the first packet that nothing was heard after. What a server
 /// still has to send of a download it then sends once more within the same time again and its
 /// first wait, as it doubles its wait each time (RFC 6298 §5.5): the download goes on within 8 s.
-const SILENCE: Duration = Duration::from_secs(2);
-
-/// How long one that was asked has before another is, too: more than the way over a satellite
-/// takes.
 const ANSWER: Duration = Duration::from_secs(1);
-
-/// How long not to ask again after an answer: packets that want none are sent all the time.
-const TRUST: Duration = Duration::from_secs(10);
 
 /// How often it is tried whether a better candidate answers again.
 const RETURN: Duration = Duration::from_secs(20);
@@ -44,16 +38,14 @@ pub(crate) enum Step {
     },
     /// Tell the user that a whole round was in vain.
     Unreachable,
-    /// Ask the one that answered last whether it still does.
-    Check,
-    /// It does not: addresses may have changed.
+    /// The one that answered last does so no more: addresses may have changed.
     Silent,
     /// Ask this candidate too, while the session goes on where it is.
     Probe {
         /// Its place in the list.
         candidate: usize,
     },
-    /// Ask none but the current one any more, and doubt it no longer.
+    /// Ask none but the current one any more.
     Withdraw,
 }
 
@@ -77,9 +69,7 @@ pub(crate) struct Attempts {
 #[derive(Clone, Copy, Debug)]
 struct Care {
     look_at: Now,
-    doubt: Option<Doubt>,
-    /// Until when it is not asked again.
-    trusted_until: Now,
+    silence: Option<Silence>,
     /// When a better candidate has its turn, and which.
     return_at: Now,
     better: usize,
@@ -87,21 +77,26 @@ struct Care {
     withdraw_at: Option<Now>,
 }
 
-/// The gateway was asked whether it still answers.
+/// The gateway does not answer, and others are asked.
 #[derive(Clone, Copy, Debug)]
-struct Doubt {
-    /// Others asked meanwhile.
+struct Silence {
     asked: usize,
     /// When the next one is.
     next_at: Now,
+}
+
+/// Whether a gateway is silent: it leaves packets without an answer, and an initiation as well.
+/// `unheard` and `asked` are when the first of either was sent.
+pub(crate) fn is_silent(now: Now, unheard: Option<Now>, asked: Option<Now>) -> bool {
+    let for_long = |since: Option<Now>, wait| since.is_some_and(|since| now.since(since) >= wait);
+    for_long(unheard, guard::DOUBT) && for_long(asked, ANSWER)
 }
 
 impl Care {
     fn from(now: Now) -> Care {
         Care {
             look_at: now + LOOK,
-            doubt: None,
-            trusted_until: now,
+            silence: None,
             return_at: now + RETURN,
             better: 0,
             withdraw_at: None,
@@ -134,8 +129,8 @@ impl Attempts {
     pub(crate) fn grow(&mut self, count: usize) {
         self.count = self.count.max(count);
         self.has_choice |= self.count > 1;
-        if let Some(doubt) = &mut self.care.doubt {
-            doubt.next_at = self.care.look_at;
+        if let Some(silence) = &mut self.care.silence {
+            silence.next_at = self.care.look_at;
         }
     }
 
@@ -156,11 +151,10 @@ impl Attempts {
             .or_else(|| self.has_choice.then_some(self.care.look_at))
     }
 
-    /// The time of the current candidate may be over. While connected, `unheard` is when
-    /// the first packet was sent that nothing was heard after.
-    pub(crate) fn handle_timeout(&mut self, now: Now, unheard: Option<Now>) -> Vec<Step> {
+    /// The time of the current candidate may be over; or, while connected, it may be silent.
+    pub(crate) fn handle_timeout(&mut self, now: Now, is_silent: bool) -> Vec<Step> {
         let Some(until) = self.until else {
-            return self.look(now, unheard);
+            return self.look(now, is_silent);
         };
         if until > now {
             return Vec::new();
@@ -176,7 +170,7 @@ impl Attempts {
         steps
     }
 
-    fn look(&mut self, now: Now, unheard: Option<Now>) -> Vec<Step> {
+    fn look(&mut self, now: Now, is_silent: bool) -> Vec<Step> {
         let Attempts {
             count,
             current,
@@ -188,39 +182,32 @@ impl Attempts {
             return Vec::new();
         }
         care.look_at = now + LOOK;
-        if unheard.is_some_and(|since| now.since(since) >= SILENCE) {
-            return match &mut care.doubt {
-                None if care.trusted_until > now => Vec::new(),
-                None => {
-                    care.doubt = Some(Doubt {
-                        asked: 0,
-                        next_at: now + ANSWER,
-                    });
-                    care.withdraw_at = None;
-                    vec![Step::Withdraw, Step::Check]
-                }
-                Some(doubt) if doubt.next_at > now => Vec::new(),
-                Some(doubt) => {
-                    let mut steps = Vec::new();
-                    if doubt.asked == 0 {
-                        steps.push(Step::Silent);
-                    }
-                    if let Some(others) = NonZeroUsize::new(count - 1) {
-                        let candidate = (current + 1 + doubt.asked % others) % count;
-                        steps.push(Step::Probe { candidate });
-                    }
-                    doubt.asked += 1;
-                    let patience = match doubt.asked + 1 < count {
-                        true => ANSWER,
-                        false => guard::RETRY,
-                    };
-                    doubt.next_at = now + patience;
-                    steps
-                }
+        if is_silent {
+            let mut steps = Vec::new();
+            if care.silence.is_none() {
+                care.withdraw_at = None;
+                steps.extend([Step::Withdraw, Step::Silent]);
+            }
+            let silence = care.silence.get_or_insert(Silence {
+                asked: 0,
+                next_at: now,
+            });
+            if silence.next_at > now {
+                return steps;
+            }
+            if let Some(others) = NonZeroUsize::new(count - 1) {
+                let candidate = (current + 1 + silence.asked % others) % count;
+                steps.push(Step::Probe { candidate });
+            }
+            silence.asked += 1;
+            let patience = match silence.asked + 1 < count {
+                true => ANSWER,
+                false => guard::RETRY,
             };
+            silence.next_at = now + patience;
+            return steps;
         }
-        if care.doubt.take().is_some() {
-            care.trusted_until = now + TRUST;
+        if care.silence.take().is_some() {
             return vec![Step::Withdraw];
         }
         if care.withdraw_at.is_some_and(|at| at <= now) {
@@ -292,28 +279,28 @@ mod tests {
     fn each_candidate_has_five_seconds_and_a_round_in_vain_is_told_once() {
         let (mut attempts, first) = Attempts::new(2, false, at(0));
         assert_eq!(first, try_of(0, true));
-        assert_eq!(attempts.handle_timeout(at(4), None), []);
-        assert_eq!(attempts.handle_timeout(at(5), None), [try_of(1, true)]);
+        assert_eq!(attempts.handle_timeout(at(4), false), []);
+        assert_eq!(attempts.handle_timeout(at(5), false), [try_of(1, true)]);
         assert_eq!(
-            attempts.handle_timeout(at(10), None),
+            attempts.handle_timeout(at(10), false),
             [Step::Unreachable, try_of(0, false)]
         );
-        assert_eq!(attempts.handle_timeout(at(15), None), [try_of(1, false)]);
-        assert_eq!(attempts.handle_timeout(at(20), None), [try_of(0, false)]);
+        assert_eq!(attempts.handle_timeout(at(15), false), [try_of(1, false)]);
+        assert_eq!(attempts.handle_timeout(at(20), false), [try_of(0, false)]);
     }
 
     #[test]
     fn an_answer_ends_the_trying_and_a_loss_begins_it_where_it_was() {
         let (mut attempts, _) = Attempts::new(3, false, at(0));
-        attempts.handle_timeout(at(5), None);
+        attempts.handle_timeout(at(5), false);
         attempts.connected(at(6), 1);
         assert!(attempts.is_connected());
-        assert_eq!(attempts.handle_timeout(at(20), None), []);
+        assert_eq!(attempts.handle_timeout(at(20), false), []);
         assert_eq!(attempts.lost(at(600)), try_of(1, true));
-        assert_eq!(attempts.handle_timeout(at(605), None), [try_of(2, true)]);
-        assert_eq!(attempts.handle_timeout(at(610), None), [try_of(0, true)]);
+        assert_eq!(attempts.handle_timeout(at(605), false), [try_of(2, true)]);
+        assert_eq!(attempts.handle_timeout(at(610), false), [try_of(0, true)]);
         assert_eq!(
-            attempts.handle_timeout(at(615), None),
+            attempts.handle_timeout(at(615), false),
             [Step::Unreachable, try_of(1, false)]
         );
     }
@@ -322,8 +309,8 @@ mod tests {
     fn the_only_candidate_is_left_to_the_device_to_ask_again() {
         let (mut attempts, first) = Attempts::new(1, false, at(0));
         assert_eq!(first, try_of(0, true));
-        assert_eq!(attempts.handle_timeout(at(5), None), [Step::Unreachable]);
-        assert_eq!(attempts.handle_timeout(at(10), None), []);
+        assert_eq!(attempts.handle_timeout(at(5), false), [Step::Unreachable]);
+        assert_eq!(attempts.handle_timeout(at(10), false), []);
         assert!(!attempts.is_connected());
     }
 
@@ -332,7 +319,7 @@ mod tests {
         let (mut attempts, _) = Attempts::new(2, false, at(0));
         let mut tries = vec![0];
         for now in 1..700 {
-            if !attempts.handle_timeout(at(now), None).is_empty() {
+            if !attempts.handle_timeout(at(now), false).is_empty() {
                 tries.push(now);
             }
         }
@@ -366,12 +353,12 @@ mod tests {
         attempts: &mut Attempts,
         from: u64,
         to: u64,
-        unheard: impl Fn(u64) -> Option<u64>,
+        is_silent: impl Fn(u64) -> bool,
     ) -> Vec<(u64, Step)> {
         let mut steps = Vec::new();
         for now in (from..to).step_by(100) {
             if attempts.poll_timeout().is_some_and(|at| at <= millis(now)) {
-                let done = attempts.handle_timeout(millis(now), unheard(now).map(millis));
+                let done = attempts.handle_timeout(millis(now), is_silent(now));
                 steps.extend(done.into_iter().map(|step| (now, step)));
             }
         }
@@ -379,56 +366,49 @@ mod tests {
     }
 
     #[test]
-    fn one_that_falls_silent_is_asked_first_and_then_the_others_one_by_one() {
+    fn the_others_are_asked_one_by_one_while_one_is_silent() {
         let (mut attempts, _) = Attempts::new(3, false, at(0));
         attempts.connected(at(0), 1);
-        let silent = |from: u64| move |now: u64| (now >= from).then_some(from);
-        let done = course(&mut attempts, 0, 22_000, silent(10_000));
+        let done = course(&mut attempts, 0, 23_000, |now| {
+            (13_000..22_500).contains(&now)
+        });
         let probe = |candidate| Step::Probe { candidate };
         assert_eq!(
             done,
             [
-                (12_000, Step::Withdraw),
-                (12_000, Step::Check),
+                (13_000, Step::Withdraw),
                 (13_000, Step::Silent),
                 (13_000, probe(2)),
                 (14_000, probe(0)),
                 (19_000, probe(2)),
+                (22_500, Step::Withdraw),
             ]
         );
     }
 
     #[test]
-    fn one_that_answers_when_asked_is_trusted_for_a_while() {
-        let (mut attempts, _) = Attempts::new(2, false, at(0));
-        attempts.connected(at(0), 0);
-        // Packets that want no answer, and an answer whenever it is asked.
-        let done = course(&mut attempts, 0, 18_000, |now| match now {
-            ..2_200 => Some(0),
-            2_200..2_600 => None,
-            _ => Some(2_600),
-        });
-        assert_eq!(
-            done,
-            [
-                (2_000, Step::Withdraw),
-                (2_000, Step::Check),
-                (2_500, Step::Withdraw),
-                (12_500, Step::Withdraw),
-                (12_500, Step::Check),
-                (13_500, Step::Silent),
-                (13_500, Step::Probe { candidate: 1 }),
-            ]
+    fn a_gateway_is_silent_if_it_answers_neither_packets_nor_initiations() {
+        let silent = |unheard: Option<u64>, asked: Option<u64>| {
+            is_silent(millis(10_000), unheard.map(millis), asked.map(millis))
+        };
+        assert!(silent(Some(8_000), Some(9_000)));
+        assert!(
+            !silent(Some(8_001), Some(9_000)),
+            "packets for less than 2 s"
         );
-        let healed = course(&mut attempts, 18_000, 19_000, |_| None);
-        assert_eq!(healed, [(18_000, Step::Withdraw)]);
+        assert!(
+            !silent(Some(8_000), Some(9_001)),
+            "an initiation for less than 1 s"
+        );
+        assert!(!silent(Some(8_000), None), "packets that want no answer");
+        assert!(!silent(None, Some(5_000)), "a session that is renewed");
     }
 
     #[test]
     fn the_better_ones_are_asked_again_and_again_while_the_session_goes_on() {
         let (mut attempts, _) = Attempts::new(3, false, at(0));
         attempts.connected(at(0), 2);
-        let done = course(&mut attempts, 0, 79_000, |_| None);
+        let done = course(&mut attempts, 0, 79_000, |_| false);
         assert_eq!(
             done,
             [
@@ -441,7 +421,7 @@ mod tests {
             ]
         );
         attempts.connected(at(100), 0);
-        assert_eq!(course(&mut attempts, 100_000, 200_000, |_| None), []);
+        assert_eq!(course(&mut attempts, 100_000, 200_000, |_| false), []);
     }
 
     #[test]
@@ -449,7 +429,7 @@ mod tests {
         let (mut attempts, _) = Attempts::new(1, false, at(0));
         attempts.connected(at(0), 0);
         assert_eq!(attempts.poll_timeout(), None);
-        assert_eq!(attempts.handle_timeout(at(60), Some(at(0))), []);
+        assert_eq!(attempts.handle_timeout(at(60), true), []);
         attempts.grow(2);
         assert!(attempts.poll_timeout().is_some());
     }
@@ -458,11 +438,11 @@ mod tests {
     fn the_only_one_is_doubted_if_its_name_could_lead_elsewhere() {
         let (mut attempts, _) = Attempts::new(1, true, at(0));
         attempts.connected(at(0), 0);
-        let done = course(&mut attempts, 0, 5_000, |_| Some(0));
+        let done = course(&mut attempts, 0, 5_000, |_| true);
         let steps: Vec<_> = done.into_iter().map(|(_, step)| step).collect();
-        assert_eq!(steps, [Step::Withdraw, Step::Check, Step::Silent]);
+        assert_eq!(steps, [Step::Withdraw, Step::Silent]);
         attempts.grow(2);
-        let done = course(&mut attempts, 5_000, 11_000, |_| Some(0));
+        let done = course(&mut attempts, 5_000, 11_000, |_| true);
         assert_eq!(done[0].1, Step::Probe { candidate: 1 });
     }
 }

@@ -26,7 +26,7 @@ use tokenvpn_common::status::Peer;
 use super::End;
 use super::grace::Grace;
 use crate::alarm::Alarm;
-use crate::attempts::{Attempts, Step};
+use crate::attempts::{Attempts, Step, is_silent};
 use crate::message::{Candidate, Channel, MessageError, Order, Report, Wait};
 use crate::words::{Doing, Fault};
 
@@ -58,8 +58,8 @@ pub(super) struct Carrier {
     probed: Option<usize>,
     /// The one that had the networks before, and until when it may still send.
     left: Option<(usize, Now)>,
-    /// Since when the current one has owed an answer, once it was asked for one.
-    doubted_since: Option<Now>,
+    /// Since when the current one has owed an answer, if it is silent.
+    silent_since: Option<Now>,
     roam: Option<Roam>,
     /// Set if the token may be out for a while.
     grace: Option<Arc<Grace>>,
@@ -176,7 +176,7 @@ impl Carrier {
             gateway,
             probed: None,
             left: None,
-            doubted_since: None,
+            silent_since: None,
             roam: None,
             grace,
             frozen_until: None,
@@ -337,7 +337,7 @@ impl Carrier {
 
     fn move_on(&mut self, now: Now, candidate: usize, silent: Option<Duration>) {
         self.attempts.connected(now, candidate);
-        self.doubted_since = None;
+        self.silent_since = None;
         self.withdraw(now);
         self.roam = None;
         self.tell(&Report::Moved {
@@ -354,9 +354,9 @@ impl Carrier {
         self.candidates.iter().position(is_it)
     }
 
-    /// How long the current gateway has owed an answer, if it is in doubt.
+    /// How long the current gateway has owed an answer, if it is silent.
     fn silence(&self, now: Now) -> Option<Duration> {
-        self.doubted_since.map(|since| now.since(since))
+        self.silent_since.map(|since| now.since(since))
     }
 
     fn round_trip_ms(&self) -> Option<u64> {
@@ -427,8 +427,10 @@ impl Carrier {
     fn handle_due(&mut self) {
         let now = clock::now();
         if self.attempts.poll_timeout().is_some_and(|at| at <= now) {
-            let unheard = self.stats().and_then(|stats| stats.unheard_since);
-            for step in self.attempts.handle_timeout(now, unheard) {
+            let is_silent = self
+                .stats()
+                .is_some_and(|stats| is_silent(now, stats.unheard_since, stats.asked_since));
+            for step in self.attempts.handle_timeout(now, is_silent) {
                 self.take(now, step);
             }
         }
@@ -467,7 +469,7 @@ impl Carrier {
                 announce,
             } => {
                 self.roam = None;
-                self.doubted_since = None;
+                self.silent_since = None;
                 self.withdraw(now);
                 self.part(now);
                 if announce {
@@ -482,15 +484,10 @@ impl Carrier {
                 self.datapath.device_mut().set_endpoint(now, &key, address);
                 self.pace();
             }
-            Step::Check => {
-                let Some(stats) = self.stats() else { return };
-                self.doubted_since = stats.unheard_since;
-                if let Some(endpoint) = stats.endpoint {
-                    let device = self.datapath.device_mut();
-                    device.probe(now, &stats.public_key, endpoint);
-                }
+            Step::Silent => {
+                self.silent_since = self.stats().and_then(|stats| stats.unheard_since);
+                self.tell(&Report::Silent);
             }
-            Step::Silent => self.tell(&Report::Silent),
             Step::Probe { candidate } => {
                 let Candidate {
                     gateway, address, ..
@@ -508,7 +505,7 @@ impl Carrier {
                 }
             }
             Step::Withdraw => {
-                self.doubted_since = None;
+                self.silent_since = None;
                 self.withdraw(now);
             }
         }
