@@ -1,6 +1,6 @@
 //! The shipped units, under a real systemd.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fs, path::Path, time::Duration};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -11,7 +11,7 @@ use rig::{
     client::TUNNEL,
     process::{raw_line, threads},
     scene::{ENDPOINT, SERVER, TUNNEL_NETWORK},
-    wait::{self, SOON},
+    wait::{self, SOON, promised},
 };
 
 const GATEWAY: &str = "tokenvpn-gateway.service";
@@ -103,9 +103,9 @@ fn the_gateway_s_unit_lets_it_serve_reload_and_come_back_with_no_power_but_its_o
     wait::until_true("another one runs", SOON, || {
         manager.main_process(GATEWAY).is_some_and(|new| new != pid) && gateway.look().is_some()
     });
-    // Killed before it wrote down where it heard from whom, it waits for the client to ask: after
-    // 15 s of silence.
-    wait::until_true("the session is back", 2 * SOON, || scene.one.pings(SERVER));
+    // Perhaps it was killed before it wrote down where it heard from whom: then the client asks.
+    let soon = promised(Duration::from_secs(6));
+    wait::until_true("the session is back", soon, || scene.one.pings(SERVER));
 
     // With a configuration that is wrong it would not help to try again.
     gateway.configure("mtu = 1420", "mtu = 99");

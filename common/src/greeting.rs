@@ -9,8 +9,8 @@ use crate::peers::PeerId;
 
 /// Whom to greet, and when.
 ///
-/// Otherwise a peer would notice a restart late: after 15 s if it is sending, after
-/// three minutes or never if it is not.
+/// Otherwise a peer would notice a restart late: when it next sends and is not answered,
+/// or after three minutes or never.
 pub(crate) struct Greetings {
     fresh: VecDeque<PeerId>,
     /// Those greeted already, with the time of their next turn, earliest first.
