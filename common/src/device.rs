@@ -200,9 +200,7 @@ impl Device {
             self.shared.allowed_ips.insert(network, id);
         }
         if ours && keep_session {
-            self.engage(now, id, |peer, shared| {
-                peer.initiate(now, false, shared);
-            });
+            self.engage(now, id, |peer, shared| peer.initiate(now, false, shared));
         }
         Ok(())
     }
@@ -412,7 +410,7 @@ impl Device {
             if let Some(peer) = self.peers.peer_mut(id)
                 && peer.due.take_if(|due| *due == at).is_some()
             {
-                self.engage(now, id, |peer, shared| peer.tick(now, shared));
+                self.engage(now, id, |peer, shared| peer.handle_timeout(now, shared));
             }
         }
         self.send_greetings(now);

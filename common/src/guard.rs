@@ -44,6 +44,9 @@ pub const ACKNOWLEDGE: Duration = Duration::from_secs(1);
 /// nothing is heard; over a slow path up to twice as long. Then it asks for the next one:
 /// the other end may have lost this one, as it does when it restarts, and cannot say so.
 /// The paper has 15 s, for both ends.
+///
+/// A gateway that stands still for so long is asked by all that talk to it, once it goes
+/// on: as many handshakes as when it starts, and cookies if they are too many.
 pub const DOUBT: Duration = Duration::from_secs(2);
 
 /// How often a session is doubted: an end that acknowledges later is asked too often.
@@ -303,7 +306,8 @@ pub fn starts_hold(last_heard: Now, session_start: Now, now: Now) -> bool {
 /// How long nothing need be heard, given the round-trip time, until the session is in
 /// doubt: see [`DOUBT`].
 pub fn doubt(round_trip: Option<Duration>) -> Duration {
-    (round_trip.unwrap_or_default() * 2).clamp(DOUBT, DOUBT * 2)
+    let acknowledged = ACKNOWLEDGE + TICK * 2 + round_trip.unwrap_or_default();
+    acknowledged.clamp(DOUBT, DOUBT * 2)
 }
 
 /// How long to wait for the answer to an initiation, given since when none was answered.

@@ -35,7 +35,8 @@ pub struct PeerConfig {
     pub endpoint: Option<SocketAddr>,
     /// Seconds between persistent keepalives, if any.
     pub keepalive: Option<u16>,
-    /// Keep a session at all times: connect at once, rekey unasked, never give up.
+    /// Keep a session at all times: connect at once, rekey unasked, ask for another soon if
+    /// nothing is heard, never give up.
     pub keep_session: bool,
     /// Index of the worker that keeps this peer's state.
     pub owner: u8,
@@ -63,7 +64,7 @@ pub struct PeerStats {
     /// When the first packet was sent to it that nothing was heard after; `None` while it
     /// owes nothing.
     pub unheard_since: Option<Now>,
-    /// When the first initiation was sent that no session has come of, if it is asked for one.
+    /// When the first initiation was sent where it is that nothing was heard after.
     pub asked_since: Option<Now>,
 }
 
@@ -88,6 +89,8 @@ pub(crate) struct Peer {
     owes_since: Option<Now>,
     /// When the first packet was sent that nothing was heard after.
     unheard_since: Option<Now>,
+    /// When the first initiation was sent where it is that nothing was heard after.
+    asked_since: Option<Now>,
     /// When the last initiation counts as lost.
     retry_at: Now,
     /// The first initiation that no session has come of.
@@ -122,6 +125,7 @@ impl Peer {
             hold_until: None,
             owes_since: None,
             unheard_since: None,
+            asked_since: None,
             retry_at: now,
             unanswered_since: None,
             doubts: Bucket::FULL,
@@ -147,7 +151,7 @@ impl Peer {
             keepalive: self.config.keepalive,
             rtt: self.tunnel.as_ref().and_then(|tunnel| tunnel.rtt()),
             unheard_since: self.unheard_since,
-            asked_since: self.unanswered_since,
+            asked_since: self.asked_since,
         }
     }
 
@@ -190,22 +194,19 @@ impl Peer {
         self.hold_until.filter(|until| now < *until)
     }
 
-    /// Asks for a new session if this one is in doubt.
-    fn doubt(&mut self, now: Now, shared: &mut Shared) {
-        if self.doubted_at().is_none_or(|at| at > now)
-            || self.doubts.is_empty(now, guard::DOUBT_PACE)
+    /// Does what time has made due. What has arrived meanwhile comes before it: whoever was
+    /// stopped for a while must not doubt what he has not listened to.
+    pub(crate) fn handle_timeout(&mut self, now: Now, shared: &mut Shared) {
+        self.tick(now, shared);
+        if self.doubted_at().is_some_and(|at| at <= now) && self.doubts.take(now, guard::DOUBT_PACE)
         {
-            return;
-        }
-        if self.initiate(now, false, shared) {
-            self.doubts.take(now, guard::DOUBT_PACE);
+            self.initiate(now, true, shared);
         }
     }
 
-    /// Does what time has made due.
-    pub(crate) fn tick(&mut self, now: Now, shared: &mut Shared) {
+    /// Looks at the timers.
+    fn tick(&mut self, now: Now, shared: &mut Shared) {
         self.drop_old_candidate(now, shared);
-        self.doubt(now, shared);
         if self.held(now).is_some() || self.greetings.is_some() {
             return;
         }
@@ -290,6 +291,7 @@ impl Peer {
         self.hold_until = None;
         self.owes_since = None;
         self.answered = None;
+        self.asked_since = None;
         self.unanswered_since = None;
         if let Some(tunnel) = self.tunnel.take() {
             shared.indexes.release(tunnel.index());
@@ -298,17 +300,15 @@ impl Peer {
     }
 
     /// Sends an initiation to the stored endpoint; only if none waits for its answer,
-    /// unless `again`. Whether it did.
-    pub(crate) fn initiate(&mut self, now: Now, again: bool, shared: &mut Shared) -> bool {
+    /// unless `again`.
+    pub(crate) fn initiate(&mut self, now: Now, again: bool, shared: &mut Shared) {
         if self.roaming.path().is_none() {
-            return false;
+            return;
         }
         let tunnel = self.tunnel(now, shared);
-        let written = tunnel.initiate(now, again, shared.out.trains.room());
-        if let Some(written) = written {
+        if let Some(written) = tunnel.initiate(now, again, shared.out.trains.room()) {
             self.send_alone(now, written, &mut shared.out);
         }
-        written.is_some()
     }
 
     fn send_keepalive(&mut self, now: Now, shared: &mut Shared) {
@@ -327,6 +327,7 @@ impl Peer {
                 len
             }
             Written::Initiation(len) => {
+                self.asked_since.get_or_insert(now);
                 let since = *self.unanswered_since.get_or_insert(now);
                 let jitter = OsRng.next_u32() % (guard::RETRY_JITTER_MILLIS + 1);
                 let jitter = Duration::from_millis(jitter.into());
@@ -510,6 +511,7 @@ impl Peer {
         self.last_heard = Some(now);
         self.hold_until = None;
         self.unheard_since = None;
+        self.asked_since = None;
         if self.roaming.heard(from) {
             out.events.push_back(Event::EndpointMoved {
                 peer: self.config.public_key,
@@ -522,6 +524,7 @@ impl Peer {
     fn begin_session(&mut self, start: Now, out: &mut Outbox) {
         self.last_handshake = Some(start);
         self.unanswered_since = None;
+        self.retry_at = start;
         self.greetings = None;
         if !std::mem::replace(&mut self.up, true) {
             let peer = self.config.public_key;
@@ -560,9 +563,9 @@ impl Peer {
 
     /// Sends to `endpoint` from now on, and starts a handshake there.
     pub(crate) fn set_endpoint(&mut self, now: Now, endpoint: SocketAddr, shared: &mut Shared) {
+        self.catch_up(now, shared);
         self.roaming = Roaming::expected(Some(endpoint));
         self.greetings = None;
-        self.catch_up(now, shared);
         self.initiate(now, true, shared);
     }
 
@@ -571,8 +574,10 @@ impl Peer {
     pub(crate) fn probe(&mut self, now: Now, endpoint: SocketAddr, shared: &mut Shared) {
         self.catch_up(now, shared);
         let here = std::mem::replace(&mut self.roaming, Roaming::expected(Some(endpoint)));
+        let asked = (self.asked_since, self.unanswered_since, self.retry_at);
         self.initiate(now, true, shared);
         self.roaming = here;
+        (self.asked_since, self.unanswered_since, self.retry_at) = asked;
     }
 
     /// Ends all sessions and speaks to nobody, until an endpoint is set. How long it has

@@ -454,7 +454,9 @@ impl Carrier {
                 before,
                 ask_at: None,
             });
-            if let Some(endpoint) = stats.endpoint {
+            if let Some(endpoint) = stats.endpoint
+                && stats.asked_since.is_none()
+            {
                 let device = self.datapath.device_mut();
                 device.set_endpoint(now, &stats.public_key, endpoint);
             }

@@ -16,7 +16,6 @@ fn connected() -> Scene {
     scene.net.latency = Duration::from_millis(20);
     scene.net.advance(SECOND);
     assert!(scene.passes());
-    scene.net.advance(20 * SECOND);
     scene.net.forget();
     scene
 }
@@ -106,4 +105,93 @@ fn an_end_that_acknowledges_late_is_not_asked_all_the_time() {
     let asked = send_for(&mut scene, 300 * SECOND).len();
     let most = DOUBT_PACE.burst as usize + 300 / DOUBT_PACE.every.as_secs() as usize;
     assert!((20..=most).contains(&asked), "asked {asked} times");
+}
+
+#[test]
+fn single_packets_over_any_usual_path_are_acknowledged_in_time() {
+    for latency in (0..=700).step_by(50) {
+        let mut scene = Scene::keeping();
+        scene.net.latency = Duration::from_millis(latency);
+        scene.net.advance(20 * SECOND);
+        scene.net.forget();
+        for _ in 0..10 {
+            scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+            scene.net.advance(Duration::from_millis(8_130));
+        }
+        assert_eq!(scene.net.sent_by(CLIENT_NODE, 1).len(), 0, "{latency} ms");
+    }
+}
+
+#[test]
+fn a_process_that_was_stopped_keeps_a_session_that_is_still_good() {
+    for seconds in [3, 20, 80, 100, 140] {
+        let mut scene = connected();
+        let events = scene.net.nodes[CLIENT_NODE].events.len();
+        scene.net.nodes[GATEWAY_NODE].online = false;
+        scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+        scene.net.nodes[GATEWAY_NODE].online = true;
+        scene.net.set_time(scene.net.now + seconds * SECOND);
+        scene.net.advance(SECOND);
+        assert!(scene.passes(), "after {seconds} s");
+        assert_eq!(
+            scene.net.sent_by(CLIENT_NODE, 1).len(),
+            1,
+            "after {seconds} s"
+        );
+        assert_eq!(
+            scene.net.nodes[CLIENT_NODE].events.len(),
+            events,
+            "after {seconds} s"
+        );
+    }
+}
+
+#[test]
+fn what_came_while_the_process_was_stopped_is_heard_first() {
+    let mut scene = connected();
+    scene.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 100)]);
+    scene.net.advance(Duration::from_millis(50));
+    scene.net.send(GATEWAY_NODE, &[packet(INNER, CLIENT, 100)]);
+    scene.net.set_time(scene.net.now + 12 * SECOND);
+    scene.net.advance(SECOND);
+    assert_eq!(scene.net.take_inbox(CLIENT_NODE).len(), 1);
+    assert_eq!(scene.net.sent_by(CLIENT_NODE, 1).len(), 0);
+}
+
+#[test]
+fn asking_elsewhere_is_no_asking_here() {
+    let mut scene = connected();
+    let (gateway, now) = (scene.gateway, scene.net.now);
+    let elsewhere = "203.0.113.99:9".parse().unwrap();
+    let device = &mut scene.net.nodes[CLIENT_NODE].device;
+    device.probe(now, &gateway, elsewhere);
+    scene.net.flow();
+    assert_eq!(scene.net.stats(CLIENT_NODE, &gateway).asked_since, None);
+    restart_gateway(&mut scene);
+    scene.net.forget();
+    let asked = send_for(&mut scene, 3 * SECOND);
+    assert_eq!(asked.len(), 1, "where the gateway is");
+    assert!(
+        asked[0].since(now) < DOUBT + TICK,
+        "{:?}",
+        asked[0].since(now)
+    );
+    assert!(scene.passes());
+}
+
+#[test]
+fn a_session_that_was_long_waited_for_is_doubted_as_soon_as_any() {
+    let mut scene = Scene::keeping();
+    scene.net.latency = Duration::from_millis(20);
+    scene.net.nodes[GATEWAY_NODE].online = false;
+    scene.net.advance(700 * SECOND);
+    scene.net.nodes[GATEWAY_NODE].online = true;
+    while scene.net.nodes[CLIENT_NODE].events.is_empty() {
+        scene.net.advance(Duration::from_millis(100));
+    }
+    scene.net.advance(SECOND);
+    restart_gateway(&mut scene);
+    scene.net.forget();
+    assert_eq!(send_for(&mut scene, 3 * SECOND).len(), 1);
+    assert!(scene.passes());
 }

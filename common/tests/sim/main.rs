@@ -111,8 +111,8 @@ fn whatever_happens_nothing_breaks_and_in_the_end_packets_flow() {
         "{} seeds, slowest to heal {slowest} ms; clients by what they are held to: {held:?}",
         seeds.end - seeds.start
     );
-    // Three quarters of all, with clocks that are set back as often as here; with fewer the exception
-    // would have become the rule.
+    // It is three fifths of all, with clocks that are set back as often as here; with less than half
+    // the exception would have become the rule.
     let all: usize = held.values().sum();
     let soonest = held.values().next().copied().unwrap_or_default();
     let many = seeds.end - seeds.start >= 100;

@@ -195,6 +195,7 @@ impl World {
                 allowed_ips: vec!["0.0.0.0/0".parse().unwrap()],
                 endpoint: Some(GATEWAY_ADDRESS.parse().unwrap()),
                 keepalive: (host == 1).then_some(25),
+                // As our client does. Others may notice that the gateway has lost a session after 15 s.
                 keep_session: true,
                 owner: 0,
             };
