@@ -1,9 +1,13 @@
 //! `tokenvpn token pin` and `tokenvpn token unblock`, with a virtual card and a person at a
-//! terminal.
+//! terminal; and what these and other commands for tokens do with a reader that has keys.
 
-use rig::Desk;
+use std::fs;
+
 use rig::card::ADMIN_PIN;
+use rig::desk::{Conversation, invitation};
 use rig::pty::{CTRL_C, ENTER};
+use rig::wait::SOON;
+use rig::{Desk, Invocation, Keypad, Pty};
 
 const NEW_PIN: &str = "new PIN é";
 const CODE: &str = "reset me 12";
@@ -87,12 +91,7 @@ fn whoever_gives_up_keeps_the_old_pin() {
             pty.expect("again: ");
         }
         pty.press(keys);
-        assert_eq!(
-            process.exit_code(rig::wait::SOON),
-            4,
-            "{}",
-            process.report()
-        );
+        assert_eq!(process.exit_code(SOON), 4, "{}", process.report());
         assert!(process.stderr().all().contains("nothing was changed"));
     }
     assert!(is_pin(&desk, &pin));
@@ -240,7 +239,7 @@ fn without_a_terminal_no_secret_is_changed() {
         let command = desk.computer.tokenvpn(&["token"]).args(words);
         command.finish().expect_error(4, &["no terminal"]);
     }
-    assert_eq!(desk.card.counts().all, 0);
+    assert_eq!(desk.card.counts().pins, 0);
 }
 
 #[test]
@@ -254,14 +253,209 @@ fn a_card_pulled_between_the_old_and_the_new_pin_keeps_the_old_one() {
     pty.type_line(NEW_PIN);
     pty.expect("again: ");
     pty.type_line(NEW_PIN);
-    assert_eq!(
-        process.exit_code(rig::wait::SOON),
-        10,
-        "{}",
-        process.report()
-    );
+    assert_eq!(process.exit_code(SOON), 10, "{}", process.report());
     desk.card.insert();
     desk.await_list(&desk.card.ident());
     let pin = desk.card.pin().to_owned();
     assert!(is_pin(&desk, &pin));
+}
+
+/// What somebody does who is asked.
+#[derive(Clone, Copy)]
+enum Typed<'a> {
+    /// On the reader's keys.
+    Pin(&'a str),
+    /// There too: the old one, the new one, and that again.
+    Change(&'a str, &'a str, &'a str),
+    /// Its cancel key.
+    Cancel,
+    /// On the terminal.
+    Line(&'a str),
+}
+use Typed::{Cancel, Change, Line, Pin};
+
+/// Runs `tokenvpn token …` on a terminal and with a keypad, and answers what is asked, as it
+/// appears.
+#[track_caller]
+fn at_reader(desk: &Desk, words: &[&str], answers: &[(&str, Typed<'_>)]) -> Conversation {
+    let keypad = Keypad::new(&desk.computer);
+    let command = desk.computer.tokenvpn(&["token"]).args(words);
+    converse(&keypad, keypad.of(command), answers)
+}
+
+#[track_caller]
+fn converse(keypad: &Keypad, command: Invocation, answers: &[(&str, Typed<'_>)]) -> Conversation {
+    let pty = Pty::open();
+    let process = command.on(&pty).spawn();
+    for (question, answer) in answers {
+        pty.expect(question);
+        match *answer {
+            Pin(pin) => keypad.press(pin),
+            Change(old, new, again) => keypad.change(old, new, again),
+            Cancel => keypad.cancel(),
+            Line(text) => pty.type_line(text),
+        }
+    }
+    Conversation {
+        code: process.exit_code(SOON),
+        stdout: String::new(),
+        said: pty.screen().all(),
+    }
+}
+
+/// How often the card was shown a PIN, and how often that was right.
+fn pins(desk: &Desk) -> (u32, u32) {
+    let counts = desk.card.counts();
+    (counts.pins, counts.right_pins)
+}
+
+#[test]
+fn on_a_reader_with_keys_each_entry_for_a_token_command_is_one_try() {
+    let desk = Desk::new();
+    let answers = [
+        ("3 tries left: type it on the reader.", Pin("999999")),
+        ("2 tries left: type it on the reader.", Pin(desk.card.pin())),
+    ];
+    at_reader(&desk, &["show"], &answers).expect(8, &["Wrong PIN. 2 tries left."]);
+    assert_eq!(pins(&desk), (2, 1));
+    let answers = [("3 tries left: type it on the reader.", Cancel)];
+    at_reader(&desk, &["erase"], &answers).expect(4, &["no PIN", "nothing was changed"]);
+    assert_eq!(pins(&desk), (2, 1));
+}
+
+#[test]
+fn the_last_try_for_a_token_command_is_never_made_on_a_reader_s_keys() {
+    let desk = Desk::new();
+    for (words, blocked) in [("show", "the token"), ("unblock", "the admin PIN")] {
+        desk.card.reset_counts();
+        let answers = [
+            ("3 tries left: type it on the reader.", Pin("99999999")),
+            ("2 tries left: type it on the reader.", Pin("99999999")),
+            ("Type YES", Line("no")),
+        ];
+        let warning = format!("another mistake blocks {blocked}");
+        at_reader(&desk, &[words], &answers).expect(4, &[&warning]);
+        assert_eq!(pins(&desk), (2, 0));
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_command_whose_reader_asks() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let pty = Pty::open();
+    let show = desk.computer.tokenvpn(&["token", "show"]);
+    let show = keypad.of(show).on(&pty).spawn();
+    pty.expect("type it on the reader.");
+    pty.press(CTRL_C);
+    assert_eq!(show.exit_code(SOON), 4);
+    pty.expect("\r\nerror: no PIN was given");
+    assert_eq!(pins(&desk), (0, 0));
+    // The card is nobody's any more.
+    let pin = desk.card.pin().to_owned();
+    assert!(is_pin(&desk, &pin));
+}
+
+#[test]
+fn without_a_terminal_the_reader_asks_for_what_changes_a_token_and_for_nothing_else() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let erase = desk.computer.tokenvpn(&["token", "erase"]);
+    let erase = keypad.of(erase).spawn();
+    keypad.press(desk.card.pin());
+    assert_eq!(erase.exit_code(SOON), 0, "{}", erase.report());
+    assert_eq!(pins(&desk), (1, 1));
+    let show = desk.computer.tokenvpn(&["token", "show", "--json"]);
+    keypad.of(show).finish().expect_code(0);
+    assert_eq!(pins(&desk), (1, 1));
+}
+
+#[test]
+fn to_issue_both_pins_are_typed_on_the_reader() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let words = ["token", "issue", "--card-name", "A Traveller"];
+    let file = desk.computer.dir().join("invitation");
+    let text = invitation().to_toml().expect("a good text");
+    fs::write(&file, text.as_bytes()).expect("a file of the host's");
+    let issue = desk.computer.tokenvpn(&words).args([&file]);
+    let answers = [
+        ("Admin PIN for", Pin(ADMIN_PIN)),
+        ("\nPIN for", Pin(desk.card.pin())),
+    ];
+    // Nobody sees whether they are those of every new token.
+    let warnings = ["the admin PIN is not seen", "the PIN is not seen"];
+    converse(&keypad, keypad.of(issue), &answers)
+        .expect(0, &warnings)
+        .expect(0, &["A Traveller", "Written to"]);
+    assert_eq!(pins(&desk), (2, 2));
+}
+
+#[test]
+fn a_pin_is_changed_on_a_reader_with_keys_and_proven_there() {
+    let desk = Desk::new();
+    let (old, new) = (desk.card.pin(), "192837465");
+    let answers = [
+        (
+            "3 tries left: type it on the reader, then the new one twice.",
+            Change(old, new, "19283746"),
+        ),
+        ("The two new ones differ.", Change("99999999", new, new)),
+        ("Wrong PIN. 2 tries left.", Change(old, new, new)),
+        ("once more on the reader", Pin(new)),
+    ];
+    at_reader(&desk, &["pin"], &answers).expect(0, &["has the new PIN"]);
+    assert_eq!(pins(&desk), (1, 1), "one proof");
+    assert!(is_pin(&desk, new));
+
+    desk.card.reset_counts();
+    let answers = [
+        ("Admin PIN for", Change(ADMIN_PIN, new, new)),
+        ("once more on the reader", Pin(new)),
+    ];
+    at_reader(&desk, &["pin", "--admin"], &answers).expect(0, &["has the new admin PIN"]);
+    assert_eq!(pins(&desk), (1, 1), "one proof");
+}
+
+/// The card cuts old and new apart by the length of the PIN it knows.
+#[test]
+fn an_old_pin_that_was_typed_too_long_on_a_reader_is_noticed() {
+    let desk = Desk::new();
+    let longer = format!("{}00", desk.card.pin());
+    let answers = [
+        ("type it on the reader", Change(&longer, "192837", "192837")),
+        ("once more on the reader", Pin("192837")),
+    ];
+    at_reader(&desk, &["pin"], &answers).expect(4, &["not proven", "stands before it"]);
+    desk.converse(&["show"], "", &[("PIN for", "00192837")])
+        .expect(8, &[]);
+}
+
+#[test]
+fn what_a_reader_cannot_change_is_typed_at_the_terminal() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let command = desk.computer.tokenvpn(&["token", "pin"]);
+    let answers = [
+        ("3 tries left: ", Line(desk.card.pin())),
+        ("New PIN: ", Line(NEW_PIN)),
+        ("again: ", Line(NEW_PIN)),
+    ];
+    converse(&keypad, keypad.only_verifying(command), &answers).expect(0, &["has the new PIN"]);
+    assert_eq!(pins(&desk), (1, 1));
+
+    // Neither a code nor the PIN that a code gives is for any reader.
+    let answers = [
+        ("Admin PIN for", Pin(ADMIN_PIN)),
+        ("New reset code: ", Line(CODE)),
+        ("again: ", Line(CODE)),
+    ];
+    at_reader(&desk, &["pin", "--reset-code"], &answers).expect(0, &["has the new reset code"]);
+    let answers = [
+        ("Admin PIN for", Pin(ADMIN_PIN)),
+        ("New PIN: ", Line("192837")),
+        ("again: ", Line("192837")),
+    ];
+    at_reader(&desk, &["unblock", "--admin"], &answers).expect(0, &["has the new PIN"]);
+    assert!(is_pin(&desk, "192837"));
 }

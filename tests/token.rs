@@ -169,12 +169,21 @@ struct Keypad {
 struct Keys {
     typed: Vec<&'static [u8]>,
     used: usize,
+    /// Whether the card in it wants a hash of what is typed.
+    derives: bool,
 }
 
 struct Typing<'a> {
     card: Box<dyn CardTransaction + Send + Sync + 'a>,
     keys: Arc<Mutex<Keys>>,
 }
+
+/// GET DATA of the key derivation (OpenPGP card 3.4.1 §4.3.2), and an answer: iterated and salted,
+/// SHA-256, 100 000 bytes.
+const GET_KDF: [u8; 4] = [0x00, 0xCA, 0x00, 0xF9];
+const ITERATED_SALTED: [u8; 22] = [
+    0x81, 1, 3, 0x82, 1, 8, 0x83, 4, 0x00, 0x01, 0x86, 0xA0, 0x84, 8, 1, 2, 3, 4, 5, 6, 7, 8,
+];
 
 impl CardBackend for Keypad {
     fn limit_card_caps(&self, caps: CardCaps) -> CardCaps {
@@ -194,7 +203,10 @@ impl CardBackend for Keypad {
 
 impl CardTransaction for Typing<'_> {
     fn transmit(&mut self, command: &[u8], room: usize) -> Result<Vec<u8>, SmartcardError> {
-        self.card.transmit(command, room)
+        match self.keys.lock().unwrap().derives && command.starts_with(&GET_KDF) {
+            true => Ok([&ITERATED_SALTED[..], &[0x90, 0x00]].concat()),
+            false => self.card.transmit(command, room),
+        }
     }
 
     fn feature_pinpad_verify(&self) -> bool {
@@ -268,6 +280,23 @@ fn on_a_keypad_each_entry_is_one_try_and_the_pin_stays_there() {
     }
     assert_eq!(through(&[b"428571"]), Err(CardError::PinBlocked));
     assert_eq!(used(), 3, "the keypad was used for a blocked PIN");
+}
+
+#[test]
+fn no_keypad_is_for_a_card_that_wants_a_hash_of_the_pin() {
+    let desk = Desk::new();
+    for derives in [false, true] {
+        let keys = Arc::new(Mutex::new(Keys {
+            derives,
+            ..Keys::default()
+        }));
+        let has_pinpad = desk.computer.within(|| {
+            let wrap = |card| -> Backend { Box::new(Keypad { card, keys }) };
+            let mut token = Token::open_through(READER, wrap).unwrap();
+            token.has_pinpad()
+        });
+        assert_eq!(has_pinpad, Ok(!derives));
+    }
 }
 
 #[test]

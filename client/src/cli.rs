@@ -35,7 +35,11 @@ pub(crate) enum Command {
     Status(Status),
     #[command(about = help::DOCTOR)]
     Doctor(Doctor),
-    #[command(subcommand, about = help::TOKEN)]
+    #[command(
+        subcommand,
+        about = help::TOKEN,
+        long_about = help::with_more(help::TOKEN, help::token::MORE)
+    )]
     Token(TokenCommand),
 }
 

@@ -1,8 +1,9 @@
 /* Loaded in front of the smart-card library: the reader has a keypad.
  *
  * Its features and the codes that ask for them are those of PC/SC part 10. Whoever types on it
- * puts a file where TEST_KEYPAD says: one line, the PIN, or nothing for the cancel key. The file
- * goes when it is read. The PIN goes to the card and to nobody else.
+ * puts a file where TEST_KEYPAD says: one line for each time that the reader asks, or nothing
+ * for the cancel key. The file goes when it is read. The PIN goes to the card and to nobody else.
+ * With TEST_KEYPAD_VERIFIES_ONLY set, none can be changed on it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,10 +24,14 @@ long SCardStatus(long card, char *names, unsigned long *names_length, unsigned l
 enum {
     GET_FEATURE_REQUEST = 0x42000000 + 3400,
     VERIFY_PIN = 0x42330006,
-    /* Of the structure that comes with it: the header of the command that it is for. */
-    HEADER = 19,
+    MODIFY_PIN = 0x42330007,
+    /* Of the structures that come with them: the header of the command that it is for. */
+    VERIFY_HEADER = 19,
+    MODIFY_HEADER = 24,
     HEADER_LENGTH = 4,
     LONGEST = 64,
+    /* The PIN, or the old one and the new one twice. */
+    LINES = 3,
     NO_MEMORY = 0x80100006,
 };
 
@@ -41,7 +46,7 @@ static long answer_with(const unsigned char *bytes, unsigned long length, unsign
 }
 
 /* Waits until somebody has typed, or the card is gone. */
-static long typed(long card, unsigned long *protocol, char *pin)
+static long typed(long card, unsigned long *protocol, char pins[LINES][LONGEST])
 {
     const char *path = getenv("TEST_KEYPAD");
     struct timespec pause = {0, 10 * 1000 * 1000};
@@ -54,9 +59,11 @@ static long typed(long card, unsigned long *protocol, char *pin)
             return status;
         FILE *file = fopen(path, "r");
         if (file) {
-            if (!fgets(pin, LONGEST, file))
-                pin[0] = 0;
-            pin[strcspn(pin, "\n")] = 0;
+            for (int line = 0; line < LINES; line++) {
+                if (!fgets(pins[line], LONGEST, file))
+                    pins[line][0] = 0;
+                pins[line][strcspn(pins[line], "\n")] = 0;
+            }
             fclose(file);
             unlink(path);
             return 0;
@@ -69,25 +76,33 @@ long SCardControl(long card, unsigned long code, const unsigned char *question,
                   unsigned long question_length, unsigned char *answer, unsigned long room,
                   unsigned long *answered)
 {
-    static const unsigned char features[] = {0x06, 4, 0x42, 0x33, 0x00, 0x06};
-    static const unsigned char cancelled[] = {0x64, 0x01};
-    unsigned char command[HEADER_LENGTH + 1 + LONGEST];
-    char pin[LONGEST] = "";
+    static const unsigned char features[] = {0x06, 4, 0x42, 0x33, 0x00, 0x06,
+                                             0x07, 4, 0x42, 0x33, 0x00, 0x07};
+    static const unsigned char cancelled[] = {0x64, 0x01}, differ[] = {0x64, 0x02};
+    unsigned char command[HEADER_LENGTH + 1 + 2 * LONGEST];
+    char pins[LINES][LONGEST];
     struct io_request pci = {0, sizeof(pci)};
+    int header = code == MODIFY_PIN ? MODIFY_HEADER : VERIFY_HEADER;
 
     if (code == GET_FEATURE_REQUEST)
-        return answer_with(features, sizeof(features), answer, room, answered);
-    if (code != VERIFY_PIN || question_length < HEADER + HEADER_LENGTH)
+        return answer_with(features, sizeof(features) / (getenv("TEST_KEYPAD_VERIFIES_ONLY") ? 2 : 1),
+                           answer, room, answered);
+    if ((code != VERIFY_PIN && code != MODIFY_PIN) ||
+        question_length < (unsigned long)header + HEADER_LENGTH)
         abort();
-    long status = typed(card, &pci.protocol, pin);
+    long status = typed(card, &pci.protocol, pins);
     if (status != 0)
         return status;
-    size_t length = strlen(pin);
+    size_t length = strlen(pins[0]), more = code == MODIFY_PIN ? strlen(pins[1]) : 0;
     if (length == 0)
         return answer_with(cancelled, sizeof(cancelled), answer, room, answered);
-    memcpy(command, question + HEADER, HEADER_LENGTH);
-    command[HEADER_LENGTH] = length;
-    memcpy(command + HEADER_LENGTH + 1, pin, length);
+    if (code == MODIFY_PIN && strcmp(pins[1], pins[2]) != 0)
+        return answer_with(differ, sizeof(differ), answer, room, answered);
+    memcpy(command, question + header, HEADER_LENGTH);
+    command[HEADER_LENGTH] = length + more;
+    memcpy(command + HEADER_LENGTH + 1, pins[0], length);
+    memcpy(command + HEADER_LENGTH + 1 + length, pins[1], more);
     *answered = room;
-    return SCardTransmit(card, &pci, command, HEADER_LENGTH + 1 + length, NULL, answer, answered);
+    return SCardTransmit(card, &pci, command, HEADER_LENGTH + 1 + length + more, NULL, answer,
+                         answered);
 }

@@ -42,6 +42,21 @@ impl Keypad {
             .env("TEST_KEYPAD", &self.path)
     }
 
+    /// The same, but no PIN can be changed on them.
+    #[must_use]
+    pub fn only_verifying(&self, program: Invocation) -> Invocation {
+        self.of(program).env("TEST_KEYPAD_VERIFIES_ONLY", "1")
+    }
+
+    /// Types the old PIN, the new one and that again, once the reader asks.
+    ///
+    /// # Panics
+    /// If it does not ask.
+    #[track_caller]
+    pub fn change(&self, old: &str, new: &str, again: &str) {
+        self.press(&[old, new, again].join("\n"));
+    }
+
     /// Types a PIN and presses the key that ends it, once the reader asks.
     ///
     /// # Panics

@@ -17,17 +17,19 @@ mod writing;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::{process, thread};
 
 use clap::{Args, Subcommand};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Token, Unlocked};
+use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Secret, Token, Unlocked};
 use tokenvpn_common::io::hardening;
 use tokenvpn_common::token::Ident;
 
 use self::secrets::goes_on;
 use crate::lifecycle::Askable;
 use crate::message::{PinNeeded, Unable};
-use crate::pin::{self, PinError};
+use crate::pin::{self, PinError, Source};
 use crate::supervisor::askable;
 use crate::terminal::{self, Terminal};
 use crate::words::{self, Doing, Failure, State, help};
@@ -49,9 +51,15 @@ pub(crate) enum TokenCommand {
     Edit(edit::Edit),
     #[command(about = help::token::ERASE)]
     Erase(erase::Erase),
-    #[command(about = help::token::PIN)]
+    #[command(
+        about = help::token::PIN,
+        long_about = help::with_more(help::token::PIN, help::token::PIN_MORE)
+    )]
     Pin(change::Change),
-    #[command(about = help::token::UNBLOCK)]
+    #[command(
+        about = help::token::UNBLOCK,
+        long_about = help::with_more(help::token::UNBLOCK, help::token::UNBLOCK_MORE)
+    )]
     Unblock(unblock::Unblock),
 }
 
@@ -139,6 +147,43 @@ impl Interrupts {
     pub(crate) fn source(&self) -> Option<BorrowedFd<'_>> {
         Some(self.0.as_fd())
     }
+
+    /// Has the reader ask meanwhile, which cannot be called off: an interrupt ends the whole
+    /// program with this failure. The card is reset when the reader has done.
+    pub(crate) fn end_all_during<T>(
+        &self,
+        failure: impl FnOnce() -> Failure + Send,
+        asking: impl FnOnce() -> T,
+    ) -> Result<T, Failure> {
+        let (end, asked) = io::pipe().map_err(|error| Doing::HoldSignals.failed(error))?;
+        Ok(thread::scope(|scope| {
+            scope.spawn(move || {
+                if self.comes_before(end.as_fd()) {
+                    if let Some(terminal) = Terminal::open() {
+                        terminal.leave_interrupt();
+                    }
+                    let failure = failure();
+                    eprintln!("{failure}");
+                    process::exit(failure.code.into());
+                }
+            });
+            let answer = asking();
+            drop(asked);
+            answer
+        }))
+    }
+
+    /// Waits for an interrupt or the end of the other; whether it was the interrupt.
+    fn comes_before(&self, end: BorrowedFd<'_>) -> bool {
+        loop {
+            let mut sources = [self.0.as_fd(), end].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            let _ = poll(&mut sources, PollTimeout::NONE);
+            match sources.map(|source| source.any() == Some(true)) {
+                [false, false] => {}
+                [interrupted, _] => return interrupted,
+            }
+        }
+    }
 }
 
 impl Named {
@@ -194,12 +239,9 @@ impl Which {
         self.named.open()
     }
 
-    /// Takes the token and has it unlocked. If nobody can say its PIN, it is not looked for.
+    /// Takes the token and has it unlocked.
     fn unlock(&self, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
-        match self.pin_source()? {
-            PinSource::Nobody => Err(State::PinMissing.into()),
-            source => source.unlock(self.open()?, interrupts),
-        }
+        self.pin_source()?.unlock(self.open()?, interrupts)
     }
 
     /// The same, to put a key on it.
@@ -212,10 +254,7 @@ impl Which {
         Ok(
             match pin::given(self.pin_fd).map_err(|error| words::no_pin(&error))? {
                 Some(descriptor) => PinSource::Given(descriptor),
-                None => match askable(Terminal::open().as_ref()) {
-                    askable if askable == Askable::default() => PinSource::Nobody,
-                    askable => PinSource::Person(askable),
-                },
+                None => PinSource::Person(askable(Terminal::open().as_ref())),
             },
         )
     }
@@ -224,18 +263,19 @@ impl Which {
 /// The token, if not everybody knows its PIN: it is to get a key.
 fn for_a_key(token: Unlocked) -> Result<Unlocked, Failure> {
     match token.has_factory_pin() {
-        false => Ok(token),
-        true => Err(words::factory_pin()),
+        Some(true) => return Err(words::factory_pin()),
+        Some(false) => {}
+        None => eprintln!("{}", words::unseen(Secret::Pin)),
     }
+    Ok(token)
 }
 
 /// Who says the PIN.
 enum PinSource {
     /// This descriptor, unread.
     Given(OwnedFd),
-    /// Whoever can be asked, but not on the reader: there the question cannot be called off.
+    /// Whoever can be asked, here or on the reader.
     Person(Askable),
-    Nobody,
 }
 
 impl PinSource {
@@ -243,7 +283,6 @@ impl PinSource {
     /// as that person tries.
     fn unlock(self, mut token: Token, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
         match self {
-            PinSource::Nobody => Err(State::PinMissing.into()),
             PinSource::Given(descriptor) => {
                 match token.tries_left().map_err(failure)? {
                     0 => return Err(State::PinBlocked.into()),
@@ -270,20 +309,25 @@ fn unlock_by_person(
             tries_left,
             // It was told at once.
             refused: None,
-            pinpad: false,
+            pinpad: token.has_pinpad().map_err(failure)?,
             unable: unable.clone(),
         };
         let (said, source) = askable.question(token.ident(), needed)?;
         tell(&said);
-        let pin = match pin::ask_at(source, token.ident(), tries_left, interrupts.source()) {
-            Err(error @ PinError::Asking { .. }) => {
-                let failure = words::cannot_ask(&error);
-                unable = Some(Unable { source, failure });
-                continue;
+        let unlocked = if source == Source::Pinpad {
+            interrupts.end_all_during(words::left_reader, || token.unlock_by_pinpad())?
+        } else {
+            match pin::ask_at(source, token.ident(), tries_left, interrupts.source()) {
+                Ok(pin) => token.unlock(pin),
+                Err(error @ PinError::Asking { .. }) => {
+                    let failure = words::cannot_ask(&error);
+                    unable = Some(Unable { source, failure });
+                    continue;
+                }
+                Err(error) => return Err(words::no_pin(&error)),
             }
-            asked => asked.map_err(|error| words::no_pin(&error))?,
         };
-        token = match token.unlock(pin) {
+        token = match unlocked {
             Ok(unlocked) => return Ok(unlocked),
             Err((token, error)) => {
                 goes_on(error)?;

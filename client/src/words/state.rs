@@ -362,6 +362,9 @@ impl From<CardError> for State {
             | CardError::AdminPinBlocked
             | CardError::ResetCodeWrong { .. }
             | CardError::ResetCodeBlocked
+            | CardError::NewPinsDiffer
+            | CardError::PinLength
+            | CardError::PinUnseen
             | CardError::TooLong { .. }
             | CardError::NotKept { .. }
             | CardError::Card(_) => State::CardFailed {

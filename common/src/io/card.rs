@@ -6,6 +6,7 @@
 
 mod error;
 mod holder_name;
+mod keypad;
 mod pin;
 mod reader;
 
@@ -73,6 +74,17 @@ pub struct Tries {
     pub admin_pin: u8,
     /// For the reset code; 0 also without one.
     pub reset_code: u8,
+}
+
+impl Tries {
+    /// For this one.
+    pub fn of(self, secret: Secret) -> u8 {
+        match secret {
+            Secret::Pin => self.pin,
+            Secret::AdminPin => self.admin_pin,
+            Secret::ResetCode => self.reset_code,
+        }
+    }
 }
 
 /// A card in a reader, as a list shows it.
@@ -272,7 +284,10 @@ impl Token {
     #[expect(clippy::result_large_err, reason = "the token moves either way")]
     pub fn unlock(mut self, pin: Pin) -> Result<Unlocked, (Token, CardError)> {
         match self.verify(&pin) {
-            Ok(()) => Ok(Unlocked { token: self, pin }),
+            Ok(()) => Ok(Unlocked {
+                token: self,
+                pin: Some(pin),
+            }),
             Err(error) => Err((self, error)),
         }
     }
@@ -285,7 +300,10 @@ impl Token {
     #[expect(clippy::result_large_err, reason = "the token moves either way")]
     pub fn administer(mut self, pin: AdminPin) -> Result<Administered, (Token, CardError)> {
         match self.verify_admin(&pin) {
-            Ok(()) => Ok(Administered { token: self, pin }),
+            Ok(()) => Ok(Administered {
+                token: self,
+                pin: Some(pin),
+            }),
             Err(error) => Err((self, error)),
         }
     }
@@ -309,10 +327,7 @@ impl Token {
             // The card cuts code and PIN apart by the length of the code it knows: a longer
             // code than that one is right too, and its rest a part of the PIN.
             None => self.verify(&pin),
-            Some(status) => Err(match self.tries_after(status, |tries| tries.reset_code)? {
-                0 => CardError::ResetCodeBlocked,
-                tries_left => CardError::ResetCodeWrong { tries_left },
-            }),
+            refusal => self.accepted(Secret::ResetCode, refusal),
         }
     }
 
@@ -325,29 +340,6 @@ impl Token {
         self.exchange(|card| object(card, PROFILE))
     }
 
-    /// Whether its reader has a keypad on which the PIN can be typed.
-    ///
-    /// # Errors
-    /// The card was removed or does not answer.
-    pub fn has_pinpad(&mut self) -> Result<bool, CardError> {
-        self.exchange(|card| Ok(card.feature_pinpad_verify()))
-    }
-
-    /// Lets somebody type the PIN on the reader's keypad, once, and reads the bytes of
-    /// object 0103. Blocks meanwhile; the PIN never comes to this computer.
-    ///
-    /// # Errors
-    /// As [`Token::unlock`]; [`CardError::PinCancelled`] when nobody does.
-    pub fn read_profile_by_pinpad(&mut self) -> Result<Zeroizing<Vec<u8>>, CardError> {
-        let status = self.exchange(|card| card.pw_status_bytes())?;
-        if status.err_count_pw1() == 0 {
-            return Err(CardError::PinBlocked);
-        }
-        let refusal = self.exchange(|card| refusal(card.verify_user_pinpad(&|| ())))?;
-        self.accepted(refusal)?;
-        self.exchange(|card| object(card, PROFILE))
-    }
-
     fn verify(&mut self, pin: &Pin) -> Result<(), CardError> {
         let status = self.exchange(|card| card.pw_status_bytes())?;
         if status.err_count_pw1() == 0 {
@@ -355,24 +347,7 @@ impl Token {
         }
         fits(pin.0.expose_secret(), status.pw1_max_len())?;
         let refusal = self.exchange(|card| refusal(card.verify_user_pin(pin.0.clone())))?;
-        self.accepted(refusal)
-    }
-
-    /// What the card's answer to a PIN means.
-    fn accepted(&mut self, refusal: Option<StatusBytes>) -> Result<(), CardError> {
-        match refusal {
-            None => Ok(()),
-            // The reader speaks, not the card: no digit in time, or its cancel key
-            // (PC/SC part 10, FEATURE_VERIFY_PIN_DIRECT).
-            Some(
-                StatusBytes::ExecutionErrorNonVolatileMemoryUnchanged
-                | StatusBytes::UnknownStatus(0x64, 0x01),
-            ) => Err(CardError::PinCancelled),
-            Some(status) => Err(match self.tries_after(status, |tries| tries.pin)? {
-                0 => CardError::PinBlocked,
-                tries_left => CardError::PinWrong { tries_left },
-            }),
-        }
+        self.accepted(Secret::Pin, refusal)
     }
 
     fn verify_admin(&mut self, pin: &AdminPin) -> Result<(), CardError> {
@@ -381,26 +356,28 @@ impl Token {
             return Err(CardError::AdminPinBlocked);
         }
         fits(pin.0.expose_secret(), status.pw3_max_len())?;
-        match self.exchange(|card| refusal(card.verify_admin_pin(pin.0.clone())))? {
-            None => Ok(()),
-            Some(status) => Err(match self.tries_after(status, |tries| tries.admin_pin)? {
-                0 => CardError::AdminPinBlocked,
-                tries_left => CardError::AdminPinWrong { tries_left },
-            }),
-        }
+        let refusal = self.exchange(|card| refusal(card.verify_admin_pin(pin.0.clone())))?;
+        self.accepted(Secret::AdminPin, refusal)
+    }
+
+    /// What the card's answer to a secret means.
+    fn accepted(&mut self, secret: Secret, refusal: Option<StatusBytes>) -> Result<(), CardError> {
+        let Some(status) = refusal else {
+            return Ok(());
+        };
+        let tries_left = self.tries_after(status, secret)?;
+        Err(CardError::refused(secret, tries_left))
     }
 
     /// The tries that are left of the secret that the card has just refused.
-    fn tries_after(
-        &mut self,
-        refusal: StatusBytes,
-        secret: impl FnOnce(Tries) -> u8,
-    ) -> Result<u8, CardError> {
+    fn tries_after(&mut self, refusal: StatusBytes, secret: Secret) -> Result<u8, CardError> {
         match refusal {
             StatusBytes::PasswordNotChecked(tries_left) => Ok(tries_left),
             StatusBytes::AuthenticationMethodBlocked => Ok(0),
             // Cards that do not count aloud.
-            StatusBytes::SecurityStatusNotSatisfied => Ok(secret(self.all_tries_left()?)),
+            StatusBytes::SecurityStatusNotSatisfied | StatusBytes::UnknownStatus(0x63, 0x00) => {
+                Ok(self.all_tries_left()?.of(secret))
+            }
             status => Err(CardError::Card(status.to_string())),
         }
     }
@@ -418,7 +395,8 @@ impl Token {
 /// A token that has accepted its PIN.
 pub struct Unlocked {
     token: Token,
-    pin: Pin,
+    /// `None`: typed on the reader, which keeps it to itself.
+    pin: Option<Pin>,
 }
 
 impl Unlocked {
@@ -448,24 +426,26 @@ impl Unlocked {
         self.token.exchange(|card| object(card, PROFILE))
     }
 
-    /// Whether its PIN is the one that every new card has.
-    pub fn has_factory_pin(&self) -> bool {
-        self.pin.is_factory()
+    /// Whether its PIN is the one that every new card has; `None` if it was typed on the
+    /// reader, where nobody sees it.
+    pub fn has_factory_pin(&self) -> Option<bool> {
+        self.pin.as_ref().map(Pin::is_factory)
     }
 
     /// Gives the card another PIN.
     ///
     /// # Errors
-    /// [`CardError::PinTooLong`]: nothing was changed; or the card was removed.
+    /// [`CardError::PinTooLong`] or [`CardError::PinUnseen`]: nothing was changed; or the card
+    /// was removed.
     pub fn change_pin(&mut self, new: Pin) -> Result<(), CardError> {
         let status = self.token.exchange(|card| card.pw_status_bytes())?;
         fits(new.0.expose_secret(), status.pw1_max_len())?;
         // Both go to the card in one piece; it was asked before whether the old one is
         // right, or a part of that could end up in the new one.
-        let old = self.pin.clone();
+        let old = self.pin.clone().ok_or(CardError::PinUnseen)?;
         self.token
             .exchange(|card| card.change_user_pin(old.0, new.0.clone()))?;
-        self.pin = new;
+        self.pin = Some(new);
         Ok(())
     }
 
@@ -529,7 +509,8 @@ impl Unlocked {
 /// A token that has accepted its admin PIN.
 pub struct Administered {
     token: Token,
-    pin: AdminPin,
+    /// `None`: typed on the reader, which keeps it to itself.
+    pin: Option<AdminPin>,
 }
 
 impl Administered {
@@ -541,20 +522,22 @@ impl Administered {
     /// Gives the card another admin PIN.
     ///
     /// # Errors
-    /// [`CardError::PinTooLong`]: nothing was changed; or the card was removed.
+    /// [`CardError::PinTooLong`] or [`CardError::PinUnseen`]: nothing was changed; or the card
+    /// was removed.
     pub fn change_admin_pin(&mut self, new: AdminPin) -> Result<(), CardError> {
         let status = self.token.exchange(|card| card.pw_status_bytes())?;
         fits(new.0.expose_secret(), status.pw3_max_len())?;
-        let old = self.pin.clone();
+        let old = self.pin.clone().ok_or(CardError::PinUnseen)?;
         self.token
             .exchange(|card| card.change_admin_pin(old.0, new.0.clone()))?;
-        self.pin = new;
+        self.pin = Some(new);
         Ok(())
     }
 
-    /// Whether its admin PIN is the one that every new card has.
-    pub fn has_factory_pin(&self) -> bool {
-        self.pin.is_factory()
+    /// Whether its admin PIN is the one that every new card has; `None` if it was typed on the
+    /// reader, where nobody sees it.
+    pub fn has_factory_pin(&self) -> Option<bool> {
+        self.pin.as_ref().map(AdminPin::is_factory)
     }
 
     /// The token, to be asked for its PIN too. The card goes on accepting the admin PIN.

@@ -1,11 +1,12 @@
 //! `tokenvpn token pin`: gives a token another PIN, admin PIN or reset code.
 
 use clap::Args;
-use tokenvpn_common::io::card::{AdminPin, ResetCode, Secret, Token};
+use tokenvpn_common::io::card::{AdminPin, Pin, ResetCode, Secret, Token};
 
-use super::secrets::{administer, ask_new, ask_new_pin, goes_on, need_terminal};
-use super::{Interrupts, Named, PinSource};
-use crate::lifecycle::Askable;
+use super::secrets::{
+    accept, administer, ask_new, ask_new_pin, goes_on, is_for_reader, need_terminal, tries_left,
+};
+use super::{Interrupts, Named, failure};
 use crate::words::{self, Failure, help};
 
 // Options of `token pin`.
@@ -21,49 +22,98 @@ pub(crate) struct Change {
 
 impl Change {
     pub(super) fn run(self) -> Result<(), Failure> {
-        need_terminal()?;
         let interrupts = Interrupts::hold()?;
         let token = self.named.open()?;
         let ident = token.ident();
         let secret = match (self.admin, self.reset_code) {
-            (true, _) => change_admin_pin(token, &interrupts),
-            (_, true) => set_reset_code(token, &interrupts),
-            _ => change_pin(token, &interrupts),
-        }?;
+            (true, _) => Secret::AdminPin,
+            (_, true) => Secret::ResetCode,
+            _ => Secret::Pin,
+        };
+        change(token, secret, &interrupts)?;
         eprintln!("{}", words::has_new(ident, secret));
         Ok(())
     }
 }
 
-fn change_pin(token: Token, interrupts: &Interrupts) -> Result<Secret, Failure> {
-    let here = Askable {
-        terminal: true,
-        ..Askable::default()
-    };
-    let mut token = PinSource::Person(here).unlock(token, interrupts)?;
-    while let Err(error) = token.change_pin(ask_new_pin(interrupts)?) {
-        goes_on(error)?;
+fn change(mut token: Token, secret: Secret, interrupts: &Interrupts) -> Result<(), Failure> {
+    if secret != Secret::ResetCode && change_on_reader(&mut token, secret, interrupts)? {
+        return prove_on_reader(token, secret, interrupts);
     }
-    Ok(Secret::Pin)
+    // What is new is typed here.
+    need_terminal()?;
+    match secret {
+        Secret::Pin => {
+            let mut token = accept(token, secret, interrupts, Pin::new, Token::unlock, None)?;
+            while let Err(error) = token.change_pin(ask_new_pin(interrupts)?) {
+                goes_on(error)?;
+            }
+        }
+        Secret::AdminPin => {
+            let mut token = accept(
+                token,
+                secret,
+                interrupts,
+                AdminPin::new,
+                Token::administer,
+                None,
+            )?;
+            let new = || ask_new(secret, interrupts, AdminPin::new, AdminPin::is_factory);
+            while let Err(error) = token.change_admin_pin(new()?) {
+                goes_on(error)?;
+            }
+        }
+        Secret::ResetCode => {
+            let mut token = administer(token, interrupts)?;
+            // No card comes with one.
+            let new = || ask_new(secret, interrupts, ResetCode::new, |_| false);
+            while let Err(error) = token.set_reset_code(new()?) {
+                goes_on(error)?;
+            }
+        }
+    }
+    Ok(())
 }
 
-fn change_admin_pin(token: Token, interrupts: &Interrupts) -> Result<Secret, Failure> {
-    let secret = Secret::AdminPin;
-    let mut token = administer(token, interrupts)?;
-    let new = || ask_new(secret, interrupts, AdminPin::new, AdminPin::is_factory);
-    while let Err(error) = token.change_admin_pin(new()?) {
-        goes_on(error)?;
+/// Has the old secret and a new one typed on the reader; `false` if that is not for a reader, or
+/// this one cannot.
+fn change_on_reader(
+    token: &mut Token,
+    secret: Secret,
+    interrupts: &Interrupts,
+) -> Result<bool, Failure> {
+    while token.can_change_by_pinpad().map_err(failure)? {
+        let tries_left = tries_left(token, secret)?;
+        if !is_for_reader(tries_left) {
+            break;
+        }
+        eprintln!(
+            "{}",
+            words::change_on_reader(secret, token.ident(), tries_left)
+        );
+        let changed = interrupts.end_all_during(words::left_reader, || match secret {
+            Secret::AdminPin => token.change_admin_pin_by_pinpad(),
+            _ => token.change_pin_by_pinpad(),
+        })?;
+        match changed {
+            Ok(()) => return Ok(true),
+            Err(error) => goes_on(error)?,
+        }
     }
-    Ok(secret)
+    Ok(false)
 }
 
-fn set_reset_code(token: Token, interrupts: &Interrupts) -> Result<Secret, Failure> {
-    let secret = Secret::ResetCode;
-    let mut token = administer(token, interrupts)?;
-    // No card comes with one.
-    let new = || ask_new(secret, interrupts, ResetCode::new, |_| false);
-    while let Err(error) = token.set_reset_code(new()?) {
-        goes_on(error)?;
+/// Has the new secret typed once more: of an old one that was typed too long, the card takes the
+/// rest for the beginning of the new one, which no reader notices.
+fn prove_on_reader(token: Token, secret: Secret, interrupts: &Interrupts) -> Result<(), Failure> {
+    eprintln!("{}", words::prove_on_reader(secret));
+    let unproven = || words::unproven(secret);
+    let proven = interrupts.end_all_during(unproven, || match secret {
+        Secret::AdminPin => token.administer_by_pinpad().is_ok(),
+        _ => token.unlock_by_pinpad().is_ok(),
+    })?;
+    match proven {
+        true => Ok(()),
+        false => Err(unproven()),
     }
-    Ok(secret)
 }

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tokenvpn_common::clock::UnixTime;
-use tokenvpn_common::io::card::HolderName;
+use tokenvpn_common::io::card::{HolderName, Secret};
 use tokenvpn_common::key::PrivateKey;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::{Content, Label};
 use zeroize::Zeroizing;
 
-use super::secrets::{administer, need_terminal};
+use super::secrets::administer;
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, confirm, failure, for_a_key, invited};
 use crate::words::{self, Failure, help};
@@ -36,11 +36,12 @@ impl Issue {
         let mut token = match self.card_name {
             None => self.which.unlock_for_a_key(&interrupts)?,
             Some(_) => {
-                need_terminal()?;
                 let source = self.which.pin_source()?;
                 let token = administer(self.which.open()?, &interrupts)?;
-                if token.has_factory_pin() {
-                    return Err(words::factory_admin_pin());
+                match token.has_factory_pin() {
+                    Some(true) => return Err(words::factory_admin_pin()),
+                    Some(false) => {}
+                    None => eprintln!("{}", words::unseen(Secret::AdminPin)),
                 }
                 for_a_key(source.unlock(token.into_token(), &interrupts)?)?
             }

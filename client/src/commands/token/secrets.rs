@@ -18,30 +18,57 @@ pub(super) fn need_terminal() -> Result<(), Failure> {
 }
 
 /// Has the token accept its admin PIN.
-pub(super) fn administer(
+pub(super) fn administer(token: Token, interrupts: &Interrupts) -> Result<Administered, Failure> {
+    let by_pinpad = Some(Token::administer_by_pinpad as fn(Token) -> _);
+    let (read, show) = (AdminPin::new, Token::administer);
+    accept(token, Secret::AdminPin, interrupts, read, show, by_pinpad)
+}
+
+/// Has the token accept a secret: typed on its reader if that can ask and this computer need not
+/// know it, else at the terminal.
+pub(super) fn accept<P, A>(
     mut token: Token,
+    secret: Secret,
     interrupts: &Interrupts,
-) -> Result<Administered, Failure> {
+    read: impl Fn(&[u8]) -> Result<P, PinTextError>,
+    show: impl Fn(Token, P) -> Result<A, (Token, CardError)>,
+    by_pinpad: Option<fn(Token) -> Result<A, (Token, CardError)>>,
+) -> Result<A, Failure> {
     loop {
-        let tries_left = token.all_tries_left().map_err(failure)?.admin_pin;
-        if tries_left == 0 {
-            return Err(failure(CardError::AdminPinBlocked));
-        }
-        let pin = ask(
-            &token,
-            Secret::AdminPin,
-            tries_left,
-            interrupts,
-            AdminPin::new,
-        )?;
-        token = match token.administer(pin) {
-            Ok(administered) => return Ok(administered),
+        let tries_left = tries_left(&mut token, secret)?;
+        let has_pinpad = token.has_pinpad().map_err(failure)?;
+        let shown = match by_pinpad {
+            Some(by_pinpad) if has_pinpad && is_for_reader(tries_left) => {
+                eprintln!("{}", words::on_reader(secret, token.ident(), tries_left));
+                interrupts.end_all_during(words::left_reader, || by_pinpad(token))?
+            }
+            _ => {
+                need_terminal()?;
+                let typed = ask(&token, secret, tries_left, interrupts, &read)?;
+                show(token, typed)
+            }
+        };
+        token = match shown {
+            Ok(accepted) => return Ok(accepted),
             Err((token, error)) => {
                 goes_on(error)?;
                 token
             }
         };
     }
+}
+
+/// The tries that are left of a secret, at least one.
+pub(super) fn tries_left(token: &mut Token, secret: Secret) -> Result<u8, Failure> {
+    match token.all_tries_left().map_err(failure)?.of(secret) {
+        0 => Err(failure(CardError::refused(secret, 0))),
+        tries_left => Ok(tries_left),
+    }
+}
+
+/// Whether a reader may ask: nobody can type YES there.
+pub(super) fn is_for_reader(tries_left: u8) -> bool {
+    tries_left > 1
 }
 
 /// Asks once for a secret that the card will check; the last try only after a YES.
@@ -79,7 +106,9 @@ pub(super) fn goes_on(error: CardError) -> Result<(), Failure> {
         CardError::ResetCodeWrong { tries_left } => {
             eprintln!("{}", words::wrong(Secret::ResetCode, tries_left));
         }
-        CardError::PinTooLong { .. } => eprintln!("{}", words::sentence(&error)),
+        CardError::PinTooLong { .. } | CardError::NewPinsDiffer | CardError::PinLength => {
+            eprintln!("{}", words::sentence(&error));
+        }
         error => return Err(failure(error)),
     }
     Ok(())

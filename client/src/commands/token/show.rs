@@ -34,11 +34,10 @@ impl Show {
             }
             print(&words::columns(&lines))?;
         }
-        // What a script asks for shall open no window.
+        // What a script asks for shall open no window, and wait for nobody at the reader.
         let is_asked = match &source {
             PinSource::Given(_) => true,
             PinSource::Person(askable) => askable.terminal,
-            PinSource::Nobody => false,
         };
         let held = is_asked.then(|| read(source, token, &interrupts));
         if self.json {

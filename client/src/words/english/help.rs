@@ -139,6 +139,18 @@ pub(crate) mod token {
     pub(crate) const ERASE: &str = "Erase profile and label from a token";
     pub(crate) const PIN: &str = "Change a token's PIN, its admin PIN or its reset code";
     pub(crate) const UNBLOCK: &str = "Give a token whose PIN is blocked or forgotten a new one";
+    pub(crate) const MORE: &str = "The PIN is asked for as by tokenvpn up, see tokenvpn-up(8): on \
+         the reader's keypad if it has one. The admin PIN is typed there too, or else on the \
+         terminal. Not seen by this computer, neither can be told from the one that every new token \
+         has.";
+    pub(crate) const PIN_MORE: &str = "Where the reader has a keypad on which PINs can be changed, \
+         PIN and admin PIN are changed there, and proven by typing the new one once more; unless \
+         only one try is left. Otherwise, as always for a reset code, the new one is typed on the \
+         terminal, and so is the PIN or admin PIN that it replaces.";
+    pub(crate) const UNBLOCK_MORE: &str = "The admin PIN is typed on the reader's keypad if it has \
+         one. The reset code and the new PIN are not for a keypad: they are typed on the terminal. \
+         Whoever wants a PIN that this computer has not seen changes it afterwards: tokenvpn token \
+         pin.";
     pub(crate) const TOKEN: &str = "Use this token, as in 0006:12345678";
     pub(crate) const PIN_FD: &str = "Read the PIN from this open descriptor; it is tried once";
 }

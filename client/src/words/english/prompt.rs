@@ -22,6 +22,39 @@ pub(crate) fn secret_prompt(secret: Secret, token: Ident, tries_left: u8) -> Str
     format!("{secret} for {token}, {} left: ", tries(tries_left))
 }
 
+/// A secret is to be typed on the reader.
+pub(crate) fn on_reader(secret: Secret, token: Ident, tries_left: u8) -> String {
+    secret_prompt(secret, token, tries_left) + "type it on the reader."
+}
+
+/// The same, and a new one to come after it.
+pub(crate) fn change_on_reader(secret: Secret, token: Ident, tries_left: u8) -> String {
+    secret_prompt(secret, token, tries_left) + "type it on the reader, then the new one twice."
+}
+
+/// The new secret is to be typed on the reader.
+pub(crate) fn prove_on_reader(secret: Secret) -> String {
+    format!("Changed. Type the new {secret} once more on the reader, to prove it.")
+}
+
+/// The new secret was not typed once more, or not as the token has it.
+pub(crate) fn unproven(secret: Secret) -> Failure {
+    Failure::new(
+        code::PIN,
+        format!("the {secret} is changed, but not proven to be the new one that was typed"),
+        "if the token refuses it, the old one was typed too long: what was too much stands before it",
+    )
+}
+
+/// The program ends before the reader has done.
+pub(crate) fn left_reader() -> Failure {
+    Failure::new(
+        code::PIN,
+        NO_PIN,
+        "nothing was changed; if the reader still asks, press its cancel key",
+    )
+}
+
 /// The card was not asked: it takes no such PIN.
 pub(crate) fn pin_too_long(max: u8) -> String {
     format!("this token takes PINs of at most {max} bytes; no try was lost")

@@ -5,7 +5,9 @@ use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::io::card::Secret;
 use tokenvpn_common::name::Name;
 
-use super::{count, left_until, let_go, list, minute, pin_too_long, sentence, tries, wrong};
+use super::{
+    count, left_until, let_go, list, minute, on_reader, pin_too_long, sentence, tries, wrong,
+};
 use crate::pin::Source;
 use crate::words::{Connection, Failure, Move, Reason, State, code, printable_lines};
 
@@ -31,14 +33,18 @@ pub(crate) fn state_text(state: &State) -> String {
         State::Pin {
             token,
             tries_left,
+            source: Source::Pinpad,
+        } => on_reader(Secret::Pin, *token, *tries_left),
+        State::Pin {
+            token,
+            tries_left,
             source,
         } => format!(
             "PIN for {token}, {} left: {}",
             tries(*tries_left),
             match source {
-                Source::Pinpad => "type it on the reader.",
                 Source::Agent => "systemd asks for it (systemd-tty-ask-password-agent).",
-                Source::Pinentry | Source::Terminal => "a window asks for it.",
+                _ => "a window asks for it.",
             }
         ),
         State::PinWrong {

@@ -9,7 +9,8 @@ use tokenvpn_common::name::Name;
 use tokenvpn_common::profile::ProfileError;
 use tokenvpn_common::token::Ident;
 
-use super::count;
+use super::{count, no_pin};
+use crate::pin::PinError;
 use crate::words::{Failure, code};
 
 /// Endpoints were given, and the token has several gateways.
@@ -134,6 +135,18 @@ pub(crate) fn factory_admin_pin() -> Failure {
     )
 }
 
+/// A token is to get a key, and nobody saw the secret that was typed on its reader.
+pub(crate) fn unseen(secret: Secret) -> String {
+    let option = match secret {
+        Secret::AdminPin => " --admin",
+        _ => "",
+    };
+    format!(
+        "warning: typed on the reader, the {secret} is not seen here\n\
+         hint: is it still the one of every new token? Change it: tokenvpn token pin{option}"
+    )
+}
+
 /// What a card has against a command that somebody waits for, where it is not what `up`
 /// would say.
 pub(crate) fn card(error: &CardError) -> Option<Failure> {
@@ -163,6 +176,7 @@ pub(crate) fn card(error: &CardError) -> Option<Failure> {
             "the reset code is blocked; nothing was erased".into(),
             "use the admin PIN: tokenvpn token unblock --admin",
         ),
+        CardError::PinCancelled => return Some(no_pin(&PinError::Cancelled)),
         CardError::PinWrong { .. } | CardError::PinTooLong { .. } => (
             code::PIN,
             error.to_string(),

@@ -1,5 +1,6 @@
 //! Why a token cannot be used.
 
+use super::Secret;
 use crate::io::holder::Holder;
 use crate::token::Ident;
 use crate::words;
@@ -34,6 +35,12 @@ pub enum CardError {
     PinBlocked,
     /// Nobody typed the PIN on the reader's keypad, or somebody pressed its cancel key.
     PinCancelled,
+    /// The new PIN was typed on the reader's keypad in two ways; nothing was changed.
+    NewPinsDiffer,
+    /// The reader takes no PIN of such a length; nothing was changed.
+    PinLength,
+    /// The PIN was typed on the reader's keypad, so that it can be changed only there.
+    PinUnseen,
     /// The card did not accept the admin PIN; this cost one try.
     AdminPinWrong {
         /// Tries until the admin PIN is blocked for good, at least 1.
@@ -72,6 +79,20 @@ pub enum CardError {
     },
     /// Anything else that a card or reader does.
     Card(String),
+}
+
+impl CardError {
+    /// A card did not accept this secret, which has so many tries left.
+    pub fn refused(secret: Secret, tries_left: u8) -> CardError {
+        match (secret, tries_left) {
+            (Secret::Pin, 0) => CardError::PinBlocked,
+            (Secret::Pin, _) => CardError::PinWrong { tries_left },
+            (Secret::AdminPin, 0) => CardError::AdminPinBlocked,
+            (Secret::AdminPin, _) => CardError::AdminPinWrong { tries_left },
+            (Secret::ResetCode, 0) => CardError::ResetCodeBlocked,
+            (Secret::ResetCode, _) => CardError::ResetCodeWrong { tries_left },
+        }
+    }
 }
 
 impl From<pcsc::Error> for CardError {

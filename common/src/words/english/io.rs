@@ -59,6 +59,9 @@ pub(crate) fn card_error(error: &CardError) -> String {
         CardError::PinWrong { tries_left } => format!("wrong PIN, tries left: {tries_left}"),
         CardError::PinBlocked => "the PIN is blocked".into(),
         CardError::PinCancelled => "no PIN was typed on the reader".into(),
+        CardError::NewPinsDiffer => "the two new ones differ".into(),
+        CardError::PinLength => "the reader takes no PIN of such a length".into(),
+        CardError::PinUnseen => "what is typed on the reader is changed there only".into(),
         CardError::AdminPinWrong { tries_left } => {
             format!("wrong admin PIN, tries left: {tries_left}")
         }
