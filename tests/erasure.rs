@@ -507,10 +507,7 @@ fn fifty_pulls_leave_no_descriptor_route_or_process_behind() {
     };
     let mut after_first = None;
     for pull in 1..=50 {
-        pty.expect("Waiting for a token");
-        card.insert();
-        scene.one.type_pin(&pty, card.pin());
-        pty.expect("Connected as traveller");
+        scene.one.connect_on(&pty, &card);
         let worker = up.worker().expect("a worker");
         card.remove();
         pty.expect("Token removed");

@@ -265,10 +265,7 @@ fn a_pcscd_that_is_restarted_while_the_tunnel_is_up_costs_a_pin_and_no_more() {
     let before = scene.one.network_state();
     let pty = Pty::open();
     let up = scene.one.up_on(&pty, &[]);
-    pty.expect("Waiting for a token");
-    card.insert();
-    scene.one.type_pin(&pty, card.pin());
-    pty.expect("Connected as traveller");
+    scene.one.connect_on(&pty, &card);
     let worker = up.worker().expect("a worker");
 
     scene.one.kill_pcscd();
@@ -363,10 +360,7 @@ fn the_same_token_may_come_back() {
     let pty = Pty::open();
     let up = scene.one.up_on(&pty, &[]);
     for _ in 0..3 {
-        pty.expect("Waiting for a token");
-        card.insert();
-        scene.one.type_pin(&pty, card.pin());
-        pty.expect("Connected as traveller");
+        scene.one.connect_on(&pty, &card);
         assert_eq!(scene.one.fetch(PAGE).as_deref(), Some(GREETING));
         card.remove();
         pty.expect("Token removed");

@@ -538,10 +538,7 @@ fn the_terminal_comes_before_pinentry_and_systemd() {
         .env("INVOCATION_ID", "0123456789abcdef")
         .on(&pty);
     let _up = Up::started(&scene.one, up);
-    pty.expect("Waiting for a token");
-    card.insert();
-    scene.one.type_pin(&pty, card.pin());
-    pty.expect("Connected as traveller");
+    scene.one.connect_on(&pty, &card);
     let counts = card.counts();
     assert_eq!((counts.pins, counts.right_pins), (1, 1));
     assert!(scene.one.pings(SERVER));

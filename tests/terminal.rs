@@ -327,10 +327,7 @@ fn a_terminal_that_nobody_reads_holds_up_neither_packets_nor_the_end() {
             let before = scene.one.network_state();
             let pty = Pty::open();
             let up = scene.one.up_on(&pty, &[]);
-            pty.expect("Waiting for a token");
-            card.insert();
-            scene.one.type_pin(&pty, card.pin());
-            pty.expect("Connected as traveller");
+            scene.one.connect_on(&pty, &card);
             let worker = up.worker().expect("a worker");
             stop(&pty);
             // It has a line to write of each.

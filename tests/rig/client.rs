@@ -9,6 +9,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    card::Card,
     host::Host,
     process::{Invocation, Process},
     programs,
@@ -92,6 +93,19 @@ impl Host {
             .flatten()
             .map(|file| file.file_name().to_string_lossy().into_owned());
         names.filter(|name| !name.ends_with(".lock")).collect()
+    }
+
+    /// Puts a card in that the `up` on this terminal waits for, types its PIN and waits for the
+    /// session.
+    ///
+    /// # Panics
+    /// If something else is said.
+    #[track_caller]
+    pub fn connect_on(&self, pty: &Pty, card: &Card) {
+        pty.expect("Waiting for a token");
+        card.insert();
+        self.type_pin(pty, card.pin());
+        pty.expect("Connected as traveller");
     }
 
     /// Types a PIN as soon as it is asked for.
