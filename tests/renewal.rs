@@ -299,10 +299,11 @@ fn what_no_profile_may_say_is_not_edited_in() {
         (&["edit", "--endpoint", "osaka.example"], 2, &["HOST:PORT"]),
         (&["edit", "--route", "10.0.0.1/8"], 1, &["10.0.0.1/8"]),
         (&["edit", "--endpoint", "127.0.0.1:1"], 1, &["127.0.0.1:1"]),
+        (&["edit", "--dns", "127.0.0.53"], 1, &["127.0.0.53"]),
     ] {
         desk.token(words, pin, "").expect_error(code, facts);
     }
-    assert_eq!(desk.card.counts().writes, 0);
+    assert_eq!(desk.card.counts().all, 0, "nobody types a PIN for that");
 }
 
 /// The gateway's keys: of the first token and of the spare.

@@ -19,8 +19,8 @@ use crate::endpoint::Endpoint;
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::name::Name;
 use crate::words;
-pub(crate) use rules::{check_addresses, check_allowed_ips, check_dates};
-pub use rules::{check_dns, check_endpoints, check_keepalive, check_mtu};
+pub(crate) use rules::{check_addresses, check_dates};
+pub use rules::{check_allowed_ips, check_dns, check_endpoints, check_keepalive, check_mtu};
 use wire::{Bytes, Reader, Writer};
 
 /// Room for a profile on every card that has private-use objects, in bytes

@@ -65,7 +65,10 @@ pub(crate) fn check_addresses(addresses: &[IpNet]) -> Result<(), ProfileError> {
 }
 
 /// The rules for allowed IPs.
-pub(crate) fn check_allowed_ips(allowed_ips: &[IpNet]) -> Result<(), ProfileError> {
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check_allowed_ips(allowed_ips: &[IpNet]) -> Result<(), ProfileError> {
     let field = Field::AllowedIps;
     if allowed_ips.is_empty() {
         return Err(ProfileError::Missing { field });

@@ -7,7 +7,9 @@ use clap::{ArgGroup, Args};
 use ipnet::IpNet;
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::name::Name;
-use tokenvpn_common::profile::Profile;
+use tokenvpn_common::profile::{
+    Profile, ProfileError, check_allowed_ips, check_dns, check_endpoints,
+};
 
 use super::writing::{Draft, held, sensible_time};
 use super::{Interrupts, Which, failure};
@@ -50,6 +52,8 @@ pub(crate) struct Edit {
 impl Edit {
     pub(super) fn run(self) -> Result<(), Failure> {
         let now = sensible_time()?;
+        // What no token could take costs no PIN.
+        self.check().map_err(|error| words::no_profile(&error))?;
         let interrupts = Interrupts::hold()?;
         let mut token = self.which.unlock(&interrupts)?;
         let mut profile = held(&mut token)?;
@@ -63,6 +67,17 @@ impl Edit {
         draft.write(token, label)?;
         eprintln!("{}", words::written(ident));
         Ok(())
+    }
+
+    /// The rules of profiles for what is given.
+    fn check(&self) -> Result<(), ProfileError> {
+        if !self.endpoint.is_empty() {
+            check_endpoints(&self.endpoint)?;
+        }
+        if !self.route.is_empty() {
+            check_allowed_ips(&self.route)?;
+        }
+        check_dns(&self.dns)
     }
 
     fn apply(self, profile: &mut Profile) -> Result<(), Failure> {
