@@ -165,6 +165,10 @@ fn volatile(text: &str, before: Option<char>) -> Option<(Option<&'static str>, u
     if before.is_some_and(char::is_alphanumeric) {
         return None;
     }
+    let quick = "< 1 ms";
+    if text.starts_with(quick) {
+        return Some((Some("N ms"), quick.len()));
+    }
     if let Some(pid) = text.strip_prefix("pid ") {
         let end = pid.find(|c: char| !c.is_ascii_digit());
         return Some((
@@ -204,11 +208,12 @@ fn volatile(text: &str, before: Option<char>) -> Option<(Option<&'static str>, u
 #[test]
 fn what_differs_each_time_is_left_out() {
     let key = "znfyL6kRj7Bys39y+QUBNa28uOwSQSJ2QuStbXHWbWA=";
-    let text =
-        format!("Key {key}, 2026-11-23 09:12 UTC (0.41 s), 41 ms, pid 4711, 10.0.0.0/8, 2 tries");
+    let text = format!(
+        "Key {key}, 2026-11-23 09:12 UTC (0.41 s), 41 ms, < 1 ms, pid 4711, 10.0.0.0/8, 2 tries"
+    );
     assert_eq!(
         mask(&text),
-        "Key KEY, DATE (N s), N ms, pid N, 10.0.0.0/8, 2 tries"
+        "Key KEY, DATE (N s), N ms, N ms, pid N, 10.0.0.0/8, 2 tries"
     );
     assert_eq!(
         mask("id = \"00c2590a4b1e4c7b9f4f0a5d3c2b1a09\""),

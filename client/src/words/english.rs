@@ -49,6 +49,14 @@ fn left_until(end: UnixTime, now: UnixTime) -> String {
     }
 }
 
+/// `41 ms`
+fn milliseconds(whole: u64) -> String {
+    match whole {
+        0 => "< 1 ms".into(),
+        whole => format!("{whole} ms"),
+    }
+}
+
 /// What ends the `up` of an interface.
 fn down(interface: &str) -> String {
     match interface {
@@ -79,5 +87,22 @@ fn minute(time: UnixTime) -> String {
     match (text.get(..10), text.get(11..16)) {
         (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_answer_takes_no_time_at_all() {
+        assert_eq!(milliseconds(0), "< 1 ms");
+        assert_eq!(milliseconds(41), "41 ms");
+    }
+
+    #[test]
+    fn the_usual_tunnel_is_ended_without_its_name() {
+        assert_eq!(down("tokenvpn"), "tokenvpn down");
+        assert_eq!(down("office"), "tokenvpn down --interface office");
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::profile::MTU_RANGE;
 
-use super::{count, down, left_until, let_go, list, minute, state_name, tries};
+use super::{count, down, left_until, let_go, list, milliseconds, minute, state_name, tries};
 use crate::doctor::residue::Trace;
 use crate::doctor::{Finding, NoAnswer, Others, Verdict, Wait};
 use crate::message::TRIAL_TIME;
@@ -131,7 +131,10 @@ pub(crate) fn found(finding: &Finding) -> String {
             round_trip_ms,
         } => {
             let place = place(endpoint, address);
-            format!("{place} answered the token in {round_trip_ms} ms")
+            format!(
+                "{place} answered the token in {}",
+                milliseconds(*round_trip_ms)
+            )
         }
         F::NoAnswer {
             endpoint,

@@ -6,7 +6,8 @@ use tokenvpn_common::io::card::Secret;
 use tokenvpn_common::name::Name;
 
 use super::{
-    count, left_until, let_go, list, minute, on_reader, pin_too_long, sentence, tries, wrong,
+    count, down, left_until, let_go, list, milliseconds, minute, on_reader, pin_too_long, sentence,
+    tries, wrong,
 };
 use crate::pin::Source;
 use crate::words::{Connection, Failure, Move, Reason, State, code, printable_lines};
@@ -131,8 +132,8 @@ pub(crate) fn state_text(state: &State) -> String {
              but through the tunnel and to its own links."
             .into(),
         State::StaysClosed { interface } => format!(
-            "The way around the tunnel stays closed. \
-             Open it with: tokenvpn down --interface {interface}"
+            "The way around the tunnel stays closed. Open it with: {}",
+            down(interface)
         ),
         State::Down { tunnel: true } => "Keys erased, tunnel down, routes and DNS restored.".into(),
         State::Down { tunnel: false } => String::new(),
@@ -308,7 +309,7 @@ fn connected(to: &Connection) -> String {
     };
     let round_trip = to
         .round_trip_ms
-        .map_or(String::new(), |ms| format!(", {ms} ms"));
+        .map_or(String::new(), |ms| format!(", {}", milliseconds(ms)));
     let own: Vec<_> = to.addresses.iter().map(IpNet::addr).collect();
     let dns = match to.dns.is_empty() {
         true => String::new(),

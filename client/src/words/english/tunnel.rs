@@ -9,6 +9,7 @@ use tokenvpn_common::io::hardening::HardeningError;
 use tokenvpn_common::io::netlink::NetlinkError;
 use tokenvpn_common::io::tun::TunError;
 
+use super::down;
 use crate::net::dns::DnsError;
 use crate::net::fence::FenceError;
 use crate::net::journal::JournalError;
@@ -25,7 +26,8 @@ pub(crate) fn locked(error: &LockError) -> Failure {
             code::OTHER,
             error.to_string(),
             format!(
-                "end it with: tokenvpn down --interface {interface}, or choose another --interface"
+                "end it with: {}; or choose another --interface",
+                down(interface)
             ),
         ),
         LockError::Foreign { .. } => Failure::new(

@@ -420,7 +420,7 @@ fn of_the_end() -> Vec<Row> {
             },
             "stays_closed",
             None,
-            &["stays closed", "tokenvpn down --interface tokenvpn"],
+            &["stays closed", "tokenvpn down"],
         ),
         (
             State::Down { tunnel: true },
