@@ -67,6 +67,27 @@ fn a_renewed_token_keeps_its_key_and_gets_all_else_from_the_invitation() {
 }
 
 #[test]
+fn what_a_renewal_takes_off_a_token_is_told() {
+    let (desk, first) = issued(&[]);
+    let renewal = Invitation {
+        gateway_public_key: first.gateway_public_key,
+        allowed_ips: vec!["10.21.0.0/16".parse().unwrap()],
+        dns: Vec::new(),
+        ..renewal(&first)
+    };
+    let renewed = desk.token(&["renew"], desk.card.pin(), &text(&renewal));
+    let said = renewed.expect_code(0).stderr;
+    let (_, dropped) = said.split_once("No longer on the token:\n").unwrap();
+    let dropped: Vec<_> = dropped.lines().take(2).collect();
+    assert_eq!(
+        dropped,
+        ["Routes      10.20.0.0/16", "DNS         10.77.0.1"]
+    );
+    // Its gateway is not: that one has invited.
+    assert_eq!(said.matches("Gateway").count(), 1, "{said}");
+}
+
+#[test]
 fn a_renewed_token_has_another_key_if_that_is_wanted() {
     let (desk, first) = issued(&[]);
     let before = desk.shown();

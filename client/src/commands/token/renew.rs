@@ -41,9 +41,9 @@ impl Renew {
             profile.gateways = merge(&old.gateways, profile.gateways);
         }
         let draft = Draft::present(&token, profile)?;
-        let dropped = draft.dropped_gateways(&old);
+        let dropped = draft.dropped_from(&old);
         if !dropped.is_empty() {
-            eprint!("{}", words::gateways_dropped(&words::columns(&dropped)));
+            eprint!("{}", words::dropped(&words::columns(&dropped)));
         }
         let label = draft.label_after(&token.label().map_err(failure)?)?;
         invited::answer(id, draft, token, label, words::renewed)

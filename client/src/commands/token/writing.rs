@@ -48,11 +48,13 @@ impl Draft {
         }
     }
 
-    /// The gateways of `old` that it has no more.
-    pub(super) fn dropped_gateways(&self, old: &Profile) -> Vec<words::Line> {
+    /// The gateways, routes and name servers of `old` that it has no more.
+    pub(super) fn dropped_from(&self, old: &Profile) -> Vec<words::Line> {
         let keeps = |key| self.profile.gateways.iter().any(|g| g.public_key == key);
         let dropped = old.gateways.iter().filter(|g| !keeps(g.public_key));
-        dropped.map(words::gateway_line).collect()
+        let mut lines: Vec<_> = dropped.map(words::gateway_line).collect();
+        lines.extend(words::networks_dropped(old, &self.profile));
+        lines
     }
 
     /// The label that belongs to it.

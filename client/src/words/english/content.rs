@@ -89,7 +89,11 @@ fn dates_lines(profile: &Profile) -> Vec<Line> {
         ("Valid until", profile.not_after),
     ];
     let line = |(about, date): (_, Option<UnixTime>)| Some((about, date?.to_string()));
-    dates.into_iter().filter_map(line).collect()
+    let mut lines: Vec<_> = dates.into_iter().filter_map(line).collect();
+    if profile.not_after.is_none() {
+        lines.push(("Valid until", "it is revoked".into()));
+    }
+    lines
 }
 
 fn settings_lines(profile: &Profile) -> Vec<Line> {
@@ -104,6 +108,21 @@ fn settings_lines(profile: &Profile) -> Vec<Line> {
     };
     lines.push(("Keepalive", keepalive));
     lines
+}
+
+/// The routes and name servers of one profile that another lacks.
+pub(crate) fn networks_dropped(old: &Profile, new: &Profile) -> Vec<Line> {
+    let dropped = [
+        ("Routes", list(&lacking(&old.allowed_ips, &new.allowed_ips))),
+        ("DNS", list(&lacking(&old.dns, &new.dns))),
+    ];
+    let is_some = |(_, text): &Line| !text.is_empty();
+    dropped.into_iter().filter(is_some).collect()
+}
+
+fn lacking<T: Copy + PartialEq>(old: &[T], new: &[T]) -> Vec<T> {
+    let is_lacking = |item: &T| !new.contains(item);
+    old.iter().copied().filter(is_lacking).collect()
 }
 
 /// How much of the room a profile takes.

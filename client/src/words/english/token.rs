@@ -55,8 +55,8 @@ pub(crate) fn not_taken(lines: &str) -> String {
     format!("Not taken from the invitation; a token has it once, for all its gateways:\n{lines}")
 }
 
-/// Gateways that the token knows no more.
-pub(crate) fn gateways_dropped(lines: &str) -> String {
+/// What the token knows no more.
+pub(crate) fn dropped(lines: &str) -> String {
     format!("No longer on the token:\n{lines}")
 }
 
