@@ -2,15 +2,17 @@
 
 use std::{collections::BTreeSet, fs, net::IpAddr, time::Duration};
 
+use ipnet::IpNet;
 use nix::sys::signal::Signal;
 use rig::{
     Card, Gateway, Host, Pty, Scene, Tap, Up,
     card::{PIN, Slot},
     client::TUNNEL,
     process::{is_alive, state},
-    scene::{ENDPOINT, HOTEL_ADDRESS, INNER_NETWORK, SERVER},
+    scene::{ENDPOINT, HOTEL_ADDRESS, INNER_NETWORK, SERVER, TUNNEL_NETWORK},
     wait::{self, SOON, now},
 };
+use tokenvpn_common::status::Status;
 
 /// The other end of the link to the computer at home.
 const ROUTER: &str = "192.0.2.1";
@@ -60,6 +62,18 @@ impl Home {
     }
 }
 
+/// What leads into the tunnel or nowhere, by `status`.
+#[track_caller]
+fn closed(host: &Host) -> Vec<IpNet> {
+    let status = host.tokenvpn(&["status", "--json"]).finish();
+    let status: Status = serde_json::from_str(&status.stdout).expect("JSON");
+    status.closed
+}
+
+fn networks<const N: usize>(texts: [&str; N]) -> [IpNet; N] {
+    texts.map(|text| text.parse().expect("a network"))
+}
+
 fn router() -> IpAddr {
     ROUTER.parse().expect("an address")
 }
@@ -73,8 +87,7 @@ fn targets(tap: &Tap) -> BTreeSet<IpAddr> {
 
 /// The same, the home network left out.
 fn strangers(tap: &Tap) -> Vec<IpAddr> {
-    let [home, link] = ["192.0.2.0/24", "fe80::/10"]
-        .map(|network| network.parse::<ipnet::IpNet>().expect("a network"));
+    let [home, link] = networks(["192.0.2.0/24", "fe80::/10"]);
     let mut targets = targets(tap);
     targets.retain(|target| !home.contains(target) && !link.contains(target));
     targets.into_iter().collect()
@@ -96,6 +109,11 @@ fn with_the_kill_switch_nothing_but_the_tunnel_leaves_from_the_start_to_the_end(
     up.await_state("waiting_token");
     home.is_online(false);
     assert!(one.pings(router()), "the local network stays");
+    // Whoever wonders why nothing works is told.
+    assert_eq!(closed(one), networks(["0.0.0.0/0", "::/0"]));
+    let doctor = one.tokenvpn(&["doctor"]).finish().stdout;
+    let told = "until tokenvpn is up, nothing leaves but through the tunnel";
+    assert!(doctor.contains(told), "{doctor}");
 
     home.card.insert();
     up.await_state("up");
@@ -112,6 +130,7 @@ fn with_the_kill_switch_nothing_but_the_tunnel_leaves_from_the_start_to_the_end(
     assert_eq!(strangers(&tap), [HOTEL_ADDRESS; 0]);
 
     one.tokenvpn(&["down"]).ok();
+    assert_eq!(up.await_state("down")["opened"], true);
     assert_eq!(up.process().exit_code(SOON), 0);
     assert_eq!(one.network_state(), before);
     home.is_online(true);
@@ -187,10 +206,12 @@ fn with_hold_the_profile_s_networks_lead_nowhere_until_the_token_is_back() {
     home.card.remove();
     pty.expect("lead nowhere");
     assert!(!one.pings(SERVER));
+    assert_eq!(closed(one), networks([TUNNEL_NETWORK, INNER_NETWORK]));
     let strangers = strangers(&tap);
     assert_eq!(strangers, [HOTEL_ADDRESS], "something left in clear");
 
     one.tokenvpn(&["down"]).ok();
+    pty.expect("open again");
     assert_eq!(up.process().exit_code(SOON), 0);
     assert_eq!(one.network_state(), home.before);
     // The other side of it: without the tunnel and the fence, it would have left.

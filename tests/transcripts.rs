@@ -16,6 +16,9 @@ use tokenvpn_common::{clock::UnixTime, io::clock::unix_time};
 /// What a new card's PIN is changed to.
 const PIN: &str = "739154";
 
+/// The PIN of every new card (OpenPGP card 3.4.1 §4.3.1).
+const FACTORY_PIN: &str = "123456";
+
 /// A person at a terminal, and what was on its screen.
 struct Session {
     host: Host,
@@ -363,6 +366,15 @@ fn a_renewal_and_a_second_gateway() {
     let invitation = file.to_string_lossy();
     fs::write(&file, gateway.invite("traveller", &renewal)).unwrap();
     person.run(&["token", "renew", &invitation], &pin, 0);
+    // Without the route, and with a key that the gateway does not know before it has enrolled it.
+    let lesser = gateway.invite("traveller", &["--expires", "2101-01-01"]);
+    fs::write(&file, lesser).unwrap();
+    person.run(&["token", "renew", "--new-key", &invitation], &pin, 0);
+    let (up, pty) = person.start(&["up", "--once"]);
+    answer_prompt(&pty, "PIN for", PIN);
+    pty.expect("Trying again");
+    pty.expect("\n");
+    person.interrupt(&["up", "--once"], (up, pty));
     // The first one cannot add itself.
     person.run(&["token", "add-gateway", &invitation], &pin, 1);
 
@@ -404,8 +416,62 @@ fn a_tunnel_and_its_removal() {
     card.remove();
     pty.expect("Waiting for a token");
     person.run(&["status"], &[], 3);
+    person.run(&["doctor"], &[], 1);
     person.interrupt(&words, (up, pty));
     person.is_as_written("a-tunnel-and-its-removal", &[card]);
+}
+
+#[test]
+fn a_kill_switch() {
+    let Desk { scene, card, .. } = &Desk::issued();
+    let mut person = Session::at(&scene.one);
+    card.remove();
+    let words = ["up", "--kill-switch"];
+    let (up, pty) = person.start(&words);
+    pty.expect("Waiting for a token");
+    person.run(&["status"], &[], 3);
+    person.run(&["doctor"], &[], 1);
+    card.insert();
+    answer_prompt(&pty, "PIN for", PIN);
+    pty.expect("to disconnect.");
+    person.run(&["status"], &[], 0);
+    card.remove();
+    pty.expect("Waiting for a token");
+    person.run(&["down"], &[], 0);
+    person.ended(&words, (up, pty));
+    // What ends otherwise leaves all closed.
+    let words = ["up", "--kill-switch", "--wait", "1"];
+    person.run(&words, &[], 3);
+    person.run(&["doctor"], &[], 1);
+    person.run(&["down"], &[], 0);
+    person.is_as_written("a-kill-switch", &[card]);
+}
+
+#[test]
+fn a_new_token_that_has_the_pins_of_every_new_one() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = Card::with_pin(&scene.world, "new", FACTORY_PIN);
+    scene.one.start_pcscd();
+    card.connect(&scene.one);
+    card.insert();
+    scene.one.await_token(&card.ident());
+    let mut person = Session::at(&scene.one);
+    let file = scene.one.dir().join("invitation");
+    let options = ["--route", INNER_NETWORK, "--expires", "2100-01-01"];
+    fs::write(&file, gateway.invite("traveller", &options)).unwrap();
+    let file = file.to_string_lossy();
+    person.run(&["token", "issue", &file], &[("PIN for", FACTORY_PIN)], 1);
+    let answers = [
+        ("PIN for", FACTORY_PIN),
+        ("New PIN: ", FACTORY_PIN),
+        ("New PIN: ", PIN),
+        ("again: ", PIN),
+    ];
+    person.run(&["token", "pin"], &answers, 0);
+    let words = ["token", "issue", "--card-name", "A. Traveller", &file];
+    person.run(&words, &[("Admin PIN for", ADMIN_PIN), ("PIN for", PIN)], 0);
+    person.is_as_written("a-new-token", &[&card]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub(crate) mod trial;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::Serialize;
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::endpoint::Endpoint;
@@ -179,6 +180,11 @@ pub(crate) enum Finding {
         longest: u16,
     },
     NoWayOut,
+    /// A running `up` without a session keeps these networks closed meanwhile.
+    Closed {
+        interface: String,
+        networks: Vec<IpNet>,
+    },
     /// A running `up` has a session.
     Connected {
         interface: String,
@@ -246,7 +252,7 @@ impl Finding {
             | F::BadLabel { .. } => "profile",
             F::TellsResolved | F::NoResolvectl | F::MountsFile | F::NoResolvConf => "dns",
             F::Clock { .. } | F::ClockWrong { .. } => "clock",
-            F::WayOut { .. } | F::NarrowWayOut { .. } | F::NoWayOut => "network",
+            F::WayOut { .. } | F::NarrowWayOut { .. } | F::NoWayOut | F::Closed { .. } => "network",
             F::Connected { .. }
             | F::NotConnected { .. }
             | F::GatewaysLeft { .. }
@@ -286,6 +292,7 @@ impl Finding {
             F::FewTries { .. }
             | F::ProfileExpiresSoon { .. }
             | F::NarrowWayOut { .. }
+            | F::Closed { .. }
             | F::NoResolvConf => Verdict::Warning,
             F::NotConnected { state, .. } if Wait::of(state).is_some() => Verdict::Unchecked,
             F::NoLabel { .. }

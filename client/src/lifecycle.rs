@@ -245,6 +245,8 @@ pub(crate) struct Lifecycle {
     watch_until: Option<Now>,
     /// Set while the token of a tunnel is out and may come back.
     frozen: Option<Frozen>,
+    /// What leads into a tunnel or nowhere.
+    closed: Vec<IpNet>,
     /// The gateways' names for which no address was found when they were looked up last.
     unresolved: Vec<String>,
     /// When the gateways' names are looked up again; in vain so far.
@@ -264,8 +266,10 @@ impl Lifecycle {
             token: options.token,
         };
         let mut actions = VecDeque::new();
+        let mut closed = Vec::new();
         if options.kill_switch {
-            actions.push_back(Action::Fence(fence::everything().to_vec()));
+            closed = fence::everything().to_vec();
+            actions.push_back(Action::Fence(closed.clone()));
             actions.push_back(Action::Say(State::KillSwitch));
         }
         actions.extend([Action::Watch, Action::Survey]);
@@ -275,6 +279,7 @@ impl Lifecycle {
             expiry_check: None,
             watch_until: None,
             frozen: None,
+            closed,
             unresolved: Vec::new(),
             resolve_at: None,
             options,
@@ -458,10 +463,11 @@ impl Lifecycle {
     }
 
     fn end(&mut self, tunnel: bool) {
-        self.say(State::Down { tunnel });
         if self.options.fenced() != Fenced::Nothing {
             self.actions.push_back(Action::Unfence);
         }
+        let opened = !std::mem::take(&mut self.closed).is_empty();
+        self.say(State::Down { tunnel, opened });
         self.finish(0);
     }
 

@@ -459,6 +459,7 @@ impl Supervisor {
     /// What is known, with the counters the worker reported, if it did.
     fn status(&self, peers: Vec<Peer>) -> Status {
         let mut status = Status::new(self.lifecycle.shown().name());
+        status.closed = self.lifecycle.closed().to_vec();
         status.token = self.lifecycle.token().map(|token| token.to_string());
         if let Some(tunnel) = &self.tunnel {
             status.interface = Some(self.runtime.interface().to_owned());

@@ -45,6 +45,9 @@ pub struct Status {
     /// When the client's profile ends, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<UnixTime>,
+    /// Networks that lead into the client's tunnel or nowhere, whether it stands or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<IpNet>,
     /// The gateway's identities, or the client's gateways.
     pub peers: Vec<Peer>,
 }
@@ -89,6 +92,7 @@ impl Status {
             token: None,
             identity: None,
             expires: None,
+            closed: Vec::new(),
             peers: Vec::new(),
         }
     }

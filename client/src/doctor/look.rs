@@ -55,6 +55,8 @@ impl Load {
 pub(super) struct Gateways {
     pub(super) findings: Vec<Finding>,
     pub(super) loads: Vec<Load>,
+    /// What tunnels that do not stand keep closed.
+    pub(super) closed: Vec<Finding>,
 }
 
 /// Everything, in the order in which it is needed.
@@ -64,6 +66,7 @@ pub(crate) fn at_everything(trial: Option<Trial>) -> Vec<Finding> {
     let Gateways {
         findings: gateways,
         loads,
+        closed,
     } = gateways(now, trial);
     let load = loads.into_iter().max_by_key(|load| load.longest());
     let mut findings = Vec::new();
@@ -84,6 +87,7 @@ pub(crate) fn at_everything(trial: Option<Trial>) -> Vec<Finding> {
         false => Finding::Clock { now },
     });
     findings.extend(ways_out(&tunnels(&gateways), load.unwrap_or(Load::USUAL)));
+    findings.extend(closed);
     findings.extend(gateways);
     let left = left_behind();
     match left.is_empty() {
@@ -290,7 +294,15 @@ fn gateways(now: UnixTime, trial: Option<Trial>) -> Gateways {
             with_token = Some(interface.clone());
         }
         known.loads.extend(load(&status));
-        known.findings.push(gateway(interface, status, now));
+        let networks = status.closed.clone();
+        let found = gateway(interface.clone(), status, now);
+        if !networks.is_empty() && !matches!(found, Finding::Connected { .. }) {
+            known.closed.push(Finding::Closed {
+                interface,
+                networks,
+            });
+        }
+        known.findings.push(found);
     }
     match (trial, with_token) {
         (Some(_), Some(interface)) => known.findings.push(Finding::GatewaysLeft { interface }),

@@ -34,7 +34,7 @@ impl Trial {
         let tried = Session::begin(self).and_then(Session::run);
         tried.unwrap_or_else(|failure| Gateways {
             findings: vec![Finding::GatewaysUntried(failure)],
-            loads: Vec::new(),
+            ..Gateways::default()
         })
     }
 }
@@ -99,7 +99,11 @@ impl Session {
                     });
                     if asked.is_empty() {
                         let findings = findings(asked, Vec::new(), unresolved);
-                        return Ok(Gateways { findings, loads });
+                        return Ok(Gateways {
+                            findings,
+                            loads,
+                            ..Gateways::default()
+                        });
                     }
                     eprintln!("{}", words::asking_gateways(asked.len()));
                     self.order(&Order::Try {
@@ -108,7 +112,11 @@ impl Session {
                 }
                 Report::Tried(outcomes) if outcomes.len() == asked.len() => {
                     let findings = findings(asked, outcomes, unresolved);
-                    return Ok(Gateways { findings, loads });
+                    return Ok(Gateways {
+                        findings,
+                        loads,
+                        ..Gateways::default()
+                    });
                 }
                 Report::Failed(State::PinCancelled) => return Err(words::no_pin(&Cancelled)),
                 Report::TokenGone => return Err(failure(CardError::Removed)),

@@ -177,6 +177,11 @@ impl Lifecycle {
         }
     }
 
+    /// What leads into a tunnel or nowhere now.
+    pub(crate) fn closed(&self) -> &[IpNet] {
+        &self.closed
+    }
+
     /// The networks to be fenced in while this profile is in use.
     pub(super) fn networks_to_fence(&self, summary: &Summary) -> Option<Vec<IpNet>> {
         let mut networks = match self.options.fenced() {

@@ -89,6 +89,7 @@ impl Lifecycle {
         }
         candidates.truncate(MAX_CANDIDATES);
         if let Some(networks) = self.networks_to_fence(&summary) {
+            self.closed.clone_from(&networks);
             self.actions.push_back(Action::Fence(networks));
         }
         self.actions.push_back(Action::Build {

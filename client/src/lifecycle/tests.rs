@@ -502,7 +502,13 @@ fn the_end_comes_at_once_when_nothing_runs_and_after_clearing_otherwise() {
     scene.feed(Input::Surveyed(Ok(vec![])));
     assert_eq!(
         scene.feed(Input::End),
-        [say(State::Down { tunnel: false }), Action::Exit(0)]
+        [
+            say(State::Down {
+                tunnel: false,
+                opened: false
+            }),
+            Action::Exit(0)
+        ]
     );
     assert_eq!(scene.feed(Input::End), []);
 
@@ -512,7 +518,13 @@ fn the_end_comes_at_once_when_nothing_runs_and_after_clearing_otherwise() {
     assert_eq!(scene.feed(Input::End), [Action::Clear]);
     assert_eq!(
         scene.cleared(),
-        [say(State::Down { tunnel: true }), Action::Exit(0)]
+        [
+            say(State::Down {
+                tunnel: true,
+                opened: false
+            }),
+            Action::Exit(0)
+        ]
     );
 }
 

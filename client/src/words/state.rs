@@ -142,7 +142,12 @@ pub(crate) enum State {
     /// It ends, and the way around the tunnel stays closed.
     StaysClosed { interface: String },
     /// The user ended it.
-    Down { tunnel: bool },
+    Down {
+        /// Whether there was one.
+        tunnel: bool,
+        /// Whether what led nowhere without it goes its own way again.
+        opened: bool,
+    },
     /// Anything else that went wrong.
     Failed(Failure),
 }

@@ -309,8 +309,11 @@ fn hold_closes_the_profile_s_networks_before_the_tunnel_stands_and_opens_them_at
     assert_eq!(scene.feed(removed()), [Action::Clear]);
     assert_eq!(scene.cleared(), [gone(true), waiting()]);
     let actions = scene.feed(Input::End);
-    let down = say(State::Down { tunnel: false });
-    assert_eq!(actions, [down, Action::Unfence, Action::Exit(0)]);
+    let down = say(State::Down {
+        tunnel: false,
+        opened: true,
+    });
+    assert_eq!(actions, [Action::Unfence, down, Action::Exit(0)]);
 }
 
 #[test]
@@ -318,7 +321,11 @@ fn the_kill_switch_closes_everything_first_and_opens_it_only_for_who_ends_it() {
     let mut scene = with("immediate", true);
     assert_eq!(scene.feed(Input::Fenced(Ok(()))), []);
     let actions = scene.feed(Input::End);
-    assert_eq!(actions[1..], [Action::Unfence, Action::Exit(0)]);
+    let down = say(State::Down {
+        tunnel: false,
+        opened: true,
+    });
+    assert_eq!(actions, [Action::Unfence, down, Action::Exit(0)]);
 
     let mut scene = with("immediate", true);
     let actions = scene.feed(Input::Surveyed(Err(State::NoService)));

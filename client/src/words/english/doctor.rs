@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::profile::MTU_RANGE;
 
+use super::status::closed;
 use super::{count, down, left_until, let_go, list, milliseconds, minute, state_name, tries};
 use crate::doctor::residue::Trace;
 use crate::doctor::{Finding, NoAnswer, Others, Verdict, Wait};
@@ -98,6 +99,10 @@ pub(crate) fn found(finding: &Finding) -> String {
         F::NoResolvConf => "there is no /etc/resolv.conf to replace".into(),
         F::Clock { now } => format!("it is {}", minute(*now)),
         F::ClockWrong { now } => format!("it cannot be {}", minute(*now)),
+        F::Closed {
+            interface,
+            networks,
+        } => format!("until {interface} is up, {}", closed(networks)),
         F::WayOut { interface, mtu } => format!("a way out through {interface}, MTU {mtu}"),
         F::NarrowWayOut {
             interface,
@@ -197,6 +202,10 @@ pub(crate) fn remedy(finding: &Finding) -> Option<String> {
         F::NarrowWayOut { .. } => {
             "longer ones go in pieces, slowly if at all: use another network".into()
         }
+        F::Closed { interface, .. } => format!(
+            "so it was asked to (kill switch, or hold on removal); to end that: {}",
+            down(interface)
+        ),
         F::NoWayOut => "is this computer on a network? see: ip route".into(),
         F::NotConnected { state, .. } => match Wait::of(state) {
             Some(Wait::Token) => "plug it in; tokenvpn up goes on from there",
@@ -323,6 +332,10 @@ pub(crate) fn trace(trace: &Trace) -> String {
                 file.display()
             )
         }
+        Trace::File { path } if path.extension().is_some_and(|end| end == "fence") => format!(
+            "the way around a tunnel is closed by an up that is gone: {}",
+            path.display()
+        ),
         Trace::File { path } => format!("the file {}", path.display()),
     }
 }
@@ -355,6 +368,10 @@ mod tests {
             mtu: 1400,
             whole,
             longest: 1420,
+        };
+        let closed = |network: &str| F::Closed {
+            interface: text(),
+            networks: vec![network.parse().unwrap()],
         };
         let not_connected = |state: &str| F::NotConnected {
             interface: text(),
@@ -416,6 +433,8 @@ mod tests {
             narrow(1340),
             narrow(1240),
             F::NoWayOut,
+            closed("10.0.0.0/8"),
+            closed("::/0"),
             F::Connected {
                 interface: text(),
                 gateway: text(),

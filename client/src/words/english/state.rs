@@ -88,7 +88,7 @@ pub(crate) fn state_text(state: &State) -> String {
             };
             format!(
                 "No gateway answered. Either UDP is blocked here, the gateways are down, this \
-                 token was revoked, or this computer's clock ({}) is wrong.{nameless}\n\
+                 token was revoked or is not enrolled yet, or this computer's clock ({}) is wrong.{nameless}\n\
                  Trying again: every 5 s, after ten minutes every 30 s.",
                 minute(*now)
             )
@@ -135,8 +135,12 @@ pub(crate) fn state_text(state: &State) -> String {
             "The way around the tunnel stays closed. Open it with: {}",
             down(interface)
         ),
-        State::Down { tunnel: true } => "Keys erased, tunnel down, routes and DNS restored.".into(),
-        State::Down { tunnel: false } => String::new(),
+        State::Down { tunnel, opened } => {
+            let erased = tunnel.then_some("Keys erased, tunnel down, routes and DNS restored.");
+            let open = opened.then_some("What was closed is open again.");
+            let said: Vec<_> = [erased, open].into_iter().flatten().collect();
+            said.join(" ")
+        }
         State::Failed(failure) => return failure.to_string(),
         problem => {
             let (what, hint) = what_and_hint(problem);

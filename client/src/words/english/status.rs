@@ -2,6 +2,7 @@
 
 use std::io;
 
+use ipnet::IpNet;
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::status::{Peer, Status};
 use tokenvpn_common::watch::{Watch, amount};
@@ -24,6 +25,9 @@ pub(crate) fn status(interface: &str, status: &Status, now: UnixTime) -> String 
     }
     if let Some(expires) = status.expires {
         line("expires", &expires.to_string());
+    }
+    if !status.closed.is_empty() {
+        line("closed", &closed(&status.closed));
     }
     for peer in &status.peers {
         lines.push(format!("  gateway: {}", peer.name));
@@ -68,6 +72,9 @@ pub(crate) fn live_status(
     if !status.addresses.is_empty() {
         line("addresses", addresses(status));
     }
+    if !status.closed.is_empty() {
+        line("closed", closed(&status.closed));
+    }
     for peer in &status.peers {
         line("gateway", peer.name.clone());
         if let Some(endpoint) = peer.endpoint {
@@ -96,6 +103,14 @@ pub(crate) fn live_status(
     lines
 }
 
+/// What leads into a tunnel or nowhere.
+pub(super) fn closed(networks: &[IpNet]) -> String {
+    match networks.iter().any(|network| network.prefix_len() == 0) {
+        true => "nothing leaves but through the tunnel and to this computer's own links".into(),
+        false => format!("{} lead into the tunnel or nowhere", list(networks)),
+    }
+}
+
 /// There is nothing to show a live view on.
 pub(crate) fn no_screen(error: io::Error) -> Failure {
     match error.kind() {
@@ -113,9 +128,9 @@ pub(crate) fn is_down(interface: &str) -> String {
     format!("{interface} is down.")
 }
 
-/// There was no tunnel, only what a killed one had left.
+/// There was no tunnel, only what an earlier one had left.
 pub(crate) fn was_left(interface: &str) -> String {
-    format!("{interface} was not up; put back what a killed one left.")
+    format!("{interface} was not up; put back what an earlier one left.")
 }
 
 /// There was no tunnel.

@@ -312,6 +312,7 @@ fn of_the_tunnel() -> Vec<Row> {
                 "UDP is blocked",
                 "down",
                 "revoked",
+                "not enrolled yet",
                 "2026-11-20 09:12",
                 "osaka.example cannot be looked up",
                 "Trying again",
@@ -423,10 +424,18 @@ fn of_the_end() -> Vec<Row> {
             &["stays closed", "tokenvpn down"],
         ),
         (
-            State::Down { tunnel: true },
+            State::Down {
+                tunnel: true,
+                opened: true,
+            },
             "down",
             None,
-            &["Keys erased", "tunnel down", "routes and DNS restored"],
+            &[
+                "Keys erased",
+                "tunnel down",
+                "routes and DNS restored",
+                "open again",
+            ],
         ),
         (
             State::Failed(Failure::new(code::OTHER, "what", "hint")),

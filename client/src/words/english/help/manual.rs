@@ -248,7 +248,11 @@ const STATES: [(&str, &str, &str); 41] = [
         "interface",
         "It ends, and the way around the tunnel stays closed",
     ),
-    ("down", "tunnel", "It was ended; tunnel: there was one"),
+    (
+        "down",
+        "tunnel, opened",
+        "It was ended; tunnel: there was one; opened: so is what led nowhere without it",
+    ),
     (
         "failed",
         "what, hint, code",
