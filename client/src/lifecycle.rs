@@ -434,7 +434,10 @@ impl Lifecycle {
     fn say(&mut self, state: State) {
         let passes = matches!(
             state,
-            State::ExpiresSoon { .. } | State::Roamed | State::Moved(_) | State::WaitingChange
+            State::ExpiresSoon { .. }
+                | State::Roamed
+                | State::Moved(_)
+                | State::WaitingChange { .. }
         );
         if !passes {
             self.shown = state.clone();

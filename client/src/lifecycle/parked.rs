@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokenvpn_common::clock::{Now, UnixTime};
+use tokenvpn_common::token::Content;
 
 use super::{Action, Found, Lifecycle, Phase};
 use crate::words::State;
@@ -40,7 +41,8 @@ impl Lifecycle {
         }
         // What holds it lets go of it by itself.
         if is_news && !is_busy {
-            self.say(State::WaitingChange);
+            let unlabelled = self.shown.is_about_what_it_holds() && self.has_no_label();
+            self.say(State::WaitingChange { unlabelled });
         }
         self.park(now);
     }
@@ -102,6 +104,17 @@ impl Lifecycle {
             Ok(found) if self.is_as_before(&found) => self.park(now),
             Ok(found) => self.choose(now, found),
         }
+    }
+
+    /// Whether a token is written to without any change that can be seen without its PIN: one
+    /// that has no label gets none by a renewal either.
+    fn has_no_label(&self) -> bool {
+        let labels = self
+            .seen
+            .iter()
+            .filter_map(|found| found.token.as_ref().ok());
+        let mut labels = labels.map(|facts| &facts.label);
+        labels.any(|label| matches!(label, Content::Empty | Content::Foreign))
     }
 
     fn is_as_before(&self, found: &[Found]) -> bool {

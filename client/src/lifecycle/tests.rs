@@ -210,7 +210,7 @@ fn waiting() -> Action {
 }
 
 fn waiting_change() -> Action {
-    say(State::WaitingChange)
+    say(State::WaitingChange { unlabelled: false })
 }
 
 fn pin_needed(tries_left: u8, refused: bool) -> Report {
@@ -368,7 +368,10 @@ fn what_is_wrong_with_a_token_ends_up_only_when_nobody_can_change_it() {
         assert_eq!(scene.feed(failed()), [Action::Clear]);
         let mut said = vec![say(state.clone())];
         // What holds a token lets go of it by itself.
-        said.extend((state != busy()).then(waiting_change));
+        // Its token has no label.
+        let unlabelled = state.is_about_what_it_holds();
+        let waiting_change = say(State::WaitingChange { unlabelled });
+        said.extend((state != busy()).then_some(waiting_change));
         assert_eq!(scene.cleared(), said);
         assert_eq!(scene.lifecycle.shown(), &state);
         assert_eq!(scene.feed(removed()), [Action::Survey]);
@@ -479,7 +482,8 @@ fn a_profile_ends_with_its_last_second_also_while_it_is_in_use() {
     assert_eq!(scene.after(Duration::from_secs(1)), [Action::Clear]);
     let now = UnixTime(TODAY + 91);
     let expired = say(State::Expired { not_after, now });
-    assert_eq!(scene.cleared(), [expired, waiting_change()]);
+    let waiting_change = say(State::WaitingChange { unlabelled: true });
+    assert_eq!(scene.cleared(), [expired, waiting_change]);
 }
 
 #[test]

@@ -25,7 +25,10 @@ pub(crate) enum State {
         token: Option<Ident>,
     },
     /// What is wrong with a token, or with several, may change.
-    WaitingChange,
+    WaitingChange {
+        /// Whether what is written to the token meanwhile could go unseen.
+        unlabelled: bool,
+    },
     /// The smart-card service broke off, and may come back.
     WaitingService,
     /// `--wait` is over.
@@ -319,21 +322,27 @@ impl State {
         is_mended_here || self.can_be_mended_elsewhere()
     }
 
-    /// Whether somebody could make it better while the token stays where it is: write to it
-    /// or unblock it from another terminal, or set the clock.
-    pub(crate) fn can_be_mended_elsewhere(&self) -> bool {
+    /// Whether it is about what the token holds, and a write to it makes it better.
+    pub(crate) fn is_about_what_it_holds(&self) -> bool {
         matches!(
             self,
-            State::PinBlocked
-                | State::Empty
+            State::Empty
                 | State::Foreign
                 | State::Damaged { .. }
                 | State::TooNew { .. }
                 | State::Expired { .. }
                 | State::NotYetValid { .. }
-                | State::Clock { .. }
-                | State::CardFailed { .. }
         )
+    }
+
+    /// Whether somebody could make it better while the token stays where it is: write to it
+    /// or unblock it from another terminal, or set the clock.
+    pub(crate) fn can_be_mended_elsewhere(&self) -> bool {
+        self.is_about_what_it_holds()
+            || matches!(
+                self,
+                State::PinBlocked | State::Clock { .. } | State::CardFailed { .. }
+            )
     }
 }
 

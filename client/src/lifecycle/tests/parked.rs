@@ -54,6 +54,23 @@ fn a_token_that_is_written_to_elsewhere_is_begun_with_again() {
 }
 
 #[test]
+fn whoever_mends_a_token_without_a_label_is_told_to_put_it_in_again() {
+    for (label, state, unlabelled) in [
+        (Content::Empty, State::Empty, true),
+        (Content::Foreign, State::Empty, true),
+        (label(1), State::Empty, false),
+        // That shows in its tries.
+        (Content::Empty, State::PinBlocked, false),
+    ] {
+        let mut scene = Scene::attended();
+        scene.feed(with(label, 3));
+        scene.report(Report::Failed(state.clone()));
+        let waiting_change = say(State::WaitingChange { unlabelled });
+        assert_eq!(scene.cleared(), [say(state), waiting_change]);
+    }
+}
+
+#[test]
 fn a_blocked_token_is_begun_with_again_when_it_has_tries() {
     let mut scene = parked(label(1), &State::PinBlocked);
     for tries_left in [0, 0] {

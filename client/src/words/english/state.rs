@@ -24,8 +24,12 @@ pub(crate) fn state_text(state: &State) -> String {
             format!("Waiting for the token {token}… plug it in. (Ctrl-C to stop)")
         }
         State::WaitingService => "Waiting for the smart-card service… (Ctrl-C to stop)".into(),
-        State::WaitingChange => {
-            "Waiting until that changes, or for another token… (Ctrl-C to stop)".into()
+        State::WaitingChange { unlabelled } => {
+            let unseen = match unlabelled {
+                true => " If nothing happens once it has, pull it and put it in again.",
+                false => "",
+            };
+            format!("Waiting until that changes, or for another token…{unseen} (Ctrl-C to stop)")
         }
         State::Pin {
             source: Source::Terminal,

@@ -28,10 +28,10 @@ fn without_a_token() -> Vec<Row> {
             &["Waiting for a token", "plug in", "Ctrl-C"],
         ),
         (
-            State::WaitingChange,
+            State::WaitingChange { unlabelled: true },
             "waiting_change",
             None,
-            &["Waiting", "another token", "Ctrl-C"],
+            &["Waiting", "another token", "put it in again", "Ctrl-C"],
         ),
         (
             State::WaitingService,

@@ -102,8 +102,9 @@ const STATES: [(&str, &str, &str); 41] = [
     ),
     (
         "waiting_change",
-        "",
-        "What was told before stays so until the token changes, or another comes",
+        "unlabelled",
+        "What was told before stays so until the token changes, or another comes; unlabelled: a \
+         change to it may go unseen until it is put in again",
     ),
     (
         "waiting_service",
