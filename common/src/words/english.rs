@@ -115,6 +115,10 @@ pub(crate) fn profile_error(error: &ProfileError) -> String {
             let (field, network) = (name_of(*field), net.trunc());
             format!("{net} cannot be among the {field}: the network is {network}")
         }
+        ProfileError::Address {
+            field: Field::Dns,
+            net,
+        } => format!("{} cannot be among the name servers", net.addr()),
         ProfileError::Address { field, net } => {
             format!("{net} cannot be among the {}", name_of(*field))
         }

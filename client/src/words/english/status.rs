@@ -40,7 +40,12 @@ pub(crate) fn status(interface: &str, status: &Status, now: UnixTime) -> String 
             amount(peer.rx_bytes),
             amount(peer.tx_bytes)
         ));
-        lines.push(format!("    routes: {}", list(&peer.allowed_ips)));
+        let routes = match peer.allowed_ips.is_empty() {
+            // Another gateway has them.
+            true => "none now".into(),
+            false => list(&peer.allowed_ips),
+        };
+        lines.push(format!("    routes: {routes}"));
     }
     let lines: Vec<String> = lines.iter().map(|line| printable(line)).collect();
     lines.join("\n") + "\n"
