@@ -297,6 +297,7 @@ impl PinSource {
     }
 }
 
+#[expect(clippy::result_large_err, reason = "the token moves either way")]
 fn unlock_by_person(
     mut token: Token,
     askable: Askable,

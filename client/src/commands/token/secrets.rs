@@ -24,15 +24,19 @@ pub(super) fn administer(token: Token, interrupts: &Interrupts) -> Result<Admini
     accept(token, Secret::AdminPin, interrupts, read, show, by_pinpad)
 }
 
+/// What a token says to a secret; it is there in either case.
+type Shown<A> = Result<A, (Token, CardError)>;
+
 /// Has the token accept a secret: typed on its reader if that can ask and this computer need not
 /// know it, else at the terminal.
+#[expect(clippy::result_large_err, reason = "the token moves either way")]
 pub(super) fn accept<P, A>(
     mut token: Token,
     secret: Secret,
     interrupts: &Interrupts,
     read: impl Fn(&[u8]) -> Result<P, PinTextError>,
-    show: impl Fn(Token, P) -> Result<A, (Token, CardError)>,
-    by_pinpad: Option<fn(Token) -> Result<A, (Token, CardError)>>,
+    show: impl Fn(Token, P) -> Shown<A>,
+    by_pinpad: Option<fn(Token) -> Shown<A>>,
 ) -> Result<A, Failure> {
     loop {
         let tries_left = tries_left(&mut token, secret)?;
