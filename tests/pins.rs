@@ -280,11 +280,16 @@ use Typed::{Cancel, Change, Line, Pin};
 fn at_reader(desk: &Desk, words: &[&str], answers: &[(&str, Typed<'_>)]) -> Conversation {
     let keypad = Keypad::new(&desk.computer);
     let command = desk.computer.tokenvpn(&["token"]).args(words);
-    converse(&keypad, keypad.of(command), answers)
+    converse(desk, &keypad, keypad.of(command), answers)
 }
 
 #[track_caller]
-fn converse(keypad: &Keypad, command: Invocation, answers: &[(&str, Typed<'_>)]) -> Conversation {
+fn converse(
+    desk: &Desk,
+    keypad: &Keypad,
+    command: Invocation,
+    answers: &[(&str, Typed<'_>)],
+) -> Conversation {
     let pty = Pty::open();
     let process = command.on(&pty).spawn();
     for (question, answer) in answers {
@@ -299,7 +304,7 @@ fn converse(keypad: &Keypad, command: Invocation, answers: &[(&str, Typed<'_>)])
     Conversation {
         code: process.exit_code(SOON),
         stdout: String::new(),
-        said: pty.screen().all(),
+        said: desk.computer.last_screen(&pty),
     }
 }
 
@@ -385,7 +390,7 @@ fn to_issue_both_pins_are_typed_on_the_reader() {
     ];
     // Nobody sees whether they are those of every new token.
     let warnings = ["the admin PIN is not seen", "the PIN is not seen"];
-    converse(&keypad, keypad.of(issue), &answers)
+    converse(&desk, &keypad, keypad.of(issue), &answers)
         .expect(0, &warnings)
         .expect(0, &["A Traveller", "Written to"]);
     assert_eq!(pins(&desk), (2, 2));
@@ -441,7 +446,8 @@ fn what_a_reader_cannot_change_is_typed_at_the_terminal() {
         ("New PIN: ", Line(NEW_PIN)),
         ("again: ", Line(NEW_PIN)),
     ];
-    converse(&keypad, keypad.only_verifying(command), &answers).expect(0, &["has the new PIN"]);
+    converse(&desk, &keypad, keypad.only_verifying(command), &answers)
+        .expect(0, &["has the new PIN"]);
     assert_eq!(pins(&desk), (1, 1));
 
     // Neither a code nor the PIN that a code gives is for any reader.

@@ -102,15 +102,11 @@ impl Session {
         self.text.push('\n');
     }
 
-    /// Everything that was on a screen whose program has ended. What a terminal shows comes in
-    /// its order: a mark at the end comes after the program's last words.
+    /// Everything that was on a screen whose program has ended.
     #[track_caller]
     fn screen(&self, pty: &Pty) -> String {
-        const END: &str = "[end of screen]";
-        self.host.run("printf").arg(END).on(pty).spawn();
-        pty.expect(END);
-        let screen = pty.screen().all().replace("\r\n", "\n");
-        let lines = screen.trim_end_matches(END).split_inclusive('\n');
+        let screen = self.host.last_screen(pty);
+        let lines = screen.split_inclusive('\n');
         // Of the log that only a test asks for, so much that some was.
         let is_seen = |line: &&str| !line.contains("lines like this were left out");
         lines.filter(is_seen).collect()

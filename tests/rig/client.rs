@@ -108,6 +108,20 @@ impl Host {
         pty.expect("Connected as traveller");
     }
 
+    /// Everything that was on a terminal whose program has ended. What a terminal shows comes in
+    /// its order: a mark at the end comes after the program's last words.
+    ///
+    /// # Panics
+    /// If the mark does not come.
+    #[track_caller]
+    pub fn last_screen(&self, pty: &Pty) -> String {
+        const END: &str = "[end of screen]";
+        self.run("printf").arg(END).on(pty).spawn();
+        pty.expect(END);
+        let screen = pty.screen().all().replace("\r\n", "\n");
+        screen.trim_end_matches(END).to_owned()
+    }
+
     /// Types a PIN as soon as it is asked for.
     ///
     /// # Panics
