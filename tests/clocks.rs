@@ -132,8 +132,11 @@ fn a_clock_before_the_day_of_issue_is_refused() {
     let card = scene.issue(&gateway, "traveller");
     card.insert();
     let clock = WallClock::new(&scene.one);
-    let until_1970 = -i64::try_from(unix_time().0).expect("it is not that late");
-    for fast in [-2 * DAY, until_1970, until_1970 - DAY] {
+    let issued = card.profile(&scene.one).issued;
+    let slow_until = |time: UnixTime| time.0.cast_signed() - unix_time().0.cast_signed();
+    let to_issue_day = slow_until(issued.day_start());
+    let to_1970 = slow_until(UnixTime(0));
+    for fast in [to_issue_day - HOUR, to_1970, to_1970 - DAY] {
         clock.set_fast(fast);
         let up = up_by(&clock, &scene.one, &card);
         let code = up.process().exit_code(SOON);
@@ -143,8 +146,8 @@ fn a_clock_before_the_day_of_issue_is_refused() {
         assert_eq!(last["state"], "clock", "{last}");
     }
     assert_eq!(endpoint(&gateway), None, "nothing was sent");
-    // A clock that is slow by less may only stand in another time zone.
-    clock.set_fast(-20 * HOUR);
+    // A clock that is slow by less, on the day itself, says nothing.
+    clock.set_fast(to_issue_day);
     let up = up_by(&clock, &scene.one, &card);
     up.await_state("up");
 }

@@ -73,6 +73,11 @@ impl UnixTime {
         self.to_string().chars().take(10).collect()
     }
 
+    /// The first second of the day in UTC.
+    pub fn day_start(self) -> UnixTime {
+        UnixTime(self.0 - self.0 % SECONDS_OF_A_DAY)
+    }
+
     /// Whole days from `earlier` to here; negative if `earlier` is later.
     pub fn days_since(self, earlier: UnixTime) -> i64 {
         let days = (self.0.abs_diff(earlier.0) / SECONDS_OF_A_DAY) as i64;
@@ -154,6 +159,14 @@ mod tests {
         let end: UnixTime = "2026-11-29".parse().unwrap();
         assert_eq!(end.to_string(), "2026-11-29T23:59:59Z");
         assert_eq!(end.day(), "2026-11-29");
+    }
+
+    #[test]
+    fn a_day_starts_with_its_first_second_in_utc() {
+        for text in ["2026-11-29T00:00:00Z", "2026-11-29T23:59:59Z"] {
+            let start = text.parse::<UnixTime>().unwrap().day_start();
+            assert_eq!(start.to_string(), "2026-11-29T00:00:00Z");
+        }
     }
 
     #[test]
