@@ -13,19 +13,18 @@ use nix::{
     unistd::Pid,
 };
 use rig::{
-    Card, Gateway, Host, Scene, Speaker, Tap, Up, WallClock, World,
+    Card, Gateway, Host, Rearguard, Scene, Speaker, Tap, Up, WallClock, World,
     client::PIN_FD,
     scene::{ENDPOINT, HOTEL_ADDRESS, SERVER},
     wait::{self, SOON, now, promised},
 };
-use tokenvpn_common::{
-    clock::UnixTime,
-    io::clock::unix_time,
-    key::{PrivateKey, PublicKey},
-};
+use tokenvpn_common::{clock::UnixTime, io::clock::unix_time, key::PrivateKey};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
+
+/// The gateway's own address in the tunnel.
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 /// `tokenvpn up` on a computer that goes by this clock.
 fn up_by(clock: &WallClock, host: &Host, card: &Card) -> Up {
@@ -47,30 +46,25 @@ fn initiations(tap: &Tap) -> Vec<Vec<u8>> {
     left.map(|d| d.payload).collect()
 }
 
-/// Sends them again from elsewhere, as they were and as if from another session.
-fn send_again(scene: &Scene, recorded: &[Vec<u8>], key: &PublicKey) {
+/// Sends them again from elsewhere, as they were and as if from another session, before one whose
+/// inner address is `last`. None of them is even answered.
+fn send_again(scene: &Scene, gateway: &Gateway, recorded: &[Vec<u8>], last: Ipv4Addr) {
     let socket = scene.router.within(|| UdpSocket::bind("203.0.113.1:0"));
     let socket = socket.expect("a socket");
+    let endpoint = ENDPOINT.parse().expect("an endpoint");
+    let mut rearguard = Rearguard::new(gateway, 1, endpoint, &socket, last);
+    let key = gateway.own_key();
     for initiation in recorded {
-        for datagram in [
-            initiation.clone(),
-            forgery::with_other_index(initiation, key),
-        ] {
-            socket.send_to(&datagram, ENDPOINT).expect("it is sent");
-        }
+        rearguard.send(initiation);
+        rearguard.send(&forgery::with_other_index(initiation, &key));
     }
-    socket
-        .set_read_timeout(Some(Duration::from_millis(300)))
-        .expect("a socket has a timeout");
-    let mut room = [0; 256];
-    assert!(socket.recv(&mut room).is_err(), "it is not even answered");
+    assert_eq!(rearguard.follow(GATEWAY), 0);
 }
 
 #[test]
 fn a_token_that_comes_from_a_fast_clock_connects_and_what_it_said_there_means_nothing() {
     let scene = Scene::new();
     let gateway = scene.start_gateway();
-    let key = gateway.status().public_key.expect("it has a key");
     let card = scene.issue(&gateway, "traveller");
     let clock = WallClock::new(&scene.one);
     clock.set_fast(HOUR);
@@ -103,7 +97,7 @@ fn a_token_that_comes_from_a_fast_clock_connects_and_what_it_said_there_means_no
         assert_eq!(endpoint(&gateway), Some(HOTEL_ADDRESS));
         assert_eq!(initiations(&tap).len(), 0, "no handshake was needed");
     };
-    send_again(&scene, &recorded, &key);
+    send_again(&scene, &gateway, &recorded, Ipv4Addr::new(10, 77, 0, 20));
     stands();
     // Also after a restart, as far as what was seen has been written: within a second.
     std::thread::sleep(Duration::from_millis(1_500));
@@ -112,14 +106,14 @@ fn a_token_that_comes_from_a_fast_clock_connects_and_what_it_said_there_means_no
     wait::until_true("it has spoken first", SOON, || {
         gateway.peer("traveller").latest_handshake.is_some()
     });
-    send_again(&scene, &recorded, &key);
+    send_again(&scene, &gateway, &recorded, Ipv4Addr::new(10, 77, 0, 21));
     stands();
     if rig::full_length() {
         // And when the traveller was silent for so long that it could come with another clock.
         let worker = Pid::from_raw(up.worker().expect("it is up"));
         kill(worker, Signal::SIGSTOP).expect("it is stopped");
         std::thread::sleep(Duration::from_secs(40));
-        send_again(&scene, &recorded, &key);
+        send_again(&scene, &gateway, &recorded, Ipv4Addr::new(10, 77, 0, 22));
         kill(worker, Signal::SIGCONT).expect("it goes on");
         stands();
     }
@@ -155,7 +149,6 @@ fn a_clock_before_the_day_of_issue_is_refused() {
 #[test]
 fn access_ends_by_the_gateway_s_clock_and_no_clock_brings_it_back() {
     const TRAVELLER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 10);
-    const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
     let world = World::new();
     let [traveller, machine] = ["traveller", "gateway"].map(|name| world.host(name));
     world.wire(

@@ -34,6 +34,7 @@ pub mod pty;
 #[cfg(target_arch = "x86_64")]
 pub mod puppet;
 pub mod quarry;
+pub mod rearguard;
 pub mod scene;
 pub mod secrets;
 pub mod service_manager;
@@ -66,6 +67,7 @@ pub use pty::Pty;
 #[cfg(target_arch = "x86_64")]
 pub use puppet::Puppet;
 pub use quarry::Quarry;
+pub use rearguard::Rearguard;
 pub use scene::Scene;
 pub use service_manager::ServiceManager;
 pub use slow_disk::SlowDisk;
