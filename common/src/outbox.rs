@@ -386,6 +386,15 @@ mod tests {
     }
 
     #[test]
+    fn there_is_room_for_the_longest_datagram_whatever_waits_to_be_sent() {
+        let mut trains = Trains::default();
+        for _ in 0..200 {
+            assert!(trains.room().len() >= MAX_DATAGRAM + DATA_OVERHEAD);
+            fill(&mut trains, 1, 9_000);
+        }
+    }
+
+    #[test]
     fn as_many_packets_as_are_said_to_fit_make_one_train() {
         for (mtu, expected) in [(576, 64), (1_280, 49), (1_420, 45), (9_000, 7), (65_475, 1)] {
             assert_eq!(packets_per_train(mtu), expected);

@@ -126,7 +126,7 @@ mod tests {
         for len in [1, 65_535] {
             let mut packets = Packets::new();
             while let Some(room) = packets.room() {
-                assert!(room.len() >= ROOM);
+                assert!(room.len() >= MAX_DATAGRAM);
                 packets.keep(len);
             }
             assert!(packets.len() <= MAX_PACKETS);
