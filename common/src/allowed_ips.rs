@@ -103,6 +103,18 @@ mod tests {
     }
 
     #[test]
+    fn an_address_changes_hands_and_is_given_up_at_once() {
+        let mut ips = AllowedIps::default();
+        let address = "10.0.0.7".parse().unwrap();
+        for owner in [PeerId(1), PeerId(2)] {
+            ips.insert(net("10.0.0.0/8"), owner);
+            assert_eq!(ips.owner(address), Some(owner));
+        }
+        ips.remove(net("10.0.0.0/8"));
+        assert_eq!(ips.owner(address), None);
+    }
+
+    #[test]
     fn an_overlap_is_seen_from_both_sides() {
         let mut ips = AllowedIps::default();
         ips.insert(net("10.7.0.0/16"), PeerId(1));

@@ -224,6 +224,25 @@ fn an_hour_of_initiations_means_nothing_to_a_gateway_that_started_again() {
     }
 }
 
+/// Whoever sends keepalives every 25 s is never so silent, with a second or two on the way.
+#[test]
+fn a_clock_is_in_doubt_after_half_a_minute_of_silence_and_not_before() {
+    let mut scene = Scene::new();
+    move_token(&mut scene, "192.0.2.50:1", HOUR);
+    scene.net.advance(SECOND);
+    scene.net.nodes[CLIENT_NODE].online = false;
+    let last = scene.net.sent_by(CLIENT_NODE, 4).pop().unwrap().at;
+    let answered = responses(&scene);
+    let mut tunn = bare_tunnel(&scene.client_key, &scene.gateway);
+    for (silence, answers) in [(29, 0), (30, 1)] {
+        let wait = (last + SECOND * silence).since(scene.net.now);
+        scene.net.advance(wait);
+        let set_back = initiation(&mut tunn);
+        deliver_from_stranger(&mut scene, &set_back);
+        assert_eq!(responses(&scene) - answered, answers, "{silence} s");
+    }
+}
+
 #[test]
 fn a_candidate_that_nothing_proves_is_given_up_after_ten_seconds() {
     let mut scene = Scene::new();

@@ -60,6 +60,47 @@ fn a_datagram_bears_the_mark_of_its_packet_and_congestion_on_the_way_reaches_it(
 }
 
 #[test]
+fn packets_of_different_marks_share_no_train() {
+    let mut scene = Scene::connected();
+    let marks = [0, 0, 1, 1, 0, 3];
+    for mark in marks {
+        let mut packet = packet(CLIENT, INNER, 100);
+        packet[1] = mark;
+        take(&mut scene.net.nodes[1].device, scene.net.now, &packet);
+    }
+    let client = &mut scene.net.nodes[CLIENT_NODE].device;
+    let mut trains = Vec::new();
+    while let Some(train) = client.poll_transmit() {
+        let datagrams = train.contents.len() / train.segment_size;
+        trains.push((train.ecn.bits(), datagrams));
+    }
+    assert_eq!(trains, [(0, 2), (1, 2), (0, 1), (3, 1)]);
+}
+
+#[test]
+fn what_waited_for_a_session_leaves_without_a_mark() {
+    let mut scene = Scene::new();
+    let mut congested = packet(CLIENT, INNER, 100);
+    congested[1] = 3;
+    let [gateway, client] = scene.net.nodes.get_disjoint_mut([0, 1]).unwrap();
+    take(&mut client.device, scene.net.now, &congested);
+    let handed = |from: &mut Node, to: &mut Node| {
+        let train = from.device.poll_transmit().expect("a message");
+        let message = (train.ecn, train.contents.to_vec());
+        let run = Run::new(from.address, &message.1, train.segment_size);
+        to.device.handle_datagrams(scene.net.now, run);
+        work_off(&mut to.device, scene.net.now);
+        (message.0, message.1[0])
+    };
+    assert_eq!(handed(client, gateway), (Ecn::NONE, 1));
+    assert_eq!(handed(gateway, client), (Ecn::NONE, 2));
+    assert_eq!(handed(client, gateway), (Ecn::NONE, 4), "a keepalive");
+    assert_eq!(handed(client, gateway), (Ecn::NONE, 4));
+    let arrived = gateway.device.poll_packets().expect("it has arrived");
+    assert_eq!(arrived.packet(0), congested);
+}
+
+#[test]
 fn the_padding_is_zero_whatever_the_buffer_held() {
     let mut scene = Scene::connected();
     let packet = packet(CLIENT, INNER, 33);

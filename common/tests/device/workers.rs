@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokenvpn_common::device::{Handover, Worker};
 use tokenvpn_common::guard::{self, PADDING};
 use tokenvpn_common::key::PrivateKey;
-use tokenvpn_common::run::Run;
+use tokenvpn_common::run::{Ecn, Run};
 use tokenvpn_common::segments::Segments;
 use tokenvpn_common::virtio::VirtioHeader;
 
@@ -112,6 +112,30 @@ fn a_run_is_handed_over_in_one_piece() {
     crew.net.take_inbox(1);
     crew.flow();
     assert_eq!(crew.net.take_inbox(1), packets);
+}
+
+#[test]
+fn a_run_is_handed_over_with_its_mark_and_none_with_anothers() {
+    let mut crew = Crew::new();
+    crew.net.send(CLIENT_NODE, &[packet(CLIENT, INNER, 200)]);
+    crew.flow();
+    crew.net.take_inbox(1);
+    let mut heeding = packet(CLIENT, INNER, 200);
+    heeding[1] = 1;
+    for ecn in [Ecn::NONE, Ecn::CONGESTED, Ecn::CONGESTED, Ecn::NONE] {
+        let client = &mut crew.net.nodes[CLIENT_NODE];
+        take(&mut client.device, crew.net.now, &heeding);
+        let train = client.device.poll_transmit().expect("a datagram");
+        let (source, bytes) = (client.address, train.contents.to_vec());
+        let run = Run {
+            ecn,
+            ..Run::new(source, &bytes, bytes.len())
+        };
+        crew.net.nodes[0].device.handle_datagrams(crew.net.now, run);
+    }
+    crew.flow();
+    let marks: Vec<_> = crew.net.take_inbox(1).iter().map(|p| p[1]).collect();
+    assert_eq!(marks, [1, 3, 3, 1]);
 }
 
 #[test]
