@@ -311,15 +311,30 @@ mod tests {
     #[test]
     fn a_train_has_one_size_and_a_shorter_datagram_ends_it() {
         let mut trains = Trains::default();
-        for len in [100, 100, 60, 100, 120, 100] {
+        for len in [100, 100, 60, 100, 120, 120] {
             fill(&mut trains, 1, len);
         }
-        fill(&mut trains, 2, 100);
+        fill(&mut trains, 2, 120);
         assert_eq!(
             drain(&mut trains),
-            [(1, 100, 260), (1, 100, 100), (1, 120, 220), (2, 100, 100)]
+            [(1, 100, 260), (1, 100, 100), (1, 120, 240), (2, 120, 120)]
         );
         assert!(trains.poll().is_none());
+    }
+
+    #[test]
+    fn two_peers_at_one_place_share_no_train() {
+        let mut trains = Trains::default();
+        for peer in [0, 0, 1] {
+            trains.room();
+            trains.send_in_train(to(1), PeerId(peer), Ecn::NONE, 100);
+        }
+        let mut lost = |bytes| {
+            assert_eq!(trains.poll().unwrap().contents.len(), bytes);
+            trains.last_peer()
+        };
+        assert_eq!(lost(200), Some(PeerId(0)));
+        assert_eq!(lost(100), Some(PeerId(1)));
     }
 
     #[test]

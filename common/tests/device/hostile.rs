@@ -178,6 +178,33 @@ fn an_initiation_that_only_shows_a_known_key_leaves_no_trace() {
     assert!(device.poll_transmit().is_none());
 }
 
+/// Nor when the peer's own tunnel takes no more of them and each is tried with another.
+#[test]
+fn an_initiation_that_only_shows_the_key_of_a_crowded_peer_leaves_no_trace() {
+    let mut scene = Scene::new();
+    let mut tunn = bare_tunnel(&scene.client_key, &scene.gateway);
+    for _ in 0..8 {
+        let genuine = initiation(&mut tunn);
+        scene.net.deliver(GATEWAY_NODE, stranger(), &genuine, 148);
+        scene.net.advance(Duration::from_secs(1));
+    }
+    assert_eq!(scene.net.sent_by(GATEWAY_NODE, 2).len(), 8);
+    scene.net.advance(guard::CANDIDATE_LIFE);
+    let mut forged = initiation(&mut tunn);
+    forged[100] ^= 1;
+    forgery::sign(&mut forged, &scene.gateway);
+    let now = scene.net.now;
+    let device = &mut scene.net.nodes[GATEWAY_NODE].device;
+    let mut send = || {
+        device.handle_datagrams(now, Run::new(stranger(), &forged, 148));
+        device.handle_timeout(now);
+    };
+    send();
+    let (grown, ()) = allocations::growth(|| (0..200).for_each(|_| send()));
+    assert!(grown < 1_000, "{grown} bytes");
+    assert_eq!(device.counters().unauthentic, 201);
+}
+
 #[test]
 fn no_malformed_datagram_is_answered() {
     let mut scene = Scene::connected();

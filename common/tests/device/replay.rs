@@ -286,6 +286,13 @@ fn a_candidate_that_is_asked_again_and_again_lives_no_longer() {
     assert_eq!(tunnel_that_answers(&mut scene), first);
     scene.net.advance(guard::CANDIDATE_LIFE / 2);
     assert_ne!(tunnel_that_answers(&mut scene), first);
+    // Nor does its index lead anywhere.
+    let mut data = [0; 32];
+    data[0] = 4;
+    data[4..8].copy_from_slice(&(first << 8).to_le_bytes());
+    deliver_from_stranger(&mut scene, &data);
+    let counters = scene.net.nodes[GATEWAY_NODE].device.counters();
+    assert_eq!(counters.unknown_index, 1);
 }
 
 /// More initiations than are remembered, again and again in all ways: in turn, backwards, and

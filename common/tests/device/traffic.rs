@@ -8,6 +8,7 @@ use tokenvpn_common::segments::Segments;
 
 use crate::allocations;
 use crate::net::*;
+use crate::workers::super_packet;
 
 #[test]
 fn every_inner_length_survives_both_ways_and_padding_is_not_seen() {
@@ -135,6 +136,24 @@ fn trains_are_of_one_size_and_bounded() {
     // Of each batch: 44 of the longest fill a train, the other 6 end with the first of
     // 1000 bytes, then 19 more of those, then 29 with the one of 500.
     assert_eq!(scene.net.trains.len(), 4 * 4);
+}
+
+#[test]
+fn a_super_packet_leaves_in_one_train_although_another_has_room_left() {
+    let mut scene = Scene::connected();
+    let gateway = &mut scene.net.nodes[GATEWAY_NODE].device;
+    for _ in 0..2 {
+        let (header, mut bytes) = super_packet(30 * 1_380, 1_380);
+        let len = bytes.len();
+        bytes.resize(len + PADDING, 0);
+        let packets = Segments::new(header, &mut bytes, len).unwrap();
+        gateway.handle_packets(scene.net.now, packets);
+    }
+    scene.net.flow();
+    let trains = scene.net.trains.iter();
+    let datagrams = trains.map(|train| train.contents.len().div_ceil(train.segment_size));
+    assert_eq!(datagrams.collect::<Vec<_>>(), [30, 30]);
+    assert_eq!(scene.net.take_inbox(CLIENT_NODE).len(), 60);
 }
 
 #[test]

@@ -179,7 +179,7 @@ fn a_long_handover_loses_nothing() {
 }
 
 /// A super-packet for the client: TCP over IPv4, `len` bytes of payload cut every `size`.
-fn super_packet(len: usize, size: u16) -> (VirtioHeader, Vec<u8>) {
+pub(crate) fn super_packet(len: usize, size: u16) -> (VirtioHeader, Vec<u8>) {
     let mut bytes = packet(INNER, CLIENT, 40 + len);
     bytes[6..10].copy_from_slice(&[0, 0, 64, 6]);
     bytes[20..40].fill(0);
