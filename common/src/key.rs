@@ -285,7 +285,14 @@ mod tests {
         let public = key.public();
         assert_eq!(public.to_string().parse::<PublicKey>().unwrap(), public);
         assert_eq!("AAAA".parse::<PublicKey>(), Err(KeyError::Malformed));
+    }
+
+    #[test]
+    fn a_secret_key_cannot_be_printed() {
+        let key = PrivateKey::generate();
         assert_eq!(format!("{key:?}"), "PrivateKey(…)");
+        let key = PresharedKey::generate();
+        assert_eq!(format!("{key:?}"), "PresharedKey(…)");
     }
 
     #[test]

@@ -108,8 +108,18 @@ mod tests {
 
     #[test]
     fn a_name_that_could_fool_a_terminal_is_refused() {
-        for text in ["a\u{1b}[2J", "a\nb", "a\u{202e}b", "a\u{200b}"] {
-            assert_eq!(text.parse::<Name>(), Err(NameError::Control), "{text:?}");
+        let ends = [
+            ['\0', '\u{1f}'],
+            ['\u{7f}', '\u{9f}'],
+            ['\u{61c}', '\u{61c}'],
+            ['\u{200b}', '\u{200f}'],
+            ['\u{2028}', '\u{202e}'],
+            ['\u{2060}', '\u{206f}'],
+            ['\u{feff}', '\u{feff}'],
+        ];
+        for c in ends.into_iter().flat_map(|[first, last]| first..=last) {
+            let name = format!("a{c}b").parse::<Name>();
+            assert_eq!(name, Err(NameError::Control), "{c:?}");
         }
         assert_eq!(
             printable("a\u{1b}[2J\u{202e}b\n"),

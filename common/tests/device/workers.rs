@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokenvpn_common::device::{Handover, Worker};
 use tokenvpn_common::guard::{self, PADDING};
-use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::key::{PrivateKey, PublicKey};
 use tokenvpn_common::run::{Ecn, Run};
 use tokenvpn_common::segments::Segments;
 use tokenvpn_common::virtio::VirtioHeader;
@@ -16,6 +16,8 @@ use crate::net::*;
 /// second one owns.
 struct Crew {
     net: Net,
+    gateway: PublicKey,
+    client_key: PrivateKey,
 }
 
 const CLIENT_NODE: usize = 2;
@@ -37,7 +39,11 @@ impl Crew {
         let mut known = peer(&gateway.public(), &["0.0.0.0/0"]);
         known.endpoint = Some(net.nodes[0].address);
         net.nodes[node].device.add_peer(net.now, known).unwrap();
-        Crew { net }
+        Crew {
+            net,
+            gateway: gateway.public(),
+            client_key: client,
+        }
     }
 
     /// Takes what the second worker has to give away. Both workers send from the
@@ -136,6 +142,57 @@ fn a_run_is_handed_over_with_its_mark_and_none_with_anothers() {
     crew.flow();
     let marks: Vec<_> = crew.net.take_inbox(1).iter().map(|p| p[1]).collect();
     assert_eq!(marks, [1, 3, 3, 1]);
+}
+
+#[test]
+fn the_owner_is_told_whether_a_sender_has_shown_its_address() {
+    let mut crew = Crew::new();
+    let mut tunn = bare_tunnel(&crew.client_key, &crew.gateway);
+    let send = |crew: &mut Crew, datagram: &[u8]| {
+        crew.net.deliver(0, stranger(), datagram, datagram.len());
+        match crew.net.nodes[0].handovers.pop_front() {
+            Some((1, Handover::Initiation { has_shown, .. })) => Some(has_shown),
+            _ => None,
+        }
+    };
+    assert_eq!(send(&mut crew, &initiation(&mut tunn)), Some(false));
+    // So many come to this worker that it asks for cookies, which are its own.
+    let crowd = initiation(&mut bare_tunnel(&PrivateKey::generate(), &crew.gateway));
+    for _ in 0..guard::HANDSHAKES_PER_SECOND / 2 {
+        assert_eq!(send(&mut crew, &crowd), None);
+    }
+    assert_eq!(send(&mut crew, &initiation(&mut tunn)), None);
+    let cookie = crew.net.log.pop().expect("an answer");
+    assert_eq!(cookie.kind(), 3);
+    tunn.decapsulate(None, &cookie.bytes, &mut [0; 256]);
+    assert_eq!(send(&mut crew, &initiation(&mut tunn)), Some(true));
+}
+
+#[test]
+fn who_has_shown_its_address_to_another_worker_is_not_asked_again() {
+    let mut crew = Crew::new();
+    let mut tunn = bare_tunnel(&crew.client_key, &crew.gateway);
+    let mut answer = |has_shown| {
+        // Each with a time of its own.
+        crew.net.advance(Duration::from_millis(1));
+        let handover = Handover::Initiation {
+            peer: crew.client_key.public(),
+            source: stranger(),
+            local: None,
+            has_shown,
+            datagram: initiation(&mut tunn),
+        };
+        let (now, device) = (crew.net.now, &mut crew.net.nodes[1].device);
+        device.handle_handover(now, handover);
+        work_off(device, now);
+        crew.collect_second();
+        crew.net.log.pop().expect("an answer").kind()
+    };
+    for _ in 0..guard::IDENTITY_RATE.burst {
+        assert_eq!(answer(false), 2);
+    }
+    assert_eq!(answer(false), 3, "there are too many");
+    assert_eq!(answer(true), 2);
 }
 
 #[test]
