@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn there_is_room_for_any_packet_or_none_at_all() {
-        for len in [1, 65_535] {
+        for len in [1, 2_000, 65_535] {
             let mut packets = Packets::new();
             while let Some(room) = packets.room() {
                 assert!(room.len() >= MAX_DATAGRAM);
