@@ -278,6 +278,14 @@ fn a_counter_near_its_end_is_dropped() {
         assert_eq!(counters.counter_limit, n as u64 + 1);
         assert_eq!((counters.unauthentic, counters.panics), (0, 0));
     }
+    // Nor behind one of the same session that may pass, as far as that goes.
+    let first = scene.net.sent_by(CLIENT_NODE, 4).pop().unwrap().bytes;
+    let run = [first, data.clone()].concat();
+    let net = &mut scene.net;
+    net.deliver(GATEWAY_NODE, stranger(), &run, data.len());
+    let counters = net.nodes[GATEWAY_NODE].device.counters();
+    assert_eq!((counters.counter_limit, counters.replayed), (4, 1));
+    assert_eq!((counters.unauthentic, counters.panics), (0, 0));
 }
 
 #[test]
