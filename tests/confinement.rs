@@ -199,6 +199,44 @@ fn the_worker_gives_up_all_files_before_its_filter_of_system_calls() {
 }
 
 /// The gateway's secrets are at rest in its state alone, and when it ends no process has them.
+/// To change the mode of a socket's file by its name would change whatever has the name by then.
+#[test]
+fn a_gateway_s_sockets_are_its_own_before_they_have_a_name() {
+    let world = World::new();
+    let (host, gateway) = gateway(&world);
+    let traced = host.dir().join("calls");
+    let run = host
+        .run("strace")
+        .args(["-f", "-qq", "-o"])
+        .arg(&traced)
+        .args(["-e", "trace=bind,chmod,fchmod,fchmodat"])
+        .arg(programs::gateway())
+        .arg("run");
+    gateway.started(run);
+    let calls = fs::read_to_string(traced).unwrap();
+    // Behind the number of the thread.
+    let calls = calls.lines().filter_map(|call| call.split_once(' '));
+    let calls: Vec<&str> = calls.map(|(_, call)| call.trim_start()).collect();
+    let named: Vec<usize> = (0..calls.len())
+        .filter(|at| calls[*at].starts_with("bind(") && calls[*at].contains(".sock"))
+        .collect();
+    assert_eq!(named.len(), 2, "{calls:?}");
+    for at in named {
+        let (socket, _) = calls[at]["bind(".len()..].split_once(',').unwrap();
+        let closed = format!("fchmod({socket}, 0600)");
+        assert!(
+            at > 0 && calls[at - 1].starts_with(&closed),
+            "{socket}: {calls:?}"
+        );
+    }
+    let by_name = |call: &&str| !call.starts_with("bind(") && call.contains(".sock");
+    assert_eq!(
+        calls.iter().filter(|call| by_name(call)).count(),
+        0,
+        "{calls:?}"
+    );
+}
+
 #[test]
 fn a_gateway_that_has_ended_has_left_its_secrets_in_its_state_alone() {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {

@@ -139,6 +139,25 @@ fn nobody_else_can_use_the_key() {
     run.expect_error(12, &["private-key", "root"]);
 }
 
+/// The sockets' modes keep everybody else out; and if somebody has changed them, so does the
+/// gateway itself.
+#[test]
+fn nobody_else_is_answered() {
+    let place = Place::new();
+    place.gateway.start();
+    let socket = place.path(&format!("/run/wireguard/{LINK}.sock"));
+    let ask = || place.gateway.host().run("wg").args(["show", LINK]);
+    for open in [false, true] {
+        if open {
+            fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
+        }
+        let refused = ask().as_nobody().finish();
+        assert!(!refused.status.success(), "{refused}");
+        assert_eq!(refused.stdout, "", "{refused}");
+        assert!(ask().ok().contains("listening port: 51820"));
+    }
+}
+
 #[test]
 fn what_is_lost_can_be_made_anew_as_the_hint_says() {
     let place = Place::new();
