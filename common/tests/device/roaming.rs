@@ -334,6 +334,13 @@ fn who_has_given_its_networks_away_may_still_send_from_them_until_it_rests() {
     client(&mut scene).entrust(&gateway, &heir);
     client(&mut scene).rest(now, &gateway);
     assert!(!arrives(&mut scene));
+    // Nor in another session.
+    scene.net.advance(Duration::from_secs(1));
+    let (now, endpoint) = (scene.net.now, scene.net.nodes[GATEWAY_NODE].address);
+    client(&mut scene).set_endpoint(now, &gateway, endpoint);
+    scene.net.flow();
+    assert!(!arrives(&mut scene));
+    assert_eq!(client(&mut scene).counters().spoofed_inner, 1);
 }
 
 /// Two silent gateways that are asked in turn are asked ever more seldom, as one alone would be.
