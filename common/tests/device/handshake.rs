@@ -54,6 +54,27 @@ fn an_answer_that_comes_too_late_begins_no_session() {
 }
 
 #[test]
+fn an_answer_that_is_not_made_for_our_key_is_not_looked_at() {
+    let mut scene = Scene::new();
+    let (now, up) = (scene.net.now, packet(CLIENT, INNER, 100));
+    take(&mut scene.net.nodes[CLIENT_NODE].device, now, &up);
+    scene.net.collect(CLIENT_NODE);
+    let call = scene.net.sent_by(CLIENT_NODE, 1).pop().unwrap();
+    scene.net.deliver(GATEWAY_NODE, call.from, &call.bytes, 148);
+    let answer = scene.net.sent_by(GATEWAY_NODE, 2).pop().unwrap();
+    let mut bent = answer.bytes.clone();
+    // In its first MAC.
+    bent[60] ^= 1;
+    scene.net.deliver(CLIENT_NODE, answer.from, &bent, 92);
+    let counters = scene.net.nodes[CLIENT_NODE].device.counters();
+    assert_eq!((counters.bad_mac, counters.unauthentic), (1, 0));
+    scene
+        .net
+        .deliver(CLIENT_NODE, answer.from, &answer.bytes, 92);
+    assert!(!scene.net.sent_by(CLIENT_NODE, 4).is_empty());
+}
+
+#[test]
 fn each_of_two_peers_gets_its_own_packets() {
     let mut scene = Scene::connected();
     let to_client = packet(INNER, CLIENT, 120);
