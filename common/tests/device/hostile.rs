@@ -566,10 +566,19 @@ fn a_panic_now_and_then_is_no_reason_to_end() {
 #[test]
 fn a_clock_before_1970_costs_sessions_and_not_the_process() {
     let mut scene = Scene::new();
+    let call = initiation(&mut bare_tunnel(&scene.client_key, &scene.gateway));
     crate::clock::set_fast(-2_000_000_000);
+    let panics = |scene: &Scene, node: usize| scene.net.nodes[node].device.counters().panics;
+    scene.net.deliver(GATEWAY_NODE, stranger(), &call, 148);
+    assert_eq!(panics(&scene, GATEWAY_NODE), 1, "nor can it be answered");
+    let mut known = peer(&PrivateKey::generate().public(), &[]);
+    known.endpoint = Some(stranger());
+    let (now, gateway) = (scene.net.now, &mut scene.net.nodes[GATEWAY_NODE].device);
+    gateway.add_peer(now, known).unwrap();
+    gateway.greet(now);
+    assert_eq!(panics(&scene, GATEWAY_NODE), 2, "nor anybody be greeted");
     assert!(!scene.passes());
-    let panics = scene.net.nodes[CLIENT_NODE].device.counters().panics;
-    assert_eq!(panics, 1, "one attempt");
+    assert_eq!(panics(&scene, CLIENT_NODE), 1, "one attempt");
     crate::clock::set_fast(0);
     assert!(scene.passes());
 }
