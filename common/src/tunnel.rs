@@ -450,4 +450,35 @@ mod tests {
             assert!(ours.is_overdue(end), "after {calls} calls");
         }
     }
+
+    #[test]
+    fn what_comes_late_in_an_older_session_does_not_bring_that_back() {
+        let (caller, called) = (PrivateKey::generate(), PrivateKey::generate());
+        let start = Now::from_nanos(1);
+        let tunnel = |own: &PrivateKey, peer: &PrivateKey| {
+            Tunnel::new(&OwnKey::new(own), &peer.public(), None, None, 7, start)
+        };
+        let (mut ours, mut theirs) = (tunnel(&caller, &called), tunnel(&called, &caller));
+        let mut room = vec![0; guard::MAX_DATAGRAM + guard::DATA_OVERHEAD];
+        let renewed = start + guard::REKEY_AFTER;
+        let mut sent = Vec::new();
+        for now in [start, renewed] {
+            let Some(Written::Initiation(len)) = ours.initiate(now, true, &mut room) else {
+                panic!("no initiation");
+            };
+            let initiation = room[..len].to_vec();
+            let len = theirs.accept_initiation(now, &initiation, &mut room);
+            let response = room[..len.expect("it is new")].to_vec();
+            let len = ours.accept_response(now, &response, &mut room);
+            let keepalive = room[..len.expect("it is an answer")].to_vec();
+            theirs.open(now, &keepalive, &mut room).expect("a session");
+            let Some(Written::Data(len)) = ours.seal(now, &[], &mut room) else {
+                panic!("there is a session");
+            };
+            sent.push(room[..len].to_vec());
+        }
+        theirs.open(renewed, &sent[0], &mut room).expect("its own");
+        let end_of_first = start + guard::SESSION_LIFETIME + Duration::from_nanos(1);
+        assert!(!theirs.is_overdue(end_of_first));
+    }
 }
