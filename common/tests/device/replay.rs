@@ -127,6 +127,21 @@ fn a_token_that_comes_from_a_fast_clock_to_a_right_one_connects_within_a_minute(
 }
 
 #[test]
+fn the_session_on_the_other_clock_is_known_no_more() {
+    let mut scene = Scene::new();
+    move_token(&mut scene, "192.0.2.50:1", HOUR);
+    assert!(connects_within(&mut scene, SECOND).is_some());
+    let mut data = scene.net.sent_by(CLIENT_NODE, 4).pop().unwrap().bytes;
+    move_token(&mut scene, "192.0.2.51:1", 0);
+    assert!(connects_within(&mut scene, SECOND * 60).is_some());
+    // Nobody is asked whether this is authentic.
+    data[20] ^= 1;
+    deliver_from_stranger(&mut scene, &data);
+    let counters = scene.net.nodes[GATEWAY_NODE].device.counters();
+    assert_eq!((counters.unknown_index, counters.unauthentic), (1, 0));
+}
+
+#[test]
 fn a_fast_initiation_sent_again_to_a_gateway_that_lost_its_memory_locks_nobody_out() {
     let mut scene = Scene::new();
     move_token(&mut scene, "192.0.2.50:1", HOUR);
