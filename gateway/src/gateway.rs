@@ -32,7 +32,7 @@ use tokenvpn_common::uapi;
 use crate::config::{self, Config};
 use crate::control::{self, Answer, Request};
 use crate::registry::writer::Writer;
-use crate::registry::{Act, Change, Identity, Registry, addresses, has_ended};
+use crate::registry::{Act, Change, Identity, Registry, addresses, end_of, has_ended};
 use crate::state::StateLock;
 use crate::verbs::{self, Terms};
 use crate::words::{self, Failure};
@@ -374,10 +374,9 @@ impl Gateway {
             .filter_map(|guest| guest.not_after)
             .min();
         let set = match next {
-            Some(UnixTime(seconds)) => {
-                // Access lasts through that second.
-                let over = Duration::from_secs(seconds.saturating_add(1));
-                let at = TimeSpec::from_duration(over);
+            Some(not_after) => {
+                let UnixTime(seconds) = end_of(not_after);
+                let at = TimeSpec::from_duration(Duration::from_secs(seconds));
                 let absolute = TimerSetTimeFlags::TFD_TIMER_ABSTIME;
                 self.expiry.set(Expiration::OneShot(at), absolute)
             }

@@ -62,6 +62,11 @@ pub(crate) fn has_ended(not_after: Option<UnixTime>, now: UnixTime) -> bool {
     not_after.is_some_and(|not_after| now > not_after)
 }
 
+/// The first second at which access through the second `not_after` has ended.
+pub(crate) fn end_of(not_after: UnixTime) -> UnixTime {
+    UnixTime(not_after.0.saturating_add(1))
+}
+
 /// What the enrolment of an invitation will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -244,10 +244,18 @@ fn root_does_what_is_asked_of_a_stopped_gateway_of_another_user() {
         .command(&["add", "laptop", "--public-key", &key])
         .ok();
     assert_eq!(place.names(), ["laptop"]);
-    for entry in fs::read_dir(&state).unwrap() {
-        let path = entry.unwrap().path();
-        assert_eq!(owned(&path), nobody, "{}", path.display());
-    }
+    let all_are_nobody_s = || {
+        for entry in fs::read_dir(&state).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(owned(&path), nobody, "{}", path.display());
+        }
+    };
+    all_are_nobody_s();
+    // So they are when root itself has run one.
+    fs::remove_file(state.join("lock")).unwrap();
+    gateway.start();
+    gateway.stop();
+    all_are_nobody_s();
 
     // What that user puts there leads root no further.
     let precious = place.path("/etc/precious");

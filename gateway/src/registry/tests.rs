@@ -379,7 +379,9 @@ fn access_lasts_through_its_last_second() {
         panic!("one was added");
     };
     assert!(!laptop.is_expired(NOW));
-    assert!(laptop.is_expired(UnixTime(NOW.0 + 1)));
+    let over = UnixTime(NOW.0 + 1);
+    assert!(laptop.is_expired(over));
+    assert_eq!(end_of(NOW), over, "when it is looked at");
 }
 
 #[test]
