@@ -257,6 +257,29 @@ fn a_lost_source_address_costs_neither_the_train_nor_later_ones() {
 }
 
 #[test]
+fn a_lost_source_address_costs_no_datagram_where_no_train_is_taken() {
+    let namespace = Namespace::new();
+    namespace.ip("link set lo mtu 1500");
+    namespace.run(|| {
+        let (mut a, mut b) = (bind_one(0), bind_one(0));
+        let endpoint = SocketAddr::from(([127, 0, 0, 1], b.port().unwrap()));
+        let contents = numbered(5, 2_000);
+        let whole = train(endpoint, 2_000, &contents);
+        assert_eq!(a.send(&whole), Sent::Tried);
+        assert_eq!(receive(&mut b, Family::V4, 5).len(), 5, "one by one");
+
+        let pinned = Transmit {
+            source: Some("192.0.2.7".parse().unwrap()),
+            ..whole
+        };
+        assert_eq!(a.send(&pinned), Sent::SourceLost);
+        assert_eq!(receive(&mut b, Family::V4, 5).len(), 5);
+        let counters = a.counters();
+        assert_eq!((counters.split_trains, counters.lost_sources), (2, 1));
+    });
+}
+
+#[test]
 fn an_answer_leaves_from_the_address_that_was_asked() {
     let namespace = Namespace::new();
     namespace.ip("address add 192.0.2.1/32 dev lo");
