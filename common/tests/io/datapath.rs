@@ -248,6 +248,29 @@ fn a_gateway_survives_the_loss_of_the_address_it_answers_from() {
     assert_eq!(gateway.stop().io_counters().udp.lost_sources, 1);
 }
 
+/// A client has no address of its own to keep: the kernel chooses the one of the way there.
+#[test]
+fn a_gateway_answers_from_where_it_was_asked_and_a_client_from_where_it_is() {
+    let pair = Pair::new();
+    for (own, other, host) in [
+        (&pair.client, &pair.gateway, 1),
+        (&pair.gateway, &pair.client, 2),
+    ] {
+        own.ip(&format!("address add 198.51.100.{host}/32 dev e0"));
+        other.ip(&format!("route add 198.51.100.{host}/32 dev e0"));
+    }
+    let (client, gateway) = pair.start("198.51.100.2");
+    ping(&pair.client, "10.9.0.2");
+    // Another address is the way's now.
+    pair.client
+        .ip("route replace 198.51.100.2/32 dev e0 src 198.51.100.1");
+    ping(&pair.client, "10.9.0.2");
+    let endpoint = |end: End| end.stop().device().peers().next().unwrap().endpoint;
+    let ip = |endpoint: Option<SocketAddr>| endpoint.map(|endpoint| endpoint.ip().to_string());
+    assert_eq!(ip(endpoint(client)).as_deref(), Some("198.51.100.2"));
+    assert_eq!(ip(endpoint(gateway)).as_deref(), Some("198.51.100.1"));
+}
+
 /// A protocol without checksum or ports (RFC 3692): what is sent is the packet's payload.
 const EXPERIMENT: i32 = 253;
 
