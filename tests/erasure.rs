@@ -4,7 +4,7 @@
 // To let a program panic takes knowing its processor's registers.
 #![cfg(target_arch = "x86_64")]
 
-use std::{fs, os::unix::process::ExitStatusExt, process::Command, time::Duration};
+use std::{fs, os::unix::process::ExitStatusExt, time::Duration};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -14,7 +14,7 @@ use rig::{
     Card, Gateway, Pty, Puppet, Quarry, Scene, Tap, Up,
     client::TUNNEL,
     memory::{hunt, hunt_all},
-    process::is_alive,
+    process::{self, is_alive},
     programs,
     scene::{ENDPOINT, SERVER, TUNNEL_NETWORK},
     session_keys,
@@ -232,7 +232,7 @@ impl Stage {
         });
         let session_keys = self.secrets_of(&run, step);
         self.assert_nowhere(&run, &session_keys, Some(run.worker));
-        run.assert_worker_sealed();
+        process::assert_sealed(run.worker);
 
         let ended = run.end_by(event, step, &self.card);
         let mut tunnel_seen = ended;
@@ -352,24 +352,6 @@ impl Run {
             )
         };
         vec![key(true), key(false)]
-    }
-
-    /// Not even root can read the worker's memory without capabilities, and it leaves no core.
-    #[track_caller]
-    fn assert_worker_sealed(&self) {
-        let worker = self.worker;
-        for file in ["maps", "mem", "environ", "fd"] {
-            let read = Command::new("setpriv")
-                .args(["--bounding-set=-all", "--inh-caps=-all", "head", "-c1"])
-                .arg(format!("/proc/{worker}/{file}"))
-                .output()
-                .expect("setpriv runs");
-            assert!(!read.status.success() && read.stdout.is_empty(), "{file}");
-        }
-        let limits = fs::read_to_string(format!("/proc/{worker}/limits")).expect("it runs");
-        let core = limits.lines().find(|line| line.starts_with("Max core"));
-        let core: Vec<_> = core.expect("a limit").split_whitespace().collect();
-        assert_eq!(core[4..6], ["0", "0"]);
     }
 
     /// Ends it; gives the moment.

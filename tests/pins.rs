@@ -7,7 +7,7 @@ use rig::card::ADMIN_PIN;
 use rig::desk::{Conversation, invitation};
 use rig::pty::{CTRL_C, ENTER};
 use rig::wait::SOON;
-use rig::{Desk, Invocation, Keypad, Pty};
+use rig::{Desk, Invocation, Keypad, Pty, process};
 
 const NEW_PIN: &str = "new PIN é";
 const CODE: &str = "reset me 12";
@@ -95,6 +95,17 @@ fn whoever_gives_up_keeps_the_old_pin() {
         assert!(process.stderr().all().contains("nothing was changed"));
     }
     assert!(is_pin(&desk, &pin));
+}
+
+#[test]
+fn whatever_asks_for_a_pin_is_sealed_before() {
+    let desk = Desk::new();
+    let (process, pty) = desk.asking(&["show"], "");
+    pty.expect("PIN for");
+    process::assert_sealed(process.pid());
+    assert_eq!(process::threads(process.pid())[0]["NoNewPrivs"], "1");
+    pty.press(CTRL_C);
+    process.exit_code(rig::wait::SOON);
 }
 
 #[test]

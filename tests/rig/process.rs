@@ -579,6 +579,27 @@ pub fn threads(pid: i32) -> Vec<HashMap<String, String>> {
     tasks.flatten().filter_map(status).collect()
 }
 
+/// Insists that not even root can read a process's memory without capabilities, and that it leaves
+/// no core file.
+///
+/// # Panics
+/// If that is not so.
+#[track_caller]
+pub fn assert_sealed(pid: i32) {
+    for file in ["maps", "mem", "environ", "fd"] {
+        let read = Command::new("setpriv")
+            .args(["--bounding-set=-all", "--inh-caps=-all", "head", "-c1"])
+            .arg(format!("/proc/{pid}/{file}"))
+            .output()
+            .expect("setpriv runs");
+        assert!(!read.status.success() && read.stdout.is_empty(), "{file}");
+    }
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("it runs");
+    let core = limits.lines().find(|line| line.starts_with("Max core"));
+    let core: Vec<_> = core.expect("a limit").split_whitespace().collect();
+    assert_eq!(core[4..6], ["0", "0"]);
+}
+
 /// Whether there is such a process and it is neither dead nor a zombie.
 pub fn is_alive(pid: i32) -> bool {
     !matches!(state(pid), None | Some('Z' | 'X'))
