@@ -284,3 +284,59 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::key::PrivateKey;
+    use crate::tunnel::OwnKey;
+
+    const NOW: Now = Now::from_nanos(1 << 40);
+
+    #[test]
+    fn what_can_be_recorded_takes_nothing_from_what_only_the_peer_can_send() {
+        let rates = [
+            (Sender::Unknown, false, guard::IDENTITY_RATE),
+            (Sender::Unknown, true, guard::DOUBT_RATE),
+            (Sender::Shown, false, guard::IDENTITY_RATE),
+        ];
+        for (n, (sender, doubtful, rate)) in rates.into_iter().enumerate() {
+            let mut allowance = Allowance::FULL;
+            for _ in 0..rate.burst {
+                assert!(allowance.check(NOW, sender, doubtful).is_ok());
+                allowance.take(NOW, sender, doubtful);
+            }
+            for (other, (sender, doubtful, _)) in rates.into_iter().enumerate() {
+                let left = allowance.check(NOW, sender, doubtful).is_ok();
+                assert_eq!(left, other != n, "{n} {other}");
+            }
+            let mut is_left = |wait| allowance.check(NOW + wait, sender, doubtful).is_ok();
+            assert!(!is_left(rate.every - Duration::from_nanos(1)) && is_left(rate.every));
+        }
+    }
+
+    #[test]
+    fn a_candidate_is_kept_a_second_for_whoever_has_shown_its_address() {
+        let (own, peer) = (PrivateKey::generate(), PrivateKey::generate());
+        let reserved = |sender, age| {
+            let own = OwnKey::new(&own);
+            let tunnel = Tunnel::new(&own, &peer.public(), None, None, 7, NOW);
+            let candidate = Candidate {
+                tunnel: tunnel.into(),
+                made: NOW,
+                answered: Answered {
+                    session: 0,
+                    at: NOW,
+                },
+                sender,
+            };
+            candidate.is_reserved(NOW + age)
+        };
+        let almost = guard::CANDIDATE_WAIT - Duration::from_nanos(1);
+        assert!(reserved(Sender::Shown, almost));
+        assert!(!reserved(Sender::Shown, guard::CANDIDATE_WAIT));
+        assert!(!reserved(Sender::Unknown, Duration::ZERO));
+    }
+}

@@ -189,6 +189,33 @@ fn a_peer_is_answered_fifty_times_a_second_and_no_more() {
     assert_eq!(scene.net.sent_by(GATEWAY_NODE, 2).pop().unwrap().to, to);
 }
 
+/// Beyond what is answered of one peer its source has to show itself, and then has its share.
+#[test]
+fn a_peer_from_many_places_is_answered_no_more_and_one_place_has_its_share() {
+    let mut scene = Scene::connected();
+    let mut known = bare_tunnel(&scene.client_key, &scene.gateway);
+    scene.net.advance(Duration::from_secs(1));
+    for port in 1..=10 {
+        scene.net.advance(MILLISECOND);
+        let datagram = initiation(&mut known);
+        deliver(&mut scene, ([203, 0, 113, 66], port).into(), &datagram);
+    }
+    let kinds: Vec<_> = scene.net.log.iter().map(|sent| sent.kind()).collect();
+    assert_eq!(kinds[kinds.len() - 10..], [2, 2, 2, 2, 2, 3, 3, 3, 3, 3]);
+    take_cookie(&mut scene, &mut known, stranger());
+    scene.net.forget();
+    for _ in 0..20 {
+        scene.net.advance(MILLISECOND);
+        let datagram = initiation(&mut known);
+        deliver(&mut scene, stranger(), &datagram);
+    }
+    // Five for the place, and as many that may be doubtful; whoever is beyond is told nothing.
+    let kinds: Vec<_> = scene.net.log.iter().map(|sent| sent.kind()).collect();
+    assert_eq!(kinds, [2; 10]);
+    let counters = scene.net.nodes[GATEWAY_NODE].device.counters();
+    assert_eq!(counters.source_limit, 10);
+}
+
 #[test]
 fn who_only_shows_a_key_takes_nothing_of_its_allowance() {
     let mut scene = Scene::connected();
