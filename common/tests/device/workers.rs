@@ -357,6 +357,29 @@ fn all_workers_together_keep_the_limits_of_one() {
     assert!((80..=108).contains(&greeted), "{greeted} in 2 s");
 }
 
+#[test]
+fn under_load_a_source_has_one_share_at_all_workers_together() {
+    let mut net = Net::new();
+    let gateway = PrivateKey::generate();
+    let worker = Worker { index: 0, count: 4 };
+    let node = net.add(&gateway, "198.51.100.1:51820", worker);
+    let mut tunn = bare_tunnel(&PrivateKey::generate(), &gateway.public());
+    let crowd = initiation(&mut tunn);
+    for _ in 0..guard::HANDSHAKES_PER_SECOND / 4 {
+        net.deliver(node, stranger(), &crowd, 148);
+    }
+    net.deliver(node, stranger(), &crowd, 148);
+    let cookie = net.log.pop().expect("an answer");
+    assert_eq!(cookie.kind(), 3);
+    tunn.decapsulate(None, &cookie.bytes, &mut [0; 256]);
+    for _ in 0..4 {
+        let shown = initiation(&mut tunn);
+        net.deliver(node, stranger(), &shown, 148);
+    }
+    let counters = net.nodes[node].device.counters();
+    assert_eq!(counters.source_limit, 3, "a fourth of five at once");
+}
+
 /// Carries handovers to `owner` until there are none.
 fn hand_over(net: &mut Net, owner: usize) {
     loop {
