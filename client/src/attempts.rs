@@ -18,9 +18,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// one is asked, too.
 ///
 /// With [`LOOK`] that is 3.5 s after the first packet that nothing was heard after, if a round trip
-/// takes half a second at most. What a server
-/// still has to send of a download it then sends once more within the same time again and its
-/// first wait, as it doubles its wait each time (RFC 6298 §5.5): the download goes on within 8 s.
+/// takes half a second at most. What a server still has to send of a download it then sends once
+/// more within the same time again and its first wait, as it doubles its wait each time (RFC 6298
+/// §5.5): the download goes on within 8 s.
 const ANSWER: Duration = Duration::from_secs(1);
 
 /// How often it is tried whether a better candidate answers again.

@@ -381,57 +381,56 @@ fn written(result: TunnResult<'_>) -> Option<Written> {
 mod tests {
     use super::*;
 
+    const START: Now = Now::from_nanos(1);
+
+    /// Two ends without a session.
+    fn pair() -> (Tunnel, Tunnel) {
+        let keys = [PrivateKey::generate(), PrivateKey::generate()];
+        let tunnel = |own: &PrivateKey, peer: &PrivateKey| {
+            Tunnel::new(&OwnKey::new(own), &peer.public(), None, None, 7, START)
+        };
+        (tunnel(&keys[0], &keys[1]), tunnel(&keys[1], &keys[0]))
+    }
+
     /// An initiation that somebody recorded is answered without the peer.
     #[test]
     fn no_number_of_answers_begins_a_session_that_the_peer_has_not_confirmed() {
-        let (caller, called) = (PrivateKey::generate(), PrivateKey::generate());
-        let start = Now::from_nanos(1);
-        let tunnel = |own: &PrivateKey, peer: &PrivateKey| {
-            Tunnel::new(&OwnKey::new(own), &peer.public(), None, None, 7, start)
-        };
-        let (mut ours, mut theirs) = (tunnel(&caller, &called), tunnel(&called, &caller));
+        let (mut ours, mut theirs) = pair();
         let mut room = vec![0; guard::MAX_DATAGRAM + guard::DATA_OVERHEAD];
         let mut answered = 0;
         while !theirs.is_crowded() {
-            let Some(Written::Initiation(len)) = ours.initiate(start, true, &mut room) else {
+            let Some(Written::Initiation(len)) = ours.initiate(START, true, &mut room) else {
                 panic!("no initiation");
             };
             let initiation = room[..len].to_vec();
             theirs
-                .accept_initiation(start, &initiation, &mut room)
+                .accept_initiation(START, &initiation, &mut room)
                 .expect("it is new");
             answered += 1;
             assert!(answered < SESSIONS, "the next one is in use unconfirmed");
         }
-        let sealed = theirs.seal(start, &[0x45; 32], &mut room);
+        let sealed = theirs.seal(START, &[0x45; 32], &mut room);
         assert!(matches!(sealed, Some(Written::Initiation(_))), "{sealed:?}");
     }
 
     #[test]
     fn an_initiation_that_can_be_answered_no_more_is_not_waited_for() {
-        let (own, peer) = (PrivateKey::generate(), PrivateKey::generate());
-        let start = Now::from_nanos(1);
-        let mut tunnel = Tunnel::new(&OwnKey::new(&own), &peer.public(), None, None, 7, start);
-        assert!(!tunnel.is_awaiting(start));
+        let (mut tunnel, _) = pair();
+        assert!(!tunnel.is_awaiting(START));
         let mut room = vec![0; 2_048];
-        tunnel.initiate(start, true, &mut room);
-        assert!(tunnel.is_awaiting(start + guard::ANSWER_LIFE));
-        let late = start + guard::ANSWER_LIFE + Duration::from_nanos(1);
+        tunnel.initiate(START, true, &mut room);
+        assert!(tunnel.is_awaiting(START + guard::ANSWER_LIFE));
+        let late = START + guard::ANSWER_LIFE + Duration::from_nanos(1);
         assert!(!tunnel.is_awaiting(late));
     }
 
     /// A peer that was away for long has let our indexes count round.
     #[test]
     fn a_session_that_comes_after_many_unanswered_calls_is_the_one_in_use() {
-        let (caller, called) = (PrivateKey::generate(), PrivateKey::generate());
-        let start = Now::from_nanos(1);
         let mut room = vec![0; 2_048];
         for calls in [1, 8, 100, 128, 200, 255, 256, 300] {
-            let tunnel = |own: &PrivateKey, peer: &PrivateKey| {
-                Tunnel::new(&OwnKey::new(own), &peer.public(), None, None, 7, start)
-            };
-            let (mut ours, mut theirs) = (tunnel(&caller, &called), tunnel(&called, &caller));
-            let back = start + Duration::from_secs(3_600);
+            let (mut ours, mut theirs) = pair();
+            let back = START + Duration::from_secs(3_600);
             let mut initiation = Vec::new();
             for _ in 0..calls {
                 let Some(Written::Initiation(len)) = ours.initiate(back, true, &mut room) else {
@@ -453,16 +452,11 @@ mod tests {
 
     #[test]
     fn what_comes_late_in_an_older_session_does_not_bring_that_back() {
-        let (caller, called) = (PrivateKey::generate(), PrivateKey::generate());
-        let start = Now::from_nanos(1);
-        let tunnel = |own: &PrivateKey, peer: &PrivateKey| {
-            Tunnel::new(&OwnKey::new(own), &peer.public(), None, None, 7, start)
-        };
-        let (mut ours, mut theirs) = (tunnel(&caller, &called), tunnel(&called, &caller));
+        let (mut ours, mut theirs) = pair();
         let mut room = vec![0; guard::MAX_DATAGRAM + guard::DATA_OVERHEAD];
-        let renewed = start + guard::REKEY_AFTER;
+        let renewed = START + guard::REKEY_AFTER;
         let mut sent = Vec::new();
-        for now in [start, renewed] {
+        for now in [START, renewed] {
             let Some(Written::Initiation(len)) = ours.initiate(now, true, &mut room) else {
                 panic!("no initiation");
             };
@@ -478,7 +472,7 @@ mod tests {
             sent.push(room[..len].to_vec());
         }
         theirs.open(renewed, &sent[0], &mut room).expect("its own");
-        let end_of_first = start + guard::SESSION_LIFETIME + Duration::from_nanos(1);
+        let end_of_first = START + guard::SESSION_LIFETIME + Duration::from_nanos(1);
         assert!(!theirs.is_overdue(end_of_first));
     }
 }

@@ -239,13 +239,19 @@ fn an_hour_of_initiations_means_nothing_to_a_gateway_that_started_again() {
     }
 }
 
-/// Whoever sends keepalives every 25 s is never so silent, with a second or two on the way.
-#[test]
-fn a_clock_is_in_doubt_after_half_a_minute_of_silence_and_not_before() {
+/// A gateway that knows a client by a clock that is an hour fast, and hears of it no more.
+fn left_by_a_fast_clock() -> Scene {
     let mut scene = Scene::new();
     move_token(&mut scene, "192.0.2.50:1", HOUR);
     scene.net.advance(SECOND);
     scene.net.nodes[CLIENT_NODE].online = false;
+    scene
+}
+
+/// Whoever sends keepalives every 25 s is never so silent, with a second or two on the way.
+#[test]
+fn a_clock_is_in_doubt_after_half_a_minute_of_silence_and_not_before() {
+    let mut scene = left_by_a_fast_clock();
     let last = scene.net.sent_by(CLIENT_NODE, 4).pop().unwrap().at;
     let answered = responses(&scene);
     let mut tunn = bare_tunnel(&scene.client_key, &scene.gateway);
@@ -260,10 +266,7 @@ fn a_clock_is_in_doubt_after_half_a_minute_of_silence_and_not_before() {
 
 #[test]
 fn a_candidate_that_nothing_proves_is_given_up_after_ten_seconds() {
-    let mut scene = Scene::new();
-    move_token(&mut scene, "192.0.2.50:1", HOUR);
-    scene.net.advance(SECOND);
-    scene.net.nodes[CLIENT_NODE].online = false;
+    let mut scene = left_by_a_fast_clock();
     scene.net.advance(guard::CLOCK_DOUBT);
     let mut tunn = bare_tunnel(&scene.client_key, &scene.gateway);
     deliver_from_stranger(&mut scene, &initiation(&mut tunn));
@@ -285,10 +288,7 @@ fn a_candidate_that_nothing_proves_is_given_up_after_ten_seconds() {
 
 #[test]
 fn a_candidate_that_is_asked_again_and_again_lives_no_longer() {
-    let mut scene = Scene::new();
-    move_token(&mut scene, "192.0.2.50:1", HOUR);
-    scene.net.advance(SECOND);
-    scene.net.nodes[CLIENT_NODE].online = false;
+    let mut scene = left_by_a_fast_clock();
     scene.net.advance(guard::CLOCK_DOUBT);
     let mut tunn = bare_tunnel(&scene.client_key, &scene.gateway);
     let mut tunnel_that_answers = |scene: &mut Scene| {
