@@ -4,17 +4,32 @@
 //! words of its own for its errors, which are quoted here; so is what the system, PC/SC and the
 //! readers of TOML and of command lines say of theirs, in whatever language they say it.
 
+mod cli;
 pub(crate) mod code;
-mod english;
+mod content;
+mod doctor;
 mod failure;
 mod fault;
+pub(crate) mod help;
+mod phrase;
+mod prompt;
 mod state;
+mod status;
+mod token;
+mod tunnel;
 
-pub(crate) use english::*;
+pub(crate) use cli::*;
+pub(crate) use content::*;
+pub(crate) use doctor::*;
 pub(crate) use failure::{Failure, usage, with_causes};
-pub(crate) use fault::{Doing, Fault};
+pub(crate) use fault::*;
+use phrase::*;
+pub(crate) use prompt::*;
 pub(crate) use state::{Choice, Connection, Move, Reason, SOON_DAYS, State};
+pub(crate) use status::*;
+pub(crate) use token::*;
 pub(crate) use tokenvpn_common::name::{printable, printable_lines};
+pub(crate) use tunnel::*;
 
 #[cfg(test)]
 mod tests {

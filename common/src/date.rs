@@ -9,7 +9,7 @@ use jiff::fmt::temporal::Pieces;
 use jiff::tz::Offset;
 
 use crate::clock::UnixTime;
-use crate::words;
+use crate::language::say;
 
 /// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
 pub const LAST_SECOND: UnixTime = UnixTime(253_402_300_799);
@@ -20,11 +20,12 @@ const SECONDS_OF_A_DAY: u64 = 86_400;
 
 /// Why a text is no date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::date_error(self))]
 pub enum DateError {
     /// Neither a day nor a moment with its offset.
+    #[error("{}", say().malformed_date())]
     Malformed,
     /// Before 1970 or after 9999.
+    #[error("{}", say().date_out_of_range())]
     OutOfRange,
 }
 
@@ -35,7 +36,7 @@ impl fmt::Display for UnixTime {
         let since = i64::try_from(self.0).ok().map(SignedDuration::from_secs);
         match since.and_then(|since| EPOCH.checked_add(since).ok()) {
             Some(time) => write!(f, "{time}Z"),
-            None => f.write_str(&words::second(self.0)),
+            None => f.write_str(&say().second(&self.0)),
         }
     }
 }

@@ -8,18 +8,19 @@ use base64::engine::general_purpose::STANDARD;
 use rand_core::{OsRng, RngCore};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::words;
+use crate::language::say;
 
 /// Length of every key in bytes.
 pub const KEY_LEN: usize = 32;
 
 /// Why bytes or text are no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::key_error(self))]
 pub enum KeyError {
     /// Not 44 characters of standard base64 for 32 bytes.
+    #[error("{}", say().malformed_key())]
     Malformed,
     /// A point of low order: whoever uses it shares one of a few known secrets with everybody.
+    #[error("{}", say().low_order_key())]
     LowOrder,
 }
 

@@ -15,6 +15,7 @@ pub mod endpoint;
 pub mod guard;
 pub mod invitation;
 pub mod key;
+pub mod language;
 pub mod name;
 pub mod packet;
 pub mod probe;

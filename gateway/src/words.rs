@@ -4,9 +4,16 @@
 //! quoted here; so is what the system, SQLite and the readers of TOML and of command lines say of
 //! theirs, in whatever language they say it.
 
-mod english;
+mod answer;
+mod config;
+mod error;
 mod failure;
+pub(crate) mod help;
+mod table;
 
-pub(crate) use self::english::*;
-pub(crate) use self::failure::{Failure, code};
+pub(crate) use self::answer::*;
+pub(crate) use self::config::*;
+pub(crate) use self::error::*;
+pub(crate) use self::failure::*;
+pub(crate) use self::table::*;
 pub(crate) use tokenvpn_common::name::{printable, printable_lines};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{code, english, printable};
+use super::{SEE_HELP, code, printable};
 
 /// An error as people get it: what happened, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub(crate) fn usage(error: &clap::Error) -> Failure {
     let what: Vec<_> = what.split_whitespace().collect();
     let what = what.join(" ");
     let what = what.strip_prefix("error: ").unwrap_or(&what);
-    Failure::new(code::USAGE, what, english::SEE_HELP)
+    Failure::new(code::USAGE, what, SEE_HELP)
 }
 
 /// An error with its causes, on one line.

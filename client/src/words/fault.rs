@@ -1,8 +1,11 @@
 //! What only a mistake of ours brings about, or a system that is not as we know it.
 
+mod text;
+
 use std::fmt::Display;
 
-use super::{Failure, code, english};
+pub(crate) use self::text::*;
+use super::{Failure, code};
 
 /// What should not happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +74,6 @@ impl Doing {
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Failure {
-        Failure::new(code::INTERNAL, english::fault(&fault), english::REPORT)
+        Failure::new(code::INTERNAL, text::fault(&fault), REPORT)
     }
 }

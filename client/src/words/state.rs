@@ -12,7 +12,8 @@ use tokenvpn_common::io::holder::Holder;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::token::{Content, Ident};
 
-use super::{Failure, Fault, code, english};
+pub(crate) use self::text::{state_text, what_and_hint};
+use super::{Failure, Fault, code};
 use crate::pin::Source;
 
 /// What `up` tells the user: one line of JSON, or a text.
@@ -230,7 +231,7 @@ impl State {
     /// What people read: one line, or two for what needs something done.
     /// Empty where the worker's own prompt says it.
     pub(crate) fn text(&self) -> String {
-        english::state_text(self)
+        state_text(self)
     }
 
     /// The state's name, as in the JSON.
@@ -399,7 +400,7 @@ impl From<State> for Failure {
         match (state.exit_code(), state) {
             (_, State::Failed(failure)) => failure,
             (Some(code), problem) => {
-                let (what, hint) = english::what_and_hint(&problem);
+                let (what, hint) = what_and_hint(&problem);
                 Failure::new(code, what, hint)
             }
             (None, other) => Fault::NoError {
@@ -412,6 +413,7 @@ impl From<State> for Failure {
 
 #[cfg(test)]
 mod contract;
+mod text;
 
 #[cfg(test)]
 mod tests {

@@ -7,11 +7,9 @@ mod io;
 #[cfg(feature = "io")]
 pub(crate) use io::*;
 
-use crate::date::DateError;
 use crate::device::AddPeerError;
 use crate::endpoint::{EndpointError, MAX_HOST};
 use crate::invitation::{self, InvitationError, Kind};
-use crate::key::KeyError;
 use crate::name::{MAX_NAME, NameError};
 use crate::profile::{
     Field, KEEPALIVE_RANGE, MAX_ENDPOINTS, MAX_ENTRIES, MTU_RANGE, ProfileError, SUITE, VERSION,
@@ -24,25 +22,6 @@ pub(crate) const BAD_INVITATION_ID: &str =
 
 pub(crate) fn bad_network(text: &str) -> String {
     format!("{text:?} is no network; a network is an address and a prefix, as in 10.77.0.0/24")
-}
-
-pub(crate) fn key_error(error: &KeyError) -> &'static str {
-    match error {
-        KeyError::Malformed => "a key is 44 characters of base64 (32 bytes)",
-        KeyError::LowOrder => "this public key is of low order and protects nothing",
-    }
-}
-
-pub(crate) fn date_error(error: &DateError) -> &'static str {
-    match error {
-        DateError::Malformed => "a date is a day (2026-11-29) or a moment (2026-11-29T18:00:00Z)",
-        DateError::OutOfRange => "a date lies between 1970 and 9999",
-    }
-}
-
-/// A moment that no calendar has.
-pub(crate) fn second(number: u64) -> String {
-    format!("second {number}")
 }
 
 pub(crate) fn name_error(error: &NameError) -> String {

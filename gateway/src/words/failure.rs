@@ -1,5 +1,7 @@
 //! What went wrong and what to do about it, with an exit code.
 
+mod text;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +12,8 @@ use tokenvpn_common::io::netlink::NetlinkError;
 use tokenvpn_common::io::tun::TunError;
 use tokenvpn_common::io::udp::BindError;
 
-use super::{english, printable};
+pub(crate) use self::text::*;
+use super::printable;
 use crate::config::{ConfigError, NetworkError};
 use crate::key_file::KeyFileError;
 use crate::registry::RegistryError;
@@ -76,7 +79,7 @@ macro_rules! told {
     ($($error:ty => $told:ident,)*) => {$(
         impl From<$error> for Failure {
             fn from(error: $error) -> Failure {
-                english::$told(&error)
+                text::$told(&error)
             }
         }
     )*};

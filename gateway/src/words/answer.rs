@@ -1,11 +1,4 @@
-//! All that is said to people, in English. A second language is a second module of the same
-//! functions and constants: what it lacks does not compile.
-
-mod config;
-mod error;
-mod failure;
-pub(crate) mod help;
-mod table;
+//! What the commands answer.
 
 use std::fmt;
 use std::io;
@@ -17,12 +10,9 @@ use tokenvpn_common::name::Name;
 use tokenvpn_common::profile::ProfileError;
 use tokenvpn_common::status::Status;
 
-pub(crate) use self::config::*;
-pub(crate) use self::error::*;
-pub(crate) use self::failure::*;
-pub(crate) use self::table::*;
-use super::{Failure, code};
-use crate::config::{Config, ConfigError, MAX_INTERFACE, MAX_TEXT, NetworkError};
+use super::failure::io as failed;
+use super::{Failure, code, internal};
+use crate::config::Config;
 use crate::control::Answer;
 use crate::key_file::KeyFileError;
 use crate::worker::End;
@@ -262,7 +252,7 @@ pub(crate) fn no_screen(cause: io::Error) -> Failure {
             "--watch fills a terminal, and standard output is none",
             "for programs there is --watch --json, one object a line",
         ),
-        _ => io("the terminal cannot be used", &cause),
+        _ => failed("the terminal cannot be used", &cause),
     }
 }
 

@@ -476,7 +476,7 @@ mod tests {
             let is_well = finding.verdict() == Verdict::Ok;
             assert_eq!(remedy(finding).is_none(), is_well, "{finding:?}");
         }
-        let source = include_str!("../../doctor.rs");
+        let source = include_str!("../doctor.rs");
         let (_, after) = source.split_once("pub(crate) enum Finding {\n").unwrap();
         let (variants, _) = after.split_once("\n}\n").unwrap();
         let is_variant = |line: &&str| {

@@ -1,7 +1,7 @@
 //! What the manual page of `up` says beside its options; no help on a screen has room for it.
 
 use crate::documents::Section;
-use crate::words::english::cli::CONFIG_KEYS;
+use crate::words::cli::CONFIG_KEYS;
 
 /// All of its sections.
 pub(crate) fn sections() -> Vec<Section> {

@@ -112,7 +112,7 @@ mod tests {
     fn every_exit_code_is_explained_and_keeps_its_number() {
         let explained = EXIT_STATUS.map(|(code, _)| code);
         assert_eq!(explained, [0, 1, 2, 3, 12, 70]);
-        let codes = include_str!("../failure.rs");
+        let codes = include_str!("failure.rs");
         let constants = codes.matches("pub(crate) const ").count();
         assert_eq!(constants, explained.len() - 1, "0 has no name");
     }

@@ -11,12 +11,12 @@ use tokenvpn_common::io::netlink::NetlinkError;
 use tokenvpn_common::io::tun::TunError;
 use tokenvpn_common::io::udp::BindError;
 
-use super::exists;
 use crate::config::{ConfigError, NetworkError};
 use crate::key_file::KeyFileError;
 use crate::registry::addresses::AddressError;
 use crate::registry::{Refusal, RegistryError};
 use crate::state::StateError;
+use crate::words::exists;
 use crate::words::failure::with_causes;
 use crate::words::{Failure, code};
 
@@ -27,7 +27,7 @@ pub(crate) fn internal(what: impl fmt::Display) -> Failure {
 }
 
 /// Something on the disk or in the system that did not go as it should.
-pub(super) fn io(what: impl fmt::Display, cause: &io::Error) -> Failure {
+pub(crate) fn io(what: impl fmt::Display, cause: &io::Error) -> Failure {
     let what = format!("{what}: {cause}");
     match cause.kind() {
         io::ErrorKind::PermissionDenied => Failure::new(code::NO_PERMISSION, what, AS_ROOT),
@@ -105,7 +105,7 @@ pub(crate) fn of_config(error: &ConfigError) -> Failure {
             Failure::new(code::USAGE, error, hint)
         }
         ConfigError::Incomplete { key, .. } => {
-            let hint = match super::config_example(key) {
+            let hint = match crate::words::config_example(key) {
                 Some(line) => {
                     format!("add a line, as in {line}; nothing was started or changed")
                 }

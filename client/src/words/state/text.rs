@@ -5,12 +5,12 @@ use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::io::card::Secret;
 use tokenvpn_common::name::Name;
 
-use super::{
+use crate::pin::Source;
+use crate::words::{Connection, Failure, Move, Reason, State, code, printable_lines};
+use crate::words::{
     count, down, left_until, let_go, list, milliseconds, minute, on_reader, pin_too_long, sentence,
     tries, wrong,
 };
-use crate::pin::Source;
-use crate::words::{Connection, Failure, Move, Reason, State, code, printable_lines};
 
 /// What people read: one line, or two for what needs something done.
 /// Empty where the worker's own prompt says it.

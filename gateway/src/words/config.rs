@@ -1,6 +1,6 @@
 //! What `gateway.toml` says of itself, and what is said of its mistakes.
 
-use super::{ConfigError, MAX_INTERFACE, MAX_TEXT, NetworkError};
+use crate::config::{ConfigError, MAX_INTERFACE, MAX_TEXT, NetworkError};
 
 /// What `init` writes above each key, in the order of [`Config`](crate::config::Config).
 pub(crate) const CONFIG_COMMENTS: [(&str, &str); 13] = [

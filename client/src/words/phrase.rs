@@ -1,16 +1,4 @@
-//! All that is said to people, in English. A second language is a second module of the same
-//! functions and constants: what it lacks does not compile.
-
-mod cli;
-mod content;
-mod doctor;
-mod fault;
-pub(crate) mod help;
-mod prompt;
-mod state;
-mod status;
-mod token;
-mod tunnel;
+//! Phrases that several texts have.
 
 use std::fmt;
 
@@ -18,31 +6,27 @@ use tokenvpn_common::clock::UnixTime;
 
 use crate::cli::DEFAULT_INTERFACE;
 
-pub(crate) use {
-    cli::*, content::*, doctor::*, fault::*, prompt::*, state::*, status::*, token::*, tunnel::*,
-};
-
-fn tries(left: u8) -> String {
+pub(super) fn tries(left: u8) -> String {
     match left {
         1 => "1 try".into(),
         left => format!("{left} tries"),
     }
 }
 
-fn count(number: u64, noun: &str) -> String {
+pub(super) fn count(number: u64, noun: &str) -> String {
     match number {
         1 => format!("1 {noun}"),
         number => format!("{number} {noun}s"),
     }
 }
 
-fn list<T: fmt::Display>(items: &[T]) -> String {
+pub(super) fn list<T: fmt::Display>(items: &[T]) -> String {
     let items: Vec<_> = items.iter().map(T::to_string).collect();
     items.join(", ")
 }
 
 /// `in 6 days`
-fn left_until(end: UnixTime, now: UnixTime) -> String {
+pub(super) fn left_until(end: UnixTime, now: UnixTime) -> String {
     match end.days_since(now) {
         0 => "within a day".into(),
         days => format!("in {}", count(days.unsigned_abs(), "day")),
@@ -50,7 +34,7 @@ fn left_until(end: UnixTime, now: UnixTime) -> String {
 }
 
 /// `41 ms`
-fn milliseconds(whole: u64) -> String {
+pub(super) fn milliseconds(whole: u64) -> String {
     match whole {
         0 => "< 1 ms".into(),
         whole => format!("{whole} ms"),
@@ -58,7 +42,7 @@ fn milliseconds(whole: u64) -> String {
 }
 
 /// What ends the `up` of an interface.
-fn down(interface: &str) -> String {
+pub(super) fn down(interface: &str) -> String {
     match interface {
         DEFAULT_INTERFACE => "tokenvpn down".into(),
         other => format!("tokenvpn down --interface {other}"),
@@ -66,7 +50,7 @@ fn down(interface: &str) -> String {
 }
 
 /// What to do about the programs that hold a token, most likely first.
-fn let_go(holders: &[String]) -> &'static str {
+pub(super) fn let_go(holders: &[String]) -> &'static str {
     match holders.first() {
         Some(holder) if holder.starts_with("tokenvpn") => {
             "that is a tokenvpn at work: answer what it asks, or end it (Ctrl-C, tokenvpn down)"
@@ -82,7 +66,7 @@ fn let_go(holders: &[String]) -> &'static str {
 }
 
 /// `2026-11-20 09:12 UTC`
-fn minute(time: UnixTime) -> String {
+pub(super) fn minute(time: UnixTime) -> String {
     let text = time.to_string();
     match (text.get(..10), text.get(11..16)) {
         (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
