@@ -29,9 +29,8 @@ mod documents;
 use std::alloc::System;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
-use tokenvpn_common::io::{fault, logging, stderr};
+use tokenvpn_common::io::{command_line, fault, locale, logging, stderr};
 use tracing::level_filters::LevelFilter;
 use zeroizing_alloc::ZeroAlloc;
 
@@ -45,6 +44,7 @@ static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     let _log = logging::init(LevelFilter::WARN);
+    locale::follow();
     fault::tell_with(|what| {
         let what = what.to_owned();
         let failure = Failure::from(words::Fault::Panicked { what });
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     {
         return fault::caught(worker::run).unwrap_or(ExitCode::from(code::INTERNAL));
     }
-    match Cli::try_parse() {
+    match command_line::parse::<Cli>() {
         Ok(cli) => match fault::caught(|| run(cli)) {
             Some(Ok(code)) => ExitCode::from(code),
             Some(Err(failure)) => complain(&failure),

@@ -11,31 +11,59 @@ mod english;
 use std::sync::OnceLock;
 
 pub use english::{
-    Doctor, Gateway, GatewayHelp, Help, Manual, Prompt, Shared, Status, Token, Tunnel, Up,
+    Doctor, Gateway, GatewayHelp, Help, Manual, Prompt, Shared, Status, Token, Tunnel, Up, Usage,
 };
 
 /// All that can be said.
 pub trait Language:
-    Shared + Up + Prompt + Token + Doctor + Status + Tunnel + Help + Manual + Gateway + GatewayHelp
+    Usage
+    + Shared
+    + Up
+    + Prompt
+    + Token
+    + Doctor
+    + Status
+    + Tunnel
+    + Help
+    + Manual
+    + Gateway
+    + GatewayHelp
 {
 }
 
-impl<T> Language for T where
-    T: Shared
-        + Up
-        + Prompt
-        + Token
-        + Doctor
-        + Status
-        + Tunnel
-        + Help
-        + Manual
-        + Gateway
-        + GatewayHelp
-{
-}
+/// Every language, by its name in locale(7).
+const LANGUAGES: &[(&str, &dyn Language)] = &[
+    ("en", &english::English),
+    #[cfg(debug_assertions)]
+    ("en_XA", &Bracketed),
+];
+
+/// English, every text in brackets: what shows without them stands in no language's file. For tests
+/// alone; `en_XA` is the usual name of such a language.
+#[cfg(debug_assertions)]
+struct Bracketed;
+
+#[cfg(debug_assertions)]
+impl Language for Bracketed {}
 
 static CHOSEN: OnceLock<&'static dyn Language> = OnceLock::new();
+
+/// Chooses the language of a locale (`de_AT.UTF-8`), for good. Nothing changes where we have none
+/// of that name, or one was chosen already.
+pub fn choose(locale: &str) {
+    if let Some(language) = of(locale) {
+        let _ = CHOSEN.set(language);
+    }
+}
+
+/// That of a language and country, or else that of the language.
+fn of(locale: &str) -> Option<&'static dyn Language> {
+    let place = locale.split(['.', '@']).next()?;
+    let language = place.split('_').next()?;
+    let named = |wanted: &str| LANGUAGES.iter().find(|(name, _)| *name == wanted);
+    let (_, language) = named(place).or_else(|| named(language))?;
+    Some(*language)
+}
 
 /// The language that was chosen, or English.
 #[must_use]
@@ -72,6 +100,15 @@ macro_rules! texts {
         }
 
         translated! { $section in $language; $($name($($argument $(: $type)?),*) = $text;)* }
+
+        #[cfg(debug_assertions)]
+        impl $section for super::Bracketed {
+            $(
+                fn $name(&self, $($argument: argument!($($type)?)),*) -> String {
+                    format!("⟦{}⟧", $section::$name(&$language, $($argument),*))
+                }
+            )*
+        }
     };
 }
 use texts;
@@ -92,3 +129,25 @@ macro_rules! translated {
     };
 }
 use translated;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locale_names_a_language_and_perhaps_a_country() {
+        for locale in ["en", "en_GB", "en_GB.UTF-8", "en_US@euro", "en.UTF-8"] {
+            let language = of(locale).expect(locale);
+            assert_eq!(language.usage_options(), "Options:", "{locale}");
+        }
+        for locale in ["", "C", "C.UTF-8", "POSIX", "xx_YY", "english", "EN"] {
+            assert!(of(locale).is_none(), "{locale}");
+        }
+        assert_eq!(of("en_XA.UTF-8").unwrap().usage_options(), "⟦Options:⟧");
+    }
+
+    #[test]
+    fn who_chooses_nothing_is_spoken_to_in_english() {
+        assert_eq!(say().usage_default(&7), "[default: 7]");
+    }
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use tokenvpn_common::io::command_line;
 
 use super::{SEE_HELP, code, printable};
 
@@ -40,15 +41,14 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A command line that clap refuses.
+/// A command line that cannot be understood.
 pub(crate) fn usage(error: &clap::Error) -> Failure {
-    let text = error.to_string();
-    // What follows the first paragraph repeats the usage.
-    let what = text.split("\n\n").next().unwrap_or_default();
-    let what: Vec<_> = what.split_whitespace().collect();
-    let what = what.join(" ");
-    let what = what.strip_prefix("error: ").unwrap_or(&what);
-    Failure::new(code::USAGE, what, SEE_HELP)
+    let (what, meant) = command_line::refusal(error);
+    Failure::new(
+        code::USAGE,
+        what,
+        meant.unwrap_or_else(|| SEE_HELP.to_owned()),
+    )
 }
 
 /// An error with its causes, on one line.

@@ -2,11 +2,13 @@
 
 pub mod card;
 pub mod clock;
+pub mod command_line;
 pub mod confinement;
 pub mod datapath;
 pub mod fault;
 pub mod hardening;
 pub mod holder;
+pub mod locale;
 pub mod logging;
 pub mod netlink;
 pub mod request_socket;
