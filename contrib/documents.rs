@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
+use tokenvpn_common::language::say;
 
 /// System administration (man-pages(7)): both programs change the network.
 const SECTION: &str = "8";
@@ -24,14 +25,14 @@ const SECTION: &str = "8";
 const GATEWAY: &str = "tokenvpn-gateway";
 
 /// More for one page: its name, the section's title, how that begins, and its list.
-pub(crate) type Section = (&'static str, &'static str, String, Vec<(String, String)>);
+pub(crate) type Section = (&'static str, String, String, Vec<(String, String)>);
 
 /// Compares what is kept for this program with what its command line gives, or writes that.
 /// `exit_status` are its exit codes and what they mean, for all commands.
 ///
 /// # Panics
 /// If something differs, is missing or is of no use any more.
-pub(crate) fn check(command: Command, exit_status: &[(u8, &str)], sections: &[Section]) {
+pub(crate) fn check(command: Command, exit_status: &[(u8, impl AsRef<str>)], sections: &[Section]) {
     let contrib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib");
     let name = command.get_name().to_owned();
     let mut documents = BTreeMap::new();
@@ -47,7 +48,8 @@ pub(crate) fn check(command: Command, exit_status: &[(u8, &str)], sections: &[Se
     command.build();
     let man = contrib.join("man");
     add_page(&command, &exit_codes(exit_status), &man, &mut documents);
-    let elsewhere = format!("See\n.BR {} ({SECTION}).\n", escaped(&name));
+    let page = format!(".BR {} ({SECTION})", escaped(&name));
+    let elsewhere = say().manual_see(&page) + "\n";
     add_subpages(&command, &elsewhere, &man, &mut documents);
     for (page, title, begin, list) in sections {
         let page = documents.get_mut(&man.join(format!("{page}.{SECTION}")));
@@ -114,8 +116,10 @@ fn add_page(
 }
 
 /// Exit codes as a list of man(7).
-fn exit_codes(codes: &[(u8, &str)]) -> String {
-    codes.iter().map(|(code, text)| item(code, text)).collect()
+fn exit_codes(codes: &[(u8, impl AsRef<str>)]) -> String {
+    let list = codes.iter();
+    let list = list.map(|(code, text)| item(code, text.as_ref()));
+    list.collect()
 }
 
 fn section(title: &str, begin: &str, list: &[(String, String)]) -> String {

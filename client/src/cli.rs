@@ -5,6 +5,7 @@ use std::os::fd::RawFd;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tokenvpn_common::language::say;
 use tokenvpn_common::token::Ident;
 
 use crate::commands::token::TokenCommand;
@@ -15,7 +16,7 @@ use crate::words::{self, help};
 #[command(
     name = "tokenvpn",
     version,
-    about = help::ABOUT,
+    about = say().help_about(),
     after_long_help = help::exit_status(),
     arg_required_else_help = true
 )]
@@ -27,18 +28,18 @@ pub(crate) struct Cli {
 // What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    #[command(about = help::UP, after_long_help = help::up::MORE)]
+    #[command(about = say().help_up(), after_long_help = say().help_up_more())]
     Up(Up),
-    #[command(about = help::DOWN)]
+    #[command(about = say().help_down())]
     Down(Interface),
-    #[command(about = help::STATUS)]
+    #[command(about = say().help_status())]
     Status(Status),
-    #[command(about = help::DOCTOR)]
+    #[command(about = say().help_doctor())]
     Doctor(Doctor),
     #[command(
         subcommand,
-        about = help::TOKEN,
-        long_about = help::with_more(help::TOKEN, help::token::MORE)
+        about = say().help_token(),
+        long_about = help::with_more(&say().help_token(), &say().help_token_more())
     )]
     Token(TokenCommand),
 }
@@ -46,32 +47,37 @@ pub(crate) enum Command {
 // Options of `up`. What is left out comes from /etc/tokenvpn/client.toml.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Up {
-    #[arg(long, value_name = "IDENT", help = help::up::TOKEN)]
+    #[arg(long, value_name = "IDENT", help = say().help_up_token())]
     pub(crate) token: Option<Ident>,
-    #[arg(long, value_name = "N", value_parser = descriptor, help = help::up::PIN_FD)]
+    #[arg(long, value_name = "N", value_parser = descriptor, help = say().help_pin_fd())]
     pub(crate) pin_fd: Option<RawFd>,
-    #[arg(long, value_name = "NAME", value_parser = interface, help = help::up::INTERFACE)]
+    #[arg(long, value_name = "NAME", value_parser = interface, help = say().help_interface())]
     pub(crate) interface: Option<String>,
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help = help::up::WAIT)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help = say().help_up_wait())]
     pub(crate) wait: Option<Duration>,
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help = help::up::READY_TIMEOUT)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = seconds,
+        help = say().help_up_ready_timeout()
+    )]
     pub(crate) ready_timeout: Option<Duration>,
-    #[arg(long, help = help::up::ONCE)]
+    #[arg(long, help = say().help_up_once())]
     pub(crate) once: bool,
     #[arg(
         long,
-        help = help::up::KILL_SWITCH,
-        long_help = help::with_more(help::up::KILL_SWITCH, help::up::KILL_SWITCH_MORE)
+        help = say().help_up_kill_switch(),
+        long_help = help::with_more(&say().help_up_kill_switch(), &say().help_up_kill_switch_more())
     )]
     pub(crate) kill_switch: bool,
     #[arg(
         long,
         value_name = "POLICY",
-        help = help::up::ON_REMOVAL,
-        long_help = help::with_more(help::up::ON_REMOVAL, help::up::ON_REMOVAL_MORE)
+        help = say().help_up_on_removal(),
+        long_help = help::with_more(&say().help_up_on_removal(), &say().help_up_on_removal_more())
     )]
     pub(crate) on_removal: Option<OnRemoval>,
-    #[arg(long, help = help::up::JSON)]
+    #[arg(long, help = say().help_up_json())]
     pub(crate) json: bool,
 }
 
@@ -80,9 +86,9 @@ pub(crate) struct Up {
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) interface: Interface,
-    #[arg(long, help = help::JSON)]
+    #[arg(long, help = say().help_json())]
     pub(crate) json: bool,
-    #[arg(long, help = help::status::WATCH)]
+    #[arg(long, help = say().help_status_watch())]
     pub(crate) watch: bool,
 }
 
@@ -91,23 +97,26 @@ pub(crate) struct Status {
 pub(crate) struct Doctor {
     #[arg(
         long,
-        help = help::doctor::GATEWAYS,
-        long_help = help::with_more(help::doctor::GATEWAYS, help::doctor::GATEWAYS_MORE)
+        help = say().help_doctor_gateways(),
+        long_help = help::with_more(
+            &say().help_doctor_gateways(),
+            &say().help_doctor_gateways_more()
+        )
     )]
     pub(crate) gateways: bool,
-    #[arg(long, value_name = "IDENT", requires = "gateways", help = help::token::TOKEN)]
+    #[arg(long, value_name = "IDENT", requires = "gateways", help = say().help_which_token())]
     pub(crate) token: Option<Ident>,
     #[arg(
         long,
         value_name = "N",
         requires = "gateways",
         value_parser = descriptor,
-        help = help::token::PIN_FD
+        help = say().help_pin_fd()
     )]
     pub(crate) pin_fd: Option<RawFd>,
-    #[arg(long, conflicts_with = "gateways", help = help::doctor::RESIDUE)]
+    #[arg(long, conflicts_with = "gateways", help = say().help_doctor_residue())]
     pub(crate) residue: bool,
-    #[arg(long, help = help::JSON)]
+    #[arg(long, help = say().help_json())]
     pub(crate) json: bool,
 }
 
@@ -118,7 +127,7 @@ pub(crate) struct Interface {
         long,
         value_name = "NAME",
         value_parser = interface,
-        help = help::tunnel::INTERFACE
+        help = say().help_interface()
     )]
     pub(crate) interface: Option<String>,
 }
@@ -205,6 +214,6 @@ mod tests {
     #[test]
     fn its_documents_are_up_to_date() {
         let command = <Cli as clap::CommandFactory>::command();
-        crate::documents::check(command, &help::EXIT_STATUS, &help::manual::sections());
+        crate::documents::check(command, &help::exit_codes(), &help::manual::sections());
     }
 }

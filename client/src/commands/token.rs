@@ -24,6 +24,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Secret, Token, Unlocked};
 use tokenvpn_common::io::hardening;
+use tokenvpn_common::language::say;
 use tokenvpn_common::token::Ident;
 
 use self::secrets::goes_on;
@@ -37,28 +38,28 @@ use crate::words::{self, Doing, Failure, State, help};
 // What to do with tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    #[command(about = help::token::LIST)]
+    #[command(about = say().help_token_list())]
     List(list::List),
-    #[command(about = help::token::SHOW)]
+    #[command(about = say().help_token_show())]
     Show(show::Show),
-    #[command(about = help::token::ISSUE)]
+    #[command(about = say().help_token_issue())]
     Issue(issue::Issue),
-    #[command(about = help::token::RENEW)]
+    #[command(about = say().help_token_renew())]
     Renew(renew::Renew),
-    #[command(about = help::token::ADD_GATEWAY)]
+    #[command(about = say().help_token_add_gateway())]
     AddGateway(add_gateway::AddGateway),
-    #[command(about = help::token::EDIT)]
+    #[command(about = say().help_token_edit())]
     Edit(edit::Edit),
-    #[command(about = help::token::ERASE)]
+    #[command(about = say().help_token_erase())]
     Erase(erase::Erase),
     #[command(
-        about = help::token::PIN,
-        long_about = help::with_more(help::token::PIN, help::token::PIN_MORE)
+        about = say().help_token_pin(),
+        long_about = help::with_more(&say().help_token_pin(), &say().help_token_pin_more())
     )]
     Pin(change::Change),
     #[command(
-        about = help::token::UNBLOCK,
-        long_about = help::with_more(help::token::UNBLOCK, help::token::UNBLOCK_MORE)
+        about = say().help_token_unblock(),
+        long_about = help::with_more(&say().help_token_unblock(), &say().help_token_unblock_more())
     )]
     Unblock(unblock::Unblock),
 }
@@ -66,7 +67,7 @@ pub(crate) enum TokenCommand {
 // Which token.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
-    #[arg(long, value_name = "IDENT", help = help::token::TOKEN)]
+    #[arg(long, value_name = "IDENT", help = say().help_which_token())]
     pub(crate) token: Option<Ident>,
 }
 
@@ -79,7 +80,7 @@ pub(crate) struct Which {
         long,
         value_name = "N",
         value_parser = clap::value_parser!(i32).range(3..),
-        help = help::token::PIN_FD
+        help = say().help_pin_fd()
     )]
     pub(crate) pin_fd: Option<RawFd>,
 }

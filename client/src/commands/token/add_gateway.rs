@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use tokenvpn_common::language::say;
 
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, failure, invited};
-use crate::words::{self, Failure, help};
+use crate::words::{self, Failure};
 
 // Options of `token add-gateway`.
 #[derive(Debug, Args)]
 pub(crate) struct AddGateway {
     #[command(flatten)]
     which: Which,
-    #[arg(value_name = "FILE", help = help::add_gateway::INVITATION)]
+    #[arg(value_name = "FILE", help = say().help_add_gateway_invitation())]
     invitation: Option<PathBuf>,
 }
 

@@ -2,21 +2,22 @@
 
 use clap::Args;
 use tokenvpn_common::io::card::{AdminPin, Pin, ResetCode, Secret, Token};
+use tokenvpn_common::language::say;
 
 use super::secrets::{
     accept, administer, ask_new, ask_new_pin, goes_on, is_for_reader, need_terminal, tries_left,
 };
 use super::{Interrupts, Named, failure};
-use crate::words::{self, Failure, help};
+use crate::words::{self, Failure};
 
 // Options of `token pin`.
 #[derive(Debug, Args)]
 pub(crate) struct Change {
     #[command(flatten)]
     named: Named,
-    #[arg(long, conflicts_with = "reset_code", help = help::pin::ADMIN)]
+    #[arg(long, conflicts_with = "reset_code", help = say().help_pin_admin())]
     admin: bool,
-    #[arg(long, help = help::pin::RESET_CODE)]
+    #[arg(long, help = say().help_pin_reset_code())]
     reset_code: bool,
 }
 

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use clap::{ArgGroup, Args};
 use ipnet::IpNet;
 use tokenvpn_common::endpoint::Endpoint;
+use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::profile::{
     Profile, ProfileError, check_allowed_ips, check_dns, check_endpoints,
@@ -13,7 +14,7 @@ use tokenvpn_common::profile::{
 
 use super::writing::{Draft, held, sensible_time};
 use super::{Interrupts, Which, failure};
-use crate::words::{self, Failure, help};
+use crate::words::{self, Failure};
 
 // Options of `token edit`. A list that is given replaces the one on the token.
 #[derive(Debug, Args)]
@@ -21,31 +22,31 @@ use crate::words::{self, Failure, help};
 pub(crate) struct Edit {
     #[command(flatten)]
     which: Which,
-    #[arg(long, value_name = "HOST:PORT", group = "change", help = help::edit::ENDPOINT)]
+    #[arg(long, value_name = "HOST:PORT", group = "change", help = say().help_edit_endpoint())]
     endpoint: Vec<Endpoint>,
-    #[arg(long, value_name = "N", requires = "endpoint", help = help::edit::GATEWAY)]
+    #[arg(long, value_name = "N", requires = "endpoint", help = say().help_edit_gateway())]
     gateway: Option<NonZeroUsize>,
     #[arg(
         long,
         value_name = "N",
         group = "change",
         conflicts_with = "endpoint",
-        help = help::edit::REMOVE_GATEWAY
+        help = say().help_edit_remove_gateway()
     )]
     remove_gateway: Option<NonZeroUsize>,
-    #[arg(long, value_name = "CIDR", group = "change", help = help::edit::ROUTE)]
+    #[arg(long, value_name = "CIDR", group = "change", help = say().help_edit_route())]
     route: Vec<IpNet>,
     #[arg(
         long,
         value_name = "IP",
         group = "change",
         conflicts_with = "no_dns",
-        help = help::edit::DNS
+        help = say().help_edit_dns()
     )]
     dns: Vec<IpAddr>,
-    #[arg(long, group = "change", help = help::edit::NO_DNS)]
+    #[arg(long, group = "change", help = say().help_edit_no_dns())]
     no_dns: bool,
-    #[arg(long, value_name = "NAME", group = "change", help = help::edit::NAME)]
+    #[arg(long, value_name = "NAME", group = "change", help = say().help_edit_name())]
     name: Option<Name>,
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::io::card::{HolderName, Secret};
 use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::language::say;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::{Content, Label};
 use zeroize::Zeroizing;
@@ -13,18 +14,18 @@ use zeroize::Zeroizing;
 use super::secrets::administer;
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, confirm, failure, for_a_key, invited};
-use crate::words::{self, Failure, help};
+use crate::words::{self, Failure};
 
 // Options of `token issue`.
 #[derive(Debug, Args)]
 pub(crate) struct Issue {
     #[command(flatten)]
     which: Which,
-    #[arg(long, help = help::issue::NO_LABEL)]
+    #[arg(long, help = say().help_issue_no_label())]
     no_label: bool,
-    #[arg(long, value_name = "NAME", help = help::issue::CARD_NAME)]
+    #[arg(long, value_name = "NAME", help = say().help_issue_card_name())]
     card_name: Option<HolderName>,
-    #[arg(value_name = "FILE", help = help::issue::INVITATION)]
+    #[arg(value_name = "FILE", help = say().help_issue_invitation())]
     invitation: Option<PathBuf>,
 }
 

@@ -5,15 +5,16 @@ use serde_json::{Value, json};
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::io::card::{self, Seen};
 use tokenvpn_common::io::clock;
+use tokenvpn_common::language::say;
 
 use super::content::facts_json;
 use super::{SCHEMA, failure, print};
-use crate::words::{self, Failure, State, help};
+use crate::words::{self, Failure, State};
 
 // Options of `token list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    #[arg(long, help = help::JSON)]
+    #[arg(long, help = say().help_json())]
     json: bool,
 }
 

@@ -4,20 +4,21 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::language::say;
 use tokenvpn_common::profile::Gateway;
 
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, failure, invited};
-use crate::words::{self, Failure, help};
+use crate::words::{self, Failure};
 
 // Options of `token renew`.
 #[derive(Debug, Args)]
 pub(crate) struct Renew {
     #[command(flatten)]
     which: Which,
-    #[arg(long, help = help::renew::NEW_KEY)]
+    #[arg(long, help = say().help_renew_new_key())]
     new_key: bool,
-    #[arg(value_name = "FILE", help = help::renew::INVITATION)]
+    #[arg(value_name = "FILE", help = say().help_renew_invitation())]
     invitation: Option<PathBuf>,
 }
 

@@ -4,19 +4,20 @@ use clap::Args;
 use serde_json::Value;
 use tokenvpn_common::io::card::Token;
 use tokenvpn_common::io::clock;
+use tokenvpn_common::language::say;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::Content;
 
 use super::content::{facts_json, profile_json};
 use super::{Interrupts, PinSource, SCHEMA, Which, failure, print};
-use crate::words::{self, Failure, State, help};
+use crate::words::{self, Failure, State};
 
 // Options of `token show`.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[command(flatten)]
     which: Which,
-    #[arg(long, help = help::JSON)]
+    #[arg(long, help = say().help_json())]
     json: bool,
 }
 

@@ -2,17 +2,18 @@
 
 use clap::Args;
 use tokenvpn_common::io::card::{CardError, ResetCode, Secret, Token};
+use tokenvpn_common::language::say;
 
 use super::secrets::{administer, ask, ask_new_pin, goes_on, need_terminal};
 use super::{Interrupts, Named, failure};
-use crate::words::{self, Failure, help};
+use crate::words::{self, Failure};
 
 // Options of `token unblock`.
 #[derive(Debug, Args)]
 pub(crate) struct Unblock {
     #[command(flatten)]
     named: Named,
-    #[arg(long, help = help::unblock::ADMIN)]
+    #[arg(long, help = say().help_unblock_admin())]
     admin: bool,
 }
 

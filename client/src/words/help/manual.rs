@@ -1,265 +1,162 @@
 //! What the manual page of `up` says beside its options; no help on a screen has room for it.
 
+use tokenvpn_common::language::say;
+
 use crate::documents::Section;
 use crate::words::cli::CONFIG_KEYS;
 
 /// All of its sections.
 pub(crate) fn sections() -> Vec<Section> {
-    let list = |items: &[(&str, &str)]| -> Vec<(String, String)> {
-        let items = items.iter();
-        items
-            .map(|(item, text)| (item.to_string(), text.to_string()))
-            .collect()
-    };
-    let mut files = list(&FILES);
-    files[0].1 = files[0].1.replace("KEYS", CONFIG_KEYS);
-    let states = STATES.map(|(name, fields, text)| match fields {
-        "" => (name.to_owned(), text.to_owned()),
+    let states = states().map(|(name, fields, text)| match fields {
+        "" => (name.to_owned(), text),
         fields => (name.to_owned(), format!("{text} ({fields})")),
     });
     vec![
         (
             "tokenvpn-up",
-            "PIN SOURCES",
-            PINS_BEGIN.into(),
-            list(&PIN_SOURCES),
+            say().manual_pin_sources(),
+            say().manual_pin_sources_begin(),
+            pin_sources().into(),
         ),
-        ("tokenvpn-up", "FILES", String::new(), files),
+        ("tokenvpn-up", "FILES".into(), String::new(), files().into()),
         (
             "tokenvpn-up",
-            "JSON STATES",
-            STATES_BEGIN.into(),
+            say().manual_states(),
+            say().manual_states_begin(),
             states.into(),
         ),
     ]
 }
 
-const PINS_BEGIN: &str = "The PIN comes from the first of these that there is. It is in no argument \
-    and no environment variable, and a wrong one is never tried again. One that nobody types is \
-    tried once, and only while the token's tries are full.";
+fn pin_sources() -> [(String, String); 6] {
+    [
+        ("--pin-fd N".into(), say().manual_pin_fd()),
+        (say().manual_credential(), say().manual_credential_use()),
+        (say().manual_keypad(), say().manual_keypad_use()),
+        (say().manual_terminal(), say().manual_terminal_use()),
+        ("pinentry".into(), say().manual_pinentry()),
+        ("systemd-ask-password".into(), say().manual_agent()),
+    ]
+}
 
-const PIN_SOURCES: [(&str, &str); 6] = [
-    (
-        "--pin-fd N",
-        "One line on a descriptor that is open already: --pin-fd 9 9<FILE. Nobody types it.",
-    ),
-    (
-        "The systemd credential pin",
-        "LoadCredential=pin:FILE or LoadCredentialEncrypted=pin:FILE in the unit, see \
-         systemd.exec(5). Nobody types it.",
-    ),
-    (
-        "The reader's keypad",
-        "If it has one; the PIN does not pass through this computer. Not for the last try, \
-         before which a YES is asked for.",
-    ),
-    (
-        "The terminal",
-        "The one that it was started on, without echo; never standard input.",
-    ),
-    (
-        "pinentry",
-        "Where it is installed and there is a display, or GPG_TTY is set.",
-    ),
-    (
-        "systemd-ask-password",
-        "Where it runs as a service of systemd; answered with systemd-tty-ask-password-agent.",
-    ),
-];
-
-const FILES: [(&str, &str); 4] = [
-    (
-        "/etc/tokenvpn/client.toml",
-        "What the command line leaves out: KEYS, as in kill-switch = true or on-removal = \"hold\". \
-         It holds no secret.",
-    ),
-    (
-        "/run/tokenvpn/",
-        "Lock, control socket and journal of each tunnel. Whatever a killed one leaves there is \
-         put back by the next tokenvpn up or down.",
-    ),
-    ("/var/run/wireguard/INTERFACE.sock", "For wg show."),
-    (
-        "/etc/resolv.conf",
-        "Another file is mounted over it while there is a tunnel with name servers and no \
-         systemd-resolved.",
-    ),
-];
-
-const STATES_BEGIN: &str = "With --json each line on standard output is an object. Its state has \
-    one of the names below; beside it are the fields in parentheses, of which those that have \
-    nothing to say are left out. Moments are in Unix seconds. A state that ends it, at once or \
-    because there is no terminal, has what, hint and code too: the two lines that people read, and \
-    the exit status. Later versions may add states and fields. The state in tokenvpn status --json \
-    has the same names, and down.";
+fn files() -> [(String, String); 4] {
+    [
+        (
+            "/etc/tokenvpn/client.toml",
+            say().manual_config_file(&CONFIG_KEYS),
+        ),
+        ("/run/tokenvpn/", say().manual_runtime_files()),
+        (
+            "/var/run/wireguard/INTERFACE.sock",
+            say().manual_wireguard_socket(),
+        ),
+        ("/etc/resolv.conf", say().manual_resolv_conf()),
+    ]
+    .map(|(path, text)| (path.to_owned(), text))
+}
 
 /// Every state: its name, its fields, and what it means.
-const STATES: [(&str, &str, &str); 41] = [
-    (
-        "waiting_token",
-        "token",
-        "No token is plugged in, or not the one that was named",
-    ),
-    (
-        "waiting_change",
-        "unlabelled",
-        "What was told before stays so until the token changes, or another comes; unlabelled: a \
-         change to it may go unseen until it is put in again",
-    ),
-    (
-        "waiting_service",
-        "",
-        "The smart-card service has broken off, and is waited for",
-    ),
-    ("no_token", "seconds", "No token came within --wait"),
-    ("no_service", "", "The smart-card service does not answer"),
-    (
-        "token_busy",
-        "reader, holders",
-        "Another program holds the token",
-    ),
-    (
-        "pick_token",
-        "tokens",
-        "Several tokens are plugged in, each with token and name",
-    ),
-    (
-        "pin",
-        "token, tries_left, source",
-        "The PIN is asked for, in one of these sources: pinpad, terminal, pinentry, agent",
-    ),
-    (
-        "pin_wrong",
-        "tries_left, asked_again",
-        "The token refused a PIN",
-    ),
-    (
-        "pin_too_long",
-        "max, asked_again",
-        "The token takes shorter PINs only, and was not asked",
-    ),
-    ("pin_last", "", "One try is left, and has to be confirmed"),
-    ("pin_blocked", "", "No try is left"),
-    ("pin_cancelled", "", "The PIN was asked for and not given"),
-    ("pin_missing", "", "There is nobody to ask for the PIN"),
-    (
-        "pin_untried",
-        "tries_left",
-        "A PIN that nobody typed was not tried, as a try is lost already",
-    ),
-    ("empty", "", "The token holds no profile"),
-    (
-        "foreign",
-        "",
-        "The token holds another program's data in place of a profile",
-    ),
-    (
-        "damaged",
-        "object, check",
-        "A profile or label fails a check, and was not used",
-    ),
-    (
-        "too_new",
-        "object, reason",
-        "Only a newer tokenvpn can read the profile or label",
-    ),
-    ("expired", "not_after, now", "The profile has expired"),
-    (
-        "expires_soon",
-        "not_after, now",
-        "The profile expires within 14 days",
-    ),
-    (
-        "not_yet_valid",
-        "not_before, now",
-        "The profile is valid only later",
-    ),
-    ("clock", "now", "This computer's clock cannot be right"),
-    ("unsupported_card", "", "The card has no room for a profile"),
-    (
-        "card_failed",
-        "reason",
-        "The card or its reader does not do as it should",
-    ),
-    (
-        "no_permission",
-        "reason, cards",
-        "A permission is missing; cards: to ask the cards",
-    ),
-    ("resolving", "hosts", "Names of gateways are looked up"),
-    (
-        "connecting",
-        "endpoint, address, index, count",
-        "A gateway is tried",
-    ),
-    (
-        "unreachable",
-        "now, tried, unresolved",
-        "No gateway has answered, or no name could be looked up (tried: there was an address); it \
-         is tried again",
-    ),
-    (
-        "no_gateway",
-        "seconds",
-        "No gateway answered within --ready-timeout",
-    ),
-    (
-        "up",
-        "name, interface, endpoint, address, round_trip_ms, addresses, routes, dns",
-        "The tunnel is up",
-    ),
-    (
-        "roamed",
-        "",
-        "This computer's network has changed, and the gateway still answers",
-    ),
-    (
-        "lost",
-        "",
-        "The gateway no longer answers; all are tried again",
-    ),
-    (
-        "moved",
-        "from, to, address, seconds",
-        "The tunnel goes on through another endpoint, after so many seconds of silence",
-    ),
-    (
-        "token_removed",
-        "seconds, tunnel, closed, reason",
-        "The token is out, and all that was there for it is gone; tunnel: there was one; closed: \
-         its networks lead nowhere; reason: pulled or service_lost",
-    ),
-    (
-        "token_grace",
-        "seconds",
-        "The token is out, and has this long to come back",
-    ),
-    (
-        "token_back",
-        "",
-        "The token came back in time, and the tunnel goes on",
-    ),
-    (
-        "kill_switch",
-        "",
-        "From now on nothing leaves but through the tunnel",
-    ),
-    (
-        "stays_closed",
-        "interface",
-        "It ends, and the way around the tunnel stays closed",
-    ),
-    (
-        "down",
-        "tunnel, opened",
-        "It was ended; tunnel: there was one; opened: so is what led nowhere without it",
-    ),
-    (
-        "failed",
-        "what, hint, code",
-        "Anything else that went wrong",
-    ),
-];
+fn states() -> [(&'static str, &'static str, String); 41] {
+    [
+        ("waiting_token", "token", say().manual_state_waiting_token()),
+        (
+            "waiting_change",
+            "unlabelled",
+            say().manual_state_waiting_change(),
+        ),
+        ("waiting_service", "", say().manual_state_waiting_service()),
+        ("no_token", "seconds", say().manual_state_no_token()),
+        ("no_service", "", say().manual_state_no_service()),
+        ("token_busy", "reader, holders", say().help_exit_busy()),
+        ("pick_token", "tokens", say().manual_state_pick_token()),
+        ("pin", "token, tries_left, source", say().manual_state_pin()),
+        (
+            "pin_wrong",
+            "tries_left, asked_again",
+            say().manual_state_pin_wrong(),
+        ),
+        (
+            "pin_too_long",
+            "max, asked_again",
+            say().manual_state_pin_too_long(),
+        ),
+        ("pin_last", "", say().manual_state_pin_last()),
+        ("pin_blocked", "", say().manual_state_pin_blocked()),
+        ("pin_cancelled", "", say().manual_state_pin_cancelled()),
+        ("pin_missing", "", say().manual_state_pin_missing()),
+        (
+            "pin_untried",
+            "tries_left",
+            say().manual_state_pin_untried(),
+        ),
+        ("empty", "", say().help_exit_empty()),
+        ("foreign", "", say().manual_state_foreign()),
+        ("damaged", "object, check", say().manual_state_damaged()),
+        ("too_new", "object, reason", say().manual_state_too_new()),
+        ("expired", "not_after, now", say().manual_state_expired()),
+        (
+            "expires_soon",
+            "not_after, now",
+            say().manual_state_expires_soon(),
+        ),
+        (
+            "not_yet_valid",
+            "not_before, now",
+            say().manual_state_not_yet_valid(),
+        ),
+        ("clock", "now", say().manual_state_clock()),
+        (
+            "unsupported_card",
+            "",
+            say().manual_state_unsupported_card(),
+        ),
+        ("card_failed", "reason", say().manual_state_card_failed()),
+        (
+            "no_permission",
+            "reason, cards",
+            say().manual_state_no_permission(),
+        ),
+        ("resolving", "hosts", say().manual_state_resolving()),
+        (
+            "connecting",
+            "endpoint, address, index, count",
+            say().manual_state_connecting(),
+        ),
+        (
+            "unreachable",
+            "now, tried, unresolved",
+            say().manual_state_unreachable(),
+        ),
+        ("no_gateway", "seconds", say().manual_state_no_gateway()),
+        (
+            "up",
+            "name, interface, endpoint, address, round_trip_ms, addresses, routes, dns",
+            say().manual_state_up(),
+        ),
+        ("roamed", "", say().manual_state_roamed()),
+        ("lost", "", say().manual_state_lost()),
+        (
+            "moved",
+            "from, to, address, seconds",
+            say().manual_state_moved(),
+        ),
+        (
+            "token_removed",
+            "seconds, tunnel, closed, reason",
+            say().manual_state_token_removed(),
+        ),
+        ("token_grace", "seconds", say().manual_state_token_grace()),
+        ("token_back", "", say().manual_state_token_back()),
+        ("kill_switch", "", say().manual_state_kill_switch()),
+        (
+            "stays_closed",
+            "interface",
+            say().manual_state_stays_closed(),
+        ),
+        ("down", "tunnel, opened", say().manual_state_down()),
+        ("failed", "what, hint, code", say().manual_state_failed()),
+    ]
+}
 
 #[cfg(test)]
 mod tests {
@@ -309,9 +206,9 @@ mod tests {
     #[test]
     fn every_state_is_listed_with_all_of_its_fields() {
         let names = expected(&json!({ "state": "?" }));
-        assert_eq!(names, STATES.map(|(name, ..)| name));
+        assert_eq!(names, states().map(|(name, ..)| name));
         let structs = with_structs();
-        for (name, fields, _) in STATES {
+        for (name, fields, _) in states() {
             let listed = fields.split(", ").filter(|field| !field.is_empty());
             let mut listed: Vec<_> = listed.map(str::to_owned).collect();
             let of_struct = structs.iter().find(|state| state.name() == name);
