@@ -30,6 +30,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use serde::{Deserialize, Serialize};
 use tokenvpn_common::io::card::{Pin, PinTextError, Secret};
 use tokenvpn_common::io::clock;
+use tokenvpn_common::language::say;
 use tokenvpn_common::token::Ident;
 use zeroize::Zeroizing;
 
@@ -61,16 +62,16 @@ pub(crate) enum Source {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PinError {
     /// The person gave none.
-    #[error("{}", words::NO_PIN)]
+    #[error("{}", say().no_pin_was_given())]
     Cancelled,
     /// The descriptor given as an interrupt has something to say.
-    #[error("{}", words::INTERRUPTED)]
+    #[error("{}", say().something_came_first())]
     Interrupted,
     /// There is nobody to ask.
-    #[error("{}", words::NO_TERMINAL)]
+    #[error("{}", say().no_terminal_for_the_pin())]
     NoTerminal,
     /// The program that asks fails.
-    #[error("{}", words::asking_failed(program, what))]
+    #[error("{}", say().program_cannot_ask(program, what))]
     Asking {
         /// Its name.
         program: &'static str,
@@ -81,14 +82,35 @@ pub(crate) enum PinError {
     #[error(transparent)]
     Unusable(#[from] PinTextError),
     /// A descriptor or credential cannot be read.
-    #[error("{}", words::unreadable_pin(from))]
+    #[error("{}", from.unreadable())]
     Unreadable {
         /// The descriptor or file.
-        from: String,
+        from: Handed,
         /// What the system says.
         #[source]
         source: io::Error,
     },
+}
+
+/// Where a PIN was handed over.
+#[derive(Debug)]
+pub(crate) enum Handed {
+    /// In a descriptor of this number.
+    Descriptor(RawFd),
+    /// The same, once it is open.
+    Opened,
+    /// In a credential's file.
+    File(PathBuf),
+}
+
+impl Handed {
+    fn unreadable(&self) -> String {
+        match self {
+            Handed::Descriptor(number) => say().pin_unreadable_from_descriptor(number),
+            Handed::Opened => say().pin_unreadable_from_its_descriptor(),
+            Handed::File(path) => say().pin_unreadable_from_file(&path.display()),
+        }
+    }
 }
 
 /// Finds the PIN that nobody types: the descriptor `pin_fd`, else the systemd credential.
@@ -99,7 +121,7 @@ pub(crate) enum PinError {
 pub(crate) fn given(pin_fd: Option<RawFd>) -> Result<Option<OwnedFd>, PinError> {
     if let Some(number) = pin_fd {
         let descriptor = adopt(number).map_err(|source| PinError::Unreadable {
-            from: words::descriptor(number),
+            from: Handed::Descriptor(number),
             source,
         })?;
         return Ok(Some(descriptor));
@@ -112,7 +134,7 @@ pub(crate) fn given(pin_fd: Option<RawFd>) -> Result<Option<OwnedFd>, PinError> 
         Ok(file) => Ok(Some(file.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(PinError::Unreadable {
-            from: path.display().to_string(),
+            from: Handed::File(path),
             source,
         }),
     }
@@ -145,7 +167,8 @@ pub(crate) fn ask_at(
     interrupt: Option<BorrowedFd<'_>>,
 ) -> Result<Pin, PinError> {
     if tries_left == 1 {
-        let (question, yes) = (words::LAST_TRY_PROMPT, words::LAST_TRY_ANSWER);
+        let yes = &say().last_try_yes();
+        let question = &say().last_try_question(yes);
         // The terminal has shown the warning; elsewhere it stands before the question.
         let warned = format!("{} {question}", words::last_try(Secret::Pin));
         let is_meant = match source {
@@ -157,7 +180,7 @@ pub(crate) fn ask_at(
             return Err(PinError::Cancelled);
         }
     }
-    let prompt = words::pin_prompt(token, tries_left);
+    let prompt = say().secret_prompt(&Secret::Pin, &token, tries_left);
     match source {
         Source::Agent => agent::ask(&prompt, interrupt),
         Source::Pinentry => pinentry::ask(&prompt, interrupt),
@@ -214,7 +237,7 @@ pub(crate) fn ask_twice<T>(
         let line = dialogue.ask(first, interrupt)?;
         let trouble = match read(&line) {
             Ok(secret) if *dialogue.ask(again, interrupt)? == *line => return Ok(secret),
-            Ok(_) => words::DIFFER.into(),
+            Ok(_) => say().new_secrets_differ(),
             Err(error) => error,
         };
         dialogue.say(&(words::sentence(&trouble) + "\n"))?;
@@ -362,7 +385,7 @@ fn read_line(
     interrupt: Option<BorrowedFd<'_>>,
 ) -> Result<Zeroizing<Vec<u8>>, PinError> {
     let unreadable = |errno: Errno| PinError::Unreadable {
-        from: words::ITS_DESCRIPTOR.into(),
+        from: Handed::Opened,
         source: errno.into(),
     };
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));

@@ -25,7 +25,7 @@ pub(crate) use failure::{Failure, usage, with_causes};
 pub(crate) use fault::*;
 use phrase::*;
 pub(crate) use prompt::*;
-pub(crate) use state::{Choice, Connection, Move, Reason, SOON_DAYS, State};
+pub(crate) use state::{Choice, Connection, Move, Object, Reason, SOON_DAYS, State};
 pub(crate) use status::*;
 pub(crate) use token::*;
 pub(crate) use tokenvpn_common::name::{printable, printable_lines};

@@ -14,7 +14,7 @@ use super::parked::{BUSY_RETRY, LOOK};
 use super::*;
 use crate::message::{GatewaySummary, PinNeeded, Refusal};
 use crate::pin::Source;
-use crate::words::Choice;
+use crate::words::{Choice, Object};
 
 const READER: &str = "Reader 0";
 const DAY: u64 = 86_400;
@@ -289,7 +289,7 @@ fn a_token_that_is_changed_for_another_while_a_problem_is_cleared_is_looked_at()
 fn troubles() -> Vec<(State, u8)> {
     let (yesterday, now) = (UnixTime(TODAY - DAY), UnixTime(TODAY));
     let tomorrow = UnixTime(TODAY + DAY);
-    let object = || "profile".to_owned();
+    let object = Object::Profile;
     let choice = |serial| Choice {
         token: ident(serial),
         name: None,
@@ -313,14 +313,14 @@ fn troubles() -> Vec<(State, u8)> {
         ),
         (
             State::Damaged {
-                object: object(),
+                object,
                 check: "the checksum is wrong".into(),
             },
             7,
         ),
         (
             State::TooNew {
-                object: object(),
+                object,
                 what: "version 3".into(),
             },
             7,

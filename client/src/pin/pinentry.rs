@@ -12,12 +12,16 @@ use std::process::{Command, Stdio};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokenvpn_common::io::card::Pin;
+use tokenvpn_common::language::say;
 use zeroize::Zeroizing;
 
 use super::{Asker, PinError, is_program};
 use crate::words;
 
 const PROGRAM: &str = "pinentry";
+
+/// What its window is called.
+const TITLE: &str = "tokenvpn";
 
 /// Longest line with its end (libassuan's manual).
 const MAX_LINE: usize = 1002;
@@ -84,14 +88,14 @@ fn start(interrupt: Option<BorrowedFd<'_>>) -> Result<(Asker, Dialogue<'_>), Pin
             let _ = dialogue.request(&format!("OPTION {option}={}", escaped(&value)));
         }
     }
-    dialogue.request(&format!("SETTITLE {}", escaped(words::WINDOW)))?;
+    dialogue.request(&format!("SETTITLE {}", escaped(TITLE)))?;
     Ok((asker, dialogue))
 }
 
-fn failed(what: impl Into<String>) -> PinError {
+fn failed(what: String) -> PinError {
     PinError::Asking {
         program: PROGRAM,
-        what: what.into(),
+        what,
     }
 }
 
@@ -107,7 +111,7 @@ struct Dialogue<'a> {
 impl Dialogue<'_> {
     fn ask(&mut self, question: &str) -> Result<Pin, PinError> {
         self.request(&format!("SETDESC {}", escaped(question.trim_end())))?;
-        self.request(&format!("SETPROMPT {}", escaped(words::FIELD)))?;
+        self.request(&format!("SETPROMPT {}", escaped(&say().pin_field())))?;
         loop {
             let line = self.request("GETPIN")?;
             if line.is_empty() {
@@ -125,7 +129,7 @@ impl Dialogue<'_> {
 
     fn confirm(&mut self, question: &str, yes: &str) -> Result<bool, PinError> {
         self.request(&format!("SETDESC {}", escaped(question.trim_end())))?;
-        self.request(&format!("SETPROMPT {}", escaped(&words::field_for(yes))))?;
+        self.request(&format!("SETPROMPT {}", escaped(&say().answer_field(&yes))))?;
         match self.request("GETPIN") {
             Ok(line) => Ok(*line == yes.as_bytes()),
             Err(PinError::Cancelled) => Ok(false),
@@ -152,10 +156,11 @@ impl Dialogue<'_> {
             match word {
                 b"OK" => return Ok(data),
                 b"D" => {
-                    let decoded = decoded(rest).ok_or_else(|| failed(words::NO_SENSE))?;
+                    let decoded =
+                        decoded(rest).ok_or_else(|| failed(say().program_makes_no_sense()))?;
                     // Without growth, which would leave a copy behind.
                     if data.len() + decoded.len() > data.capacity() {
-                        return Err(failed(words::TOO_MUCH));
+                        return Err(failed(say().program_says_too_much()));
                     }
                     data.extend_from_slice(&decoded);
                 }
@@ -163,7 +168,7 @@ impl Dialogue<'_> {
                 // Status and comments.
                 b"S" => {}
                 _ if word.starts_with(b"#") => {}
-                _ => return Err(failed(words::NO_SENSE)),
+                _ => return Err(failed(say().program_makes_no_sense())),
             }
         }
     }
@@ -178,10 +183,10 @@ impl Dialogue<'_> {
             let mut piece = Zeroizing::new([0; 256]);
             let read = self.read(&mut piece[..])?;
             if read == 0 {
-                return Err(failed(words::ENDED));
+                return Err(failed(say().program_ended()));
             }
             if self.unread.len() + read > self.unread.capacity() {
-                return Err(failed(words::TOO_MUCH));
+                return Err(failed(say().program_says_too_much()));
             }
             self.unread.extend_from_slice(&piece[..read]);
         }
@@ -209,7 +214,10 @@ impl Dialogue<'_> {
 
 /// What an error means: its number, then its text.
 fn refusal(text: &str) -> PinError {
-    let (number, what) = text.split_once(' ').unwrap_or((text, words::FAILS));
+    let (number, what) = match text.split_once(' ') {
+        Some((number, what)) => (number, what.to_owned()),
+        None => (text, say().program_fails()),
+    };
     match number.parse().map(|number: u32| number & 0xffff) {
         Ok(CANCELED | FULLY_CANCELED | TIMEOUT) => PinError::Cancelled,
         _ => failed(what),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tokenvpn_common::io::command_line;
+use tokenvpn_common::language::say;
 
 use super::{SEE_HELP, code, printable};
 
@@ -37,7 +38,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, hint) = (printable(&self.what), printable(&self.hint));
-        write!(f, "error: {what}\nhint: {hint}")
+        f.write_str(&say().error_and_hint(&what, &hint))
     }
 }
 

@@ -3,14 +3,12 @@
 use std::fmt;
 
 use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::language::say;
 
 use crate::cli::DEFAULT_INTERFACE;
 
 pub(super) fn tries(left: u8) -> String {
-    match left {
-        1 => "1 try".into(),
-        left => format!("{left} tries"),
-    }
+    say().number_of_tries(left)
 }
 
 pub(super) fn count(number: u64, noun: &str) -> String {
@@ -27,18 +25,12 @@ pub(super) fn list<T: fmt::Display>(items: &[T]) -> String {
 
 /// `in 6 days`
 pub(super) fn left_until(end: UnixTime, now: UnixTime) -> String {
-    match end.days_since(now) {
-        0 => "within a day".into(),
-        days => format!("in {}", count(days.unsigned_abs(), "day")),
-    }
+    say().time_left(end.days_since(now).unsigned_abs())
 }
 
 /// `41 ms`
 pub(super) fn milliseconds(whole: u64) -> String {
-    match whole {
-        0 => "< 1 ms".into(),
-        whole => format!("{whole} ms"),
-    }
+    say().round_trip_time(whole)
 }
 
 /// What ends the `up` of an interface.
@@ -50,18 +42,11 @@ pub(super) fn down(interface: &str) -> String {
 }
 
 /// What to do about the programs that hold a token, most likely first.
-pub(super) fn let_go(holders: &[String]) -> &'static str {
+pub(super) fn let_go(holders: &[String]) -> String {
     match holders.first() {
-        Some(holder) if holder.starts_with("tokenvpn") => {
-            "that is a tokenvpn at work: answer what it asks, or end it (Ctrl-C, tokenvpn down)"
-        }
-        Some(holder) if !holder.starts_with("scdaemon") => {
-            "end that program, or what it does with the token"
-        }
-        _ => {
-            "try: gpg-connect-agent 'scd killscd' /bye, or put pcsc-shared into \
-             ~/.gnupg/scdaemon.conf"
-        }
+        Some(holder) if holder.starts_with("tokenvpn") => say().end_that_tokenvpn(),
+        Some(holder) if !holder.starts_with("scdaemon") => say().end_that_program(),
+        _ => say().end_scdaemon(),
     }
 }
 
@@ -69,7 +54,7 @@ pub(super) fn let_go(holders: &[String]) -> &'static str {
 pub(super) fn minute(time: UnixTime) -> String {
     let text = time.to_string();
     match (text.get(..10), text.get(11..16)) {
-        (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
+        (Some(day), Some(clock)) => say().minute_in_utc(&day, &clock),
         _ => text,
     }
 }
@@ -77,12 +62,6 @@ pub(super) fn minute(time: UnixTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_answer_takes_no_time_at_all() {
-        assert_eq!(milliseconds(0), "< 1 ms");
-        assert_eq!(milliseconds(41), "41 ms");
-    }
 
     #[test]
     fn the_usual_tunnel_is_ended_without_its_name() {

@@ -72,10 +72,10 @@ pub(crate) enum State {
     /// The card has somebody else's data where the profile belongs.
     Foreign,
     /// The profile or label fails a check.
-    Damaged { object: String, check: String },
+    Damaged { object: Object, check: String },
     /// The profile or label needs a newer program.
     TooNew {
-        object: String,
+        object: Object,
         #[serde(rename = "reason")]
         what: String,
     },
@@ -154,6 +154,16 @@ pub(crate) enum State {
     },
     /// Anything else that went wrong.
     Failed(Failure),
+}
+
+/// What a token holds of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Object {
+    /// What the tunnel is made of, behind the PIN.
+    Profile,
+    /// What it says without its PIN.
+    Label,
 }
 
 /// Why a token counts as gone.
@@ -265,8 +275,7 @@ impl State {
     }
 
     /// What an object of a token holds, or why it cannot be used.
-    pub(crate) fn usable<T>(content: Content<T>, object: &str) -> Result<T, State> {
-        let object = object.to_owned();
+    pub(crate) fn usable<T>(content: Content<T>, object: Object) -> Result<T, State> {
         Err(match content {
             Content::Holds(value) => return Ok(value),
             Content::Empty => State::Empty,
@@ -492,9 +501,8 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_session_is_told_with_everything_that_now_goes_through_it() {
-        let state = State::Up(Box::new(Connection {
+    fn connection() -> Connection {
+        Connection {
             name: "traveller".parse().unwrap(),
             interface: "tokenvpn".into(),
             endpoint: "tokyo.example:51820".parse().unwrap(),
@@ -503,11 +511,62 @@ mod tests {
             addresses: vec!["10.77.0.7/24".parse().unwrap()],
             routes: vec!["10.0.0.0/8".parse().unwrap()],
             dns: vec!["10.77.0.1".parse().unwrap()],
-        }));
+        }
+    }
+
+    #[test]
+    fn a_session_is_told_with_everything_that_now_goes_through_it() {
         assert_eq!(
-            state.text(),
+            State::Up(Box::new(connection())).text(),
             "Connected as traveller via tokyo.example (203.0.113.5), 41 ms. 10.77.0.7, \
              routes 10.0.0.0/8, DNS 10.77.0.1. Pull the token to disconnect."
         );
+        let plain = Connection {
+            endpoint: "203.0.113.5:51820".parse().unwrap(),
+            round_trip_ms: None,
+            dns: Vec::new(),
+            ..connection()
+        };
+        assert_eq!(
+            State::Up(Box::new(plain)).text(),
+            "Connected as traveller via 203.0.113.5:51820. 10.77.0.7, routes 10.0.0.0/8. \
+             Pull the token to disconnect."
+        );
+    }
+
+    #[test]
+    fn no_answer_takes_no_time_at_all() {
+        let at_once = Connection {
+            round_trip_ms: Some(0),
+            ..connection()
+        };
+        let text = State::Up(Box::new(at_once)).text();
+        assert!(text.contains("(203.0.113.5), < 1 ms. "), "{text}");
+    }
+
+    #[test]
+    fn names_that_cannot_be_looked_up_are_told_one_or_many() {
+        let text = |tried, names: &[&str]| {
+            let unresolved = names.iter().map(ToString::to_string).collect();
+            let state = State::Unreachable {
+                now: NOW,
+                tried,
+                unresolved,
+            };
+            state.text()
+        };
+        assert_eq!(
+            text(false, &["a.example"]),
+            "The name a.example cannot be looked up: is this computer on a network?\n\
+             Trying again every 5 s."
+        );
+        let some = text(true, &["a.example", "b.example"]);
+        assert!(
+            some.contains(
+                "is wrong. The names a.example, b.example cannot be looked up.\nTrying again: "
+            ),
+            "{some}"
+        );
+        assert!(text(true, &[]).contains(" is wrong.\nTrying again: "));
     }
 }

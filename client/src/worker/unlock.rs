@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::End;
 use crate::message::{Channel, Order, PinNeeded, Refusal, Report, Summary, Unable, Wait};
 use crate::pin::{self, PinError, Source};
-use crate::words::{self, Doing, Failure, Fault, State};
+use crate::words::{self, Doing, Failure, Fault, Object, State};
 
 /// A profile that may be used now.
 pub(super) struct Unlocked {
@@ -38,7 +38,8 @@ pub(super) fn unlock(
     tracing::debug!(bytes = bytes.len(), "the profile is read");
     // The reset takes back what the PIN allowed.
     drop(token);
-    let profile = State::usable(Profile::decode(&bytes).into(), "profile").map_err(End::Failed)?;
+    let profile =
+        State::usable(Profile::decode(&bytes).into(), Object::Profile).map_err(End::Failed)?;
     check_dates(&profile, clock::unix_time()).map_err(End::Failed)?;
     let summary = Summary::from(&profile);
     Ok(Unlocked { profile, summary })
@@ -50,7 +51,7 @@ fn check_label(token: &mut Token) -> Result<(), End> {
     let not_after = match token.label().map_err(card_end)? {
         Content::Empty | Content::Foreign | Content::Damaged { .. } => None,
         content => {
-            let label = State::usable(content, "label").map_err(End::Failed)?;
+            let label = State::usable(content, Object::Label).map_err(End::Failed)?;
             label.not_after
         }
     };

@@ -90,7 +90,7 @@ fn change_on_reader(
         }
         eprintln!(
             "{}",
-            words::change_on_reader(secret, token.ident(), tries_left)
+            say().change_on_reader(&secret, &token.ident(), tries_left)
         );
         let changed = interrupts.end_all_during(words::left_reader, || match secret {
             Secret::AdminPin => token.change_admin_pin_by_pinpad(),
@@ -107,7 +107,7 @@ fn change_on_reader(
 /// Has the new secret typed once more: of an old one that was typed too long, the card takes the
 /// rest for the beginning of the new one, which no reader notices.
 fn prove_on_reader(token: Token, secret: Secret, interrupts: &Interrupts) -> Result<(), Failure> {
-    eprintln!("{}", words::prove_on_reader(secret));
+    eprintln!("{}", say().prove_on_reader(&secret));
     let unproven = || words::unproven(secret);
     let proven = interrupts.end_all_during(unproven, || match secret {
         Secret::AdminPin => token.administer_by_pinpad().is_ok(),

@@ -3,6 +3,7 @@
 use tokenvpn_common::io::card::{
     AdminPin, Administered, CardError, Pin, PinTextError, Secret, Token,
 };
+use tokenvpn_common::language::say;
 
 use super::{Interrupts, failure};
 use crate::pin::{self, PinError};
@@ -43,7 +44,10 @@ pub(super) fn accept<P, A>(
         let has_pinpad = token.has_pinpad().map_err(failure)?;
         let shown = match by_pinpad {
             Some(by_pinpad) if has_pinpad && is_for_reader(tries_left) => {
-                eprintln!("{}", words::on_reader(secret, token.ident(), tries_left));
+                eprintln!(
+                    "{}",
+                    say().type_on_reader(&secret, &token.ident(), tries_left)
+                );
                 interrupts.end_all_during(words::left_reader, || by_pinpad(token))?
             }
             _ => {
@@ -86,12 +90,13 @@ pub(super) fn ask<T>(
     let interrupt = interrupts.source();
     if tries_left == 1 {
         eprintln!("{}", words::last_try(secret));
-        let (question, yes) = (words::LAST_TRY_PROMPT, words::LAST_TRY_ANSWER);
+        let yes = &say().last_try_yes();
+        let question = &say().last_try_question(yes);
         if !pin::confirm(question, yes, interrupt).map_err(|error| words::no_pin(&error))? {
             return Err(words::no_pin(&PinError::Cancelled));
         }
     }
-    let prompt = words::secret_prompt(secret, token.ident(), tries_left);
+    let prompt = say().secret_prompt(&secret, &token.ident(), tries_left);
     pin::ask_for(&prompt, interrupt, read).map_err(|error| words::no_pin(&error))
 }
 
@@ -102,13 +107,13 @@ pub(super) fn ask<T>(
 pub(super) fn goes_on(error: CardError) -> Result<(), Failure> {
     match error {
         CardError::PinWrong { tries_left } => {
-            eprintln!("{}", words::wrong(Secret::Pin, tries_left));
+            eprintln!("{}", say().wrong_secret(&Secret::Pin, tries_left));
         }
         CardError::AdminPinWrong { tries_left } => {
-            eprintln!("{}", words::wrong(Secret::AdminPin, tries_left));
+            eprintln!("{}", say().wrong_secret(&Secret::AdminPin, tries_left));
         }
         CardError::ResetCodeWrong { tries_left } => {
-            eprintln!("{}", words::wrong(Secret::ResetCode, tries_left));
+            eprintln!("{}", say().wrong_secret(&Secret::ResetCode, tries_left));
         }
         CardError::PinTooLong { .. } | CardError::NewPinsDiffer | CardError::PinLength => {
             eprintln!("{}", words::sentence(&error));
@@ -125,11 +130,11 @@ pub(super) fn ask_new<T>(
     read: impl Fn(&[u8]) -> Result<T, PinTextError>,
     is_factory: impl Fn(&T) -> bool,
 ) -> Result<T, Failure> {
-    let (first, again) = words::new_secret_prompts(secret);
+    let (first, again) = (say().new_secret(&secret), say().new_secret_again(&secret));
     let read = |bytes: &[u8]| {
         let new = read(bytes).map_err(|error| error.to_string())?;
         match is_factory(&new) {
-            true => Err(words::factory_secret(secret)),
+            true => Err(say().new_secret_known_to_all(&secret)),
             false => Ok(new),
         }
     };

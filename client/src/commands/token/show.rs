@@ -10,7 +10,7 @@ use tokenvpn_common::token::Content;
 
 use super::content::{facts_json, profile_json};
 use super::{Interrupts, PinSource, SCHEMA, Which, failure, print};
-use crate::words::{self, Failure, State};
+use crate::words::{self, Failure, Object, State};
 
 // Options of `token show`.
 #[derive(Debug, Args)]
@@ -56,7 +56,7 @@ impl Show {
             return Ok(());
         };
         let (profile, bytes) = held?;
-        let profile = State::usable(profile, "profile")?;
+        let profile = State::usable(profile, Object::Profile)?;
         if self.json {
             return Ok(());
         }

@@ -9,7 +9,7 @@ use tokenvpn_common::token::{Content, Label};
 use zeroize::Zeroizing;
 
 use super::failure;
-use crate::words::{self, Failure, State};
+use crate::words::{self, Failure, Object, State};
 
 /// The time by this computer's clock, for a date of issue.
 pub(super) fn sensible_time() -> Result<UnixTime, Failure> {
@@ -23,7 +23,10 @@ pub(super) fn sensible_time() -> Result<UnixTime, Failure> {
 /// The profile that a token holds.
 pub(super) fn held(token: &mut Unlocked) -> Result<Profile, Failure> {
     let bytes = token.profile().map_err(failure)?;
-    Ok(State::usable(Profile::decode(&bytes).into(), "profile")?)
+    Ok(State::usable(
+        Profile::decode(&bytes).into(),
+        Object::Profile,
+    )?)
 }
 
 /// A profile that was shown to whoever writes it, and that fits.

@@ -177,7 +177,7 @@ fn of_the_token() -> Vec<Row> {
         (State::Foreign, "foreign", Some(8), &["another program"]),
         (
             State::Damaged {
-                object: "profile".into(),
+                object: Object::Profile,
                 check: "the checksum is wrong".into(),
             },
             "damaged",
@@ -191,7 +191,7 @@ fn of_the_token() -> Vec<Row> {
         ),
         (
             State::TooNew {
-                object: "label".into(),
+                object: Object::Label,
                 what: "version 3".into(),
             },
             "too_new",

@@ -3,70 +3,46 @@
 use ipnet::IpNet;
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::io::card::Secret;
+use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 
+use super::{Connection, Move, Object, Reason, State};
 use crate::pin::Source;
-use crate::words::{Connection, Failure, Move, Reason, State, code, printable_lines};
-use crate::words::{
-    count, down, left_until, let_go, list, milliseconds, minute, on_reader, pin_too_long, sentence,
-    tries, wrong,
-};
+use crate::words::{Failure, code, down, let_go, list, minute, printable_lines, sentence};
 
 /// What people read: one line, or two for what needs something done.
 /// Empty where the worker's own prompt says it.
 pub(crate) fn state_text(state: &State) -> String {
     let text = match state {
-        State::WaitingToken { token: None } => {
-            "Waiting for a token… plug in your YubiKey, Nitrokey or OpenPGP card. (Ctrl-C to stop)"
-                .into()
-        }
-        State::WaitingToken { token: Some(token) } => {
-            format!("Waiting for the token {token}… plug it in. (Ctrl-C to stop)")
-        }
-        State::WaitingService => "Waiting for the smart-card service… (Ctrl-C to stop)".into(),
-        State::WaitingChange { unlabelled } => {
-            let unseen = match unlabelled {
-                true => " If nothing happens once it has, pull it and put it in again.",
-                false => "",
-            };
-            format!("Waiting until that changes, or for another token…{unseen} (Ctrl-C to stop)")
-        }
-        State::Pin {
-            source: Source::Terminal,
-            ..
-        } => String::new(),
-        State::Pin {
-            token,
-            tries_left,
-            source: Source::Pinpad,
-        } => on_reader(Secret::Pin, *token, *tries_left),
+        State::WaitingToken { token: None } => say().waiting_for_any_token(),
+        State::WaitingToken { token: Some(token) } => say().waiting_for_the_token(token),
+        State::WaitingService => say().waiting_for_the_service(),
+        State::WaitingChange { unlabelled: true } => say().waiting_for_an_unseen_change(),
+        State::WaitingChange { unlabelled: false } => say().waiting_for_a_change(),
         State::Pin {
             token,
             tries_left,
             source,
-        } => format!(
-            "PIN for {token}, {} left: {}",
-            tries(*tries_left),
-            match source {
-                Source::Agent => "systemd asks for it (systemd-tty-ask-password-agent).",
-                _ => "a window asks for it.",
-            }
-        ),
+        } => match source {
+            Source::Terminal => String::new(),
+            Source::Pinpad => say().type_on_reader(&Secret::Pin, token, *tries_left),
+            Source::Agent => say().systemd_asks_for_the_pin(token, *tries_left),
+            Source::Pinentry => say().a_window_asks_for_the_pin(token, *tries_left),
+        },
         State::PinWrong {
             tries_left,
             asked_again: true,
-        } => wrong(Secret::Pin, *tries_left),
+        } => say().wrong_secret(&Secret::Pin, *tries_left),
         State::PinTooLong {
             max,
             asked_again: true,
-        } => sentence(&pin_too_long(*max)),
-        State::PinLast => "One try left: another mistake blocks the token.".into(),
-        State::ExpiresSoon { not_after, now } => format!(
-            "This token expires {} ({}).",
-            left_until(*not_after, *now),
-            not_after.day()
-        ),
-        State::Resolving { hosts } => format!("Looking up {}…", list(hosts)),
+        } => sentence(&say().pin_was_too_long(max)),
+        State::PinLast => say().last_try_of_the_pin(),
+        State::ExpiresSoon { not_after, now } => {
+            let days = not_after.days_since(*now).unsigned_abs();
+            say().token_expires_soon(days, &not_after.day())
+        }
+        State::Resolving { hosts } => say().looking_up(&list(hosts)),
         State::Connecting {
             endpoint,
             address,
@@ -74,36 +50,28 @@ pub(crate) fn state_text(state: &State) -> String {
             count,
         } => match endpoint {
             Endpoint::Host { .. } => {
-                format!(
-                    "Connecting to {endpoint} at {} ({index} of {count})…",
-                    address.ip()
-                )
+                say().connecting_to_host(endpoint, &address.ip(), index, count)
             }
-            Endpoint::Address(_) => format!("Connecting to {endpoint} ({index} of {count})…"),
+            Endpoint::Address(_) => say().connecting_to_address(endpoint, index, count),
         },
         State::Unreachable {
             now,
             tried: true,
             unresolved,
         } => {
-            let nameless = match unresolved.is_empty() {
-                true => String::new(),
-                false => format!(" {}.", not_looked_up(unresolved)),
-            };
-            format!(
-                "No gateway answered. Either UDP is blocked here, the gateways are down, this \
-                 token was revoked or is not enrolled yet, or this computer's clock ({}) is wrong.{nameless}\n\
-                 Trying again: every 5 s, after ten minutes every 30 s.",
-                minute(*now)
-            )
+            let mut text = say().no_gateway_answered(&minute(*now));
+            if !unresolved.is_empty() {
+                let nameless = say().names_not_looked_up(unresolved.len(), &list(unresolved));
+                text = format!("{text} {nameless}");
+            }
+            format!("{text}\n{}", say().trying_again())
         }
-        State::Unreachable { unresolved, .. } => format!(
-            "{}: is this computer on a network?\nTrying again every 5 s.",
-            not_looked_up(unresolved)
-        ),
+        State::Unreachable { unresolved, .. } => {
+            say().nothing_looked_up(unresolved.len(), &list(unresolved))
+        }
         State::Up(connection) => connected(connection),
-        State::Roamed => "The network changed. Still connected.".into(),
-        State::Lost => "The gateway stopped answering.".into(),
+        State::Roamed => say().network_changed(),
+        State::Lost => say().gateway_lost(),
         State::Moved(to) => moved(to),
         State::TokenRemoved {
             seconds,
@@ -112,36 +80,23 @@ pub(crate) fn state_text(state: &State) -> String {
             reason,
         } => {
             let gone = match reason {
-                Reason::Pulled => "Token removed",
-                Reason::ServiceLost => {
-                    "The smart-card service broke off, and nobody sees the token any more"
-                }
+                Reason::Pulled => say().token_is_out(),
+                Reason::ServiceLost => say().token_is_out_of_sight(),
             };
-            match (tunnel, closed) {
-                (true, false) => format!(
-                    "{gone}. Keys erased, tunnel down, routes and DNS restored ({seconds:.2} s)."
-                ),
-                (true, true) => format!(
-                    "{gone}. Keys erased, tunnel down ({seconds:.2} s). Its networks lead \
-                     nowhere until it is back or you end this."
-                ),
-                (false, _) => format!("{gone}. Keys erased ({seconds:.2} s)."),
-            }
+            let done = match (tunnel, closed) {
+                (true, false) => say().all_taken_down_within(*seconds),
+                (true, true) => say().taken_down_and_closed_within(*seconds),
+                (false, _) => say().keys_erased_within(*seconds),
+            };
+            format!("{gone} {done}")
         }
-        State::TokenGrace { seconds } => {
-            format!("Token removed. Closing in {seconds} s unless it comes back…")
-        }
-        State::TokenBack => "The token is back. Still connected.".into(),
-        State::KillSwitch => "Kill switch: until you end this, nothing leaves this computer \
-             but through the tunnel and to its own links."
-            .into(),
-        State::StaysClosed { interface } => format!(
-            "The way around the tunnel stays closed. Open it with: {}",
-            down(interface)
-        ),
+        State::TokenGrace { seconds } => say().closing_unless_it_is_back(seconds),
+        State::TokenBack => say().token_is_back(),
+        State::KillSwitch => say().kill_switch_holds(),
+        State::StaysClosed { interface } => say().way_around_stays_closed(&down(interface)),
         State::Down { tunnel, opened } => {
-            let erased = tunnel.then_some("Keys erased, tunnel down, routes and DNS restored.");
-            let open = opened.then_some("What was closed is open again.");
+            let erased = tunnel.then(|| say().all_taken_down());
+            let open = opened.then(|| say().opened_again());
             let said: Vec<_> = [erased, open].into_iter().flatten().collect();
             said.join(" ")
         }
@@ -157,32 +112,23 @@ pub(crate) fn state_text(state: &State) -> String {
 
 /// The two lines of a state that is an error.
 pub(crate) fn what_and_hint(state: &State) -> (String, String) {
-    const REISSUE: &str = "ask your administrator to issue it again";
-    let (what, hint): (String, String) = match state {
+    match state {
         State::PinWrong { tries_left, .. } => (
-            format!("wrong PIN, {} left", tries(*tries_left)),
-            "start again with the right one".into(),
+            say().pin_was_wrong(*tries_left),
+            say().start_with_the_right_pin(),
         ),
-        State::PinTooLong { max, .. } => {
-            (pin_too_long(*max), "start again with the right one".into())
-        }
-        State::NoToken { seconds } => (
-            format!("no token was plugged in within {seconds} s"),
-            "plug it in and try again".into(),
+        State::PinTooLong { max, .. } => (
+            say().pin_was_too_long(max),
+            say().start_with_the_right_pin(),
         ),
-        State::NoService => (
-            "no smart-card service answers".into(),
-            "try: sudo systemctl start pcscd.socket (Debian: apt install pcscd)".into(),
-        ),
+        State::NoToken { seconds } => (say().no_token_was_plugged_in(seconds), say().plug_it_in()),
+        State::NoService => (say().no_service_answers(), say().start_the_service()),
         State::TokenBusy { reader, holders } => {
-            let likely = match holders.is_empty() {
-                true => String::new(),
-                false => format!(" (likely {})", list(holders)),
+            let held = match holders.is_empty() {
+                true => say().token_is_held(reader),
+                false => say().token_is_held_by(reader, &list(holders)),
             };
-            (
-                format!("there is a token in {reader}, but another program holds it{likely}"),
-                let_go(holders).into(),
-            )
+            (held, let_go(holders))
         }
         State::PickToken { tokens } => {
             let numbered = tokens.iter().enumerate().map(|(at, choice)| {
@@ -193,103 +139,62 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
             });
             let numbered: Vec<_> = numbered.collect();
             (
-                format!("{} tokens: {}", tokens.len(), numbered.join("  ")),
-                "choose with --token, or pull the others".into(),
+                say().several_tokens(tokens.len(), &numbered.join("  ")),
+                say().choose_a_token(),
             )
         }
-        State::PinBlocked => (
-            "the PIN is blocked; nothing was erased".into(),
-            "unblock it with its reset code or admin PIN: tokenvpn token unblock".into(),
-        ),
-        State::PinCancelled => (
-            "no PIN was given".into(),
-            "pull the token and plug it in again to be asked again".into(),
-        ),
+        State::PinBlocked => (say().pin_is_blocked(), say().unblock_the_pin()),
+        State::PinCancelled => (say().no_pin_was_given(), say().plug_in_again_to_be_asked()),
         State::PinMissing => (
-            "there is no terminal to ask for the PIN, and nobody else to ask".into(),
-            "run it in a terminal or as a service of systemd, install pinentry where there \
-             is a display, or hand the PIN over with --pin-fd"
-                .into(),
+            say().nobody_to_ask_for_the_pin(),
+            say().have_somebody_to_ask(),
         ),
         State::PinUntried { tries_left } => (
-            format!(
-                "only {} left: a PIN that nobody typed is not risked",
-                tries(*tries_left)
-            ),
-            "type the PIN once in a terminal; a right one restores all tries".into(),
+            say().given_pin_is_not_risked(*tries_left),
+            say().type_the_pin_once(),
         ),
-        State::Empty => (
-            "this token holds no VPN profile".into(),
-            "ask your administrator, or: tokenvpn token issue".into(),
-        ),
-        State::Foreign => (
-            "this token holds another program's data instead of a VPN profile".into(),
-            "use another token, or look at it first: tokenvpn token show".into(),
-        ),
-        State::Damaged { object, check } => (
-            format!("the {object} on this token is damaged ({check}); it was not used"),
-            REISSUE.into(),
-        ),
-        State::TooNew { object, what } => (
-            format!("the {object} on this token was written by a newer tokenvpn ({what})"),
-            "update tokenvpn on this computer".into(),
-        ),
-        State::Expired { not_after, now } => (
-            format!(
-                "this token expired on {}, {} by this computer's clock; there is no tunnel",
-                not_after.day(),
-                match now.days_since(*not_after) {
-                    0 => "less than a day ago".into(),
-                    days => format!("{} ago", count(days.unsigned_abs(), "day")),
-                }
-            ),
-            "ask your administrator to renew it".into(),
-        ),
+        State::Empty => (say().token_is_empty(), say().get_a_profile()),
+        State::Foreign => (say().token_is_foreign(), say().look_at_the_token()),
+        State::Damaged { object, check } => {
+            let damaged = match object {
+                Object::Profile => say().profile_is_damaged(check),
+                Object::Label => say().label_is_damaged(check),
+            };
+            (damaged, say().have_it_issued_again())
+        }
+        State::TooNew { object, what } => {
+            let too_new = match object {
+                Object::Profile => say().profile_is_too_new(what),
+                Object::Label => say().label_is_too_new(what),
+            };
+            (too_new, say().update_this_tokenvpn())
+        }
+        State::Expired { not_after, now } => {
+            let days = now.days_since(*not_after).unsigned_abs();
+            (
+                say().token_has_expired(&not_after.day(), days),
+                say().have_it_renewed(),
+            )
+        }
         State::NotYetValid { not_before, now } => (
-            format!(
-                "this token is valid from {}; by this computer's clock it is {}",
-                not_before.day(),
-                now.day()
-            ),
-            "wait until then, or set the clock (timedatectl)".into(),
+            say().token_is_not_yet_valid(&not_before.day(), &now.day()),
+            say().wait_or_set_the_clock(),
         ),
-        State::Clock { now } => (
-            format!("this computer's clock ({}) cannot be right", now.day()),
-            "set it (timedatectl), then try again".into(),
-        ),
-        State::UnsupportedCard => (
-            "this card cannot hold a profile (no private-use objects)".into(),
-            "cards that can: YubiKey 5, Nitrokey 3, SmartPGP".into(),
-        ),
-        State::CardFailed { what } => (
-            what.clone(),
-            "pull it, plug it in again, and try another port or reader".into(),
-        ),
-        State::NoPermission { what, cards: true } => (
-            what.clone(),
-            "run it as root, or install tokenvpn's polkit rule for pcscd".into(),
-        ),
-        State::NoPermission { what, cards: false } => (
-            what.clone(),
-            "run it as root (sudo tokenvpn …); in a container allow CAP_NET_ADMIN and \
-             /dev/net/tun"
-                .into(),
-        ),
+        State::Clock { now } => (say().clock_is_not_right(&now.day()), say().set_the_clock()),
+        State::UnsupportedCard => (say().card_is_unsupported(), say().supported_cards()),
+        State::CardFailed { what } => (what.clone(), say().plug_the_card_in_again()),
+        State::NoPermission { what, cards: true } => {
+            (what.clone(), say().be_allowed_to_use_cards())
+        }
+        State::NoPermission { what, cards: false } => {
+            (what.clone(), say().be_allowed_to_make_tunnels())
+        }
         State::NoGateway { seconds } => (
-            format!("no gateway answered within {seconds} s"),
-            "is UDP let out here, is the clock right, is the token still enrolled?".into(),
+            say().no_gateway_answered_within(seconds),
+            say().is_udp_let_out(),
         ),
         other => unreachable!("invariant: {} is no error", other.name()),
-    };
-    (what, hint)
-}
-
-fn not_looked_up(names: &[String]) -> String {
-    let noun = match names.len() {
-        1 => "name",
-        _ => "names",
-    };
-    format!("The {noun} {} cannot be looked up", list(names))
+    }
 }
 
 fn moved(
@@ -305,8 +210,8 @@ fn moved(
         Endpoint::Address(_) => to.to_string(),
     };
     match seconds {
-        Some(seconds) => format!("{from} stopped answering; now on {to} ({seconds:.1} s)."),
-        None => format!("{to} answers again; now on it instead of {from}."),
+        Some(seconds) => say().moved_on(from, &to, *seconds),
+        None => say().moved_back(from, &to),
     }
 }
 
@@ -315,19 +220,15 @@ fn connected(to: &Connection) -> String {
         Endpoint::Host { name, .. } => format!("{name} ({})", to.address.ip()),
         Endpoint::Address(address) => address.to_string(),
     };
-    let round_trip = to
-        .round_trip_ms
-        .map_or(String::new(), |ms| format!(", {}", milliseconds(ms)));
-    let own: Vec<_> = to.addresses.iter().map(IpNet::addr).collect();
-    let dns = match to.dns.is_empty() {
-        true => String::new(),
-        false => format!(", DNS {}", list(&to.dns)),
+    let connected = match to.round_trip_ms {
+        Some(ms) => say().connected_via_within(&to.name, &gateway, ms),
+        None => say().connected_via(&to.name, &gateway),
     };
-    format!(
-        "Connected as {} via {gateway}{round_trip}. {}, routes {}{dns}. \
-         Pull the token to disconnect.",
-        to.name,
-        list(&own),
-        list(&to.routes)
-    )
+    let own: Vec<_> = to.addresses.iter().map(IpNet::addr).collect();
+    let (own, routes) = (list(&own), list(&to.routes));
+    let ways = match to.dns.is_empty() {
+        true => say().what_is_connected(&own, &routes),
+        false => say().what_is_connected_with_dns(&own, &routes, &list(&to.dns)),
+    };
+    format!("{connected} {ways} {}", say().pull_to_disconnect())
 }
