@@ -40,6 +40,7 @@ use crate::greeting::Greetings;
 use crate::guard::{self, Message};
 pub use crate::initiations::SeenInitiations;
 use crate::key::{PrivateKey, PublicKey};
+use crate::language::say;
 pub use crate::outbox::{Event, Handover, Transmit, packets_per_train};
 use crate::outbox::{MAX_SEGMENTS, MAX_TRAIN, Outbox};
 use crate::packet::Packets;
@@ -52,7 +53,6 @@ use crate::segments::Segments;
 use crate::shared::{Indexes, Shared};
 use crate::timers::Timers;
 use crate::tunnel::OwnKey;
-use crate::words;
 
 /// Which of a process's workers a device serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,13 +83,15 @@ pub struct DeviceConfig {
 
 /// Why a peer was not added. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::add_peer_error(self))]
 pub enum AddPeerError {
     /// The peer's key is our own.
+    #[error("{}", say().our_own_key())]
     OwnKey,
     /// Another peer has this key.
+    #[error("{}", say().key_of_another_peer())]
     DuplicateKey,
     /// Some of its addresses belong to another peer.
+    #[error("{}", say().overlapping_networks(.network, .other, .owner))]
     OverlappingAllowedIps {
         /// What was asked for.
         network: IpNet,

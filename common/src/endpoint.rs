@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use crate::words;
+use crate::language::say;
 
 /// Longest host name in bytes, without a final dot (RFC 1035 §2.3.4).
 pub const MAX_HOST: usize = 253;
@@ -87,13 +87,15 @@ pub enum Endpoint {
 
 /// Why a text is no [`Endpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::endpoint_error(self))]
 pub enum EndpointError {
     /// No `:PORT` at the end.
+    #[error("{}", say().endpoint_without_port())]
     NoPort,
     /// The port is no number from 1 to 65535.
+    #[error("{}", say().port_out_of_range())]
     Port,
     /// What stands before the port is neither an address nor a host name.
+    #[error("{}", say().malformed_host(&MAX_HOST))]
     Host,
 }
 

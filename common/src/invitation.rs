@@ -17,9 +17,9 @@ use crate::clock::UnixTime;
 use crate::date;
 use crate::endpoint::Endpoint;
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::language::say;
 use crate::name::Name;
 use crate::profile::{self, DEFAULT_KEEPALIVE, DEFAULT_MTU, Gateway, Profile, ProfileError};
-use crate::words;
 
 /// The version of both texts that this program writes and reads.
 pub const VERSION: u32 = 1;
@@ -35,7 +35,7 @@ pub struct InvitationId(String);
 
 /// The text is no [`InvitationId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::BAD_INVITATION_ID)]
+#[error("{}", say().malformed_invitation_id())]
 pub struct InvitationIdError;
 
 impl InvitationId {
@@ -159,7 +159,7 @@ pub enum Kind {
 
 /// Why a text is no invitation or enrolment, or why an invitation makes no profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::invitation_error(self))]
+#[error("{}", told(self))]
 pub enum InvitationError {
     /// Nothing came.
     Empty {
@@ -201,6 +201,33 @@ pub enum InvitationError {
     },
     /// It breaks a rule of profiles.
     Profile(#[from] ProfileError),
+}
+
+fn told(error: &InvitationError) -> String {
+    use InvitationError as E;
+    use Kind::{Enrolment, Invitation};
+    match error {
+        E::Empty { kind: Invitation } => say().empty_invitation(),
+        E::Empty { kind: Enrolment } => say().empty_enrolment(),
+        E::TooLong { kind: Invitation } => say().invitation_too_long(&MAX_TEXT),
+        E::TooLong { kind: Enrolment } => say().enrolment_too_long(&MAX_TEXT),
+        E::Text {
+            kind,
+            line,
+            column,
+            message,
+        } => match kind {
+            Invitation => say().malformed_invitation(line, column, message),
+            Enrolment => say().malformed_enrolment(line, column, message),
+        },
+        E::Version { kind, version } => match kind {
+            Invitation => say().unknown_invitation_version(version, &VERSION),
+            Enrolment => say().unknown_enrolment_version(version, &VERSION),
+        },
+        E::OutOfDate { until } => say().invitation_out_of_date(until),
+        E::Expired { expired } => say().invitation_of_expired(expired),
+        E::Profile(error) => say().invitation_without_profile(error),
+    }
 }
 
 impl Invitation {
@@ -342,7 +369,7 @@ impl TryFrom<String> for Network {
 
     fn try_from(text: String) -> Result<Network, String> {
         let network = text.parse().map(Network);
-        network.map_err(|_| words::bad_network(&text))
+        network.map_err(|_| say().malformed_network(&text))
     }
 }
 

@@ -42,7 +42,6 @@ mod roaming;
 mod shared;
 mod timers;
 mod tunnel;
-mod words;
 
 #[cfg(feature = "io")]
 pub mod io;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::words;
+use crate::language::say;
 
 /// What a person calls an identity: 1 to 32 bytes of UTF-8 without control characters
 /// or white space at either end.
@@ -21,18 +21,21 @@ pub const MAX_NAME: usize = 32;
 
 /// Why a text is no [`Name`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::name_error(self))]
 pub enum NameError {
     /// Empty.
+    #[error("{}", say().empty_name())]
     Empty,
     /// Longer than [`MAX_NAME`] bytes.
+    #[error("{}", say().name_too_long(&MAX_NAME, .bytes))]
     TooLong {
         /// Its length.
         bytes: usize,
     },
     /// Holds a control character or a character that reorders or hides text.
+    #[error("{}", say().control_in_name())]
     Control,
     /// White space at an end.
+    #[error("{}", say().blank_around_name())]
     Blank,
 }
 

@@ -7,6 +7,7 @@ mod rules;
 mod tests;
 pub(crate) mod wire;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -17,8 +18,8 @@ use crate::clock::UnixTime;
 use crate::date::LAST_SECOND;
 use crate::endpoint::Endpoint;
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::language::say;
 use crate::name::Name;
-use crate::words;
 pub(crate) use rules::{check_addresses, check_dates};
 pub use rules::{check_allowed_ips, check_dns, check_endpoints, check_keepalive, check_mtu};
 use wire::{Bytes, Reader, Writer};
@@ -148,56 +149,90 @@ pub enum Field {
     Length,
 }
 
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Field::Name => say().field_name(),
+            Field::Serial => say().field_serial(),
+            Field::Issued => say().field_issued(),
+            Field::Suite => say().field_suite(),
+            Field::NotBefore => say().field_not_before(),
+            Field::NotAfter => say().field_not_after(),
+            Field::PrivateKey => say().field_private_key(),
+            Field::Gateways => say().field_gateways(),
+            Field::Endpoints => say().field_endpoints(),
+            Field::Addresses => say().field_addresses(),
+            Field::AllowedIps => say().field_allowed_ips(),
+            Field::Dns => say().field_dns(),
+            Field::Mtu => say().field_mtu(),
+            Field::Keepalive => say().field_keepalive(),
+            Field::Length => say().field_length(),
+        })
+    }
+}
+
 /// Why bytes are no profile or label, or why a profile cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::profile_error(self))]
 pub enum ProfileError {
     /// No bytes, or only zeros.
+    #[error("{}", say().nothing_in_profile())]
     Empty,
     /// Another program's data.
+    #[error("{}", say().foreign_data())]
     Foreign,
     /// Written by a newer program.
+    #[error("{}", say().unknown_profile_version(.version, &VERSION))]
     Version {
         /// The version it names.
         version: u8,
     },
     /// Another cipher suite than WireGuard's.
+    #[error("{}", say().unknown_suite(.suite, &SUITE))]
     Suite {
         /// The suite it names.
         suite: u8,
     },
     /// A field that must be understood and is not.
+    #[error("{}", say().unknown_field(*.tag))]
     UnknownField {
         /// The field's tag.
         tag: u8,
     },
     /// The key is said to be in the card itself.
+    #[error("{}", say().key_stays_in_card())]
     NoPrivateKey,
     /// The checksum does not match.
+    #[error("{}", say().wrong_checksum())]
     Checksum,
     /// A field reaches beyond the end.
+    #[error("{}", say().cut_field())]
     Cut,
     /// A field is repeated or out of order.
+    #[error("{}", say().misplaced_field(*.tag))]
     Order {
         /// The field's tag.
         tag: u8,
     },
     /// A field does not hold what it should.
+    #[error("{}", say().unreadable_field(.field))]
     Malformed {
         /// Which one.
         field: Field,
     },
     /// A field that must be there is not.
+    #[error("{}", missing(*.field))]
     Missing {
         /// Which one.
         field: Field,
     },
     /// More than any card can be asked to hold.
+    #[error("{}", say().profile_too_long(.room))]
     TooLong {
         /// The most there may be, in bytes.
         room: usize,
     },
     /// An address that cannot be what it should be.
+    #[error("{}", unusable(*.field, *.net))]
     Address {
         /// What the address is for.
         field: Field,
@@ -205,38 +240,67 @@ pub enum ProfileError {
         net: IpNet,
     },
     /// An endpoint that leads to no gateway.
+    #[error("{}", say().unusable_endpoint(.endpoint))]
     Endpoint {
         /// The endpoint.
         endpoint: Endpoint,
     },
     /// The same entry twice.
+    #[error("{}", say().repeated_entry(.field))]
     Repeated {
         /// Which list.
         field: Field,
     },
     /// More entries than a list can have.
+    #[error("{}", say().too_many_entries(.field, &MAX_ENTRIES))]
     TooMany {
         /// Which list.
         field: Field,
     },
     /// More endpoints than a gateway can have.
+    #[error("{}", say().too_many_endpoints(&MAX_ENDPOINTS))]
     TooManyEndpoints,
     /// A gateway with the identity's own key.
+    #[error("{}", say().gateway_with_own_key())]
     OwnKey,
     /// Not a usable MTU.
+    #[error("{}", say().mtu_out_of_range(.mtu, MTU_RANGE.start(), MTU_RANGE.end()))]
     Mtu {
         /// The MTU in bytes.
         mtu: u16,
     },
     /// Not a usable keepalive interval.
+    #[error(
+        "{}",
+        say().keepalive_out_of_range(.keepalive, KEEPALIVE_RANGE.start(), KEEPALIVE_RANGE.end())
+    )]
     Keepalive {
         /// The interval in seconds.
         keepalive: u16,
     },
     /// Serial numbers begin with 1.
+    #[error("{}", say().serial_is_zero())]
     Serial,
     /// A date after the year 9999, or an end before its beginning.
+    #[error("{}", say().senseless_dates())]
     Dates,
+}
+
+fn missing(field: Field) -> String {
+    match field {
+        Field::Gateways | Field::Endpoints | Field::Addresses | Field::AllowedIps => {
+            say().missing_list(&field)
+        }
+        field => say().missing_field(&field),
+    }
+}
+
+fn unusable(field: Field, net: IpNet) -> String {
+    match field {
+        Field::AllowedIps if net.trunc() != net => say().host_bits(&net, &net.trunc()),
+        Field::Dns => say().unusable_name_server(&net.addr()),
+        field => say().unusable_network(&net, &field),
+    }
 }
 
 impl Profile {

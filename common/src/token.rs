@@ -6,10 +6,10 @@ use std::str::FromStr;
 use zeroize::Zeroizing;
 
 use crate::clock::UnixTime;
+use crate::language::say;
 use crate::name::Name;
 use crate::profile::wire::{self, Reader, Writer};
 use crate::profile::{Field, Profile, ProfileError, check_dates, decode_name, number, tag};
-use crate::words;
 
 /// A card's manufacturer and serial number (OpenPGP card 3.4.1 §4.2.1), as gpg writes
 /// them: `0006:12345678`.
@@ -28,7 +28,7 @@ pub struct Ident {
 
 /// The text is no [`Ident`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::BAD_IDENT)]
+#[error("{}", say().malformed_ident())]
 pub struct IdentError;
 
 impl fmt::Display for Ident {

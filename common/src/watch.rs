@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::clock::Now;
 use crate::key::PublicKey;
+use crate::language::say;
 use crate::status::Status;
 
 /// How many rates are kept for the graph: as many as a wide terminal has columns.
@@ -105,20 +106,23 @@ impl Watch {
 
 /// `12.3 MB`: an amount of bytes with the unit that suits it, in steps of 1000.
 pub fn amount(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if bytes < 1000 {
-        return format!("{bytes} B");
+        return say().amount_in_bytes(&bytes);
     }
     let mut value = bytes as f64 / 1000.0;
-    let mut units = UNITS.iter();
-    let mut unit = units.next();
-    while value >= 999.95
-        && let Some(next) = units.next()
-    {
+    let mut thousands = 1;
+    while value >= 999.95 && thousands < 6 {
         value /= 1000.0;
-        unit = Some(next);
+        thousands += 1;
     }
-    format!("{value:.1} {}", unit.unwrap_or(&""))
+    match thousands {
+        1 => say().amount_in_kilobytes(value),
+        2 => say().amount_in_megabytes(value),
+        3 => say().amount_in_gigabytes(value),
+        4 => say().amount_in_terabytes(value),
+        5 => say().amount_in_petabytes(value),
+        _ => say().amount_in_exabytes(value),
+    }
 }
 
 #[cfg(test)]

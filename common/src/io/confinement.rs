@@ -21,7 +21,7 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
 };
 
-use crate::words;
+use crate::language::say;
 
 pub use self::calls::Calls;
 
@@ -31,15 +31,18 @@ const LANDLOCK: ABI = ABI::V6;
 
 /// A measure that the kernel refused.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", words::confinement_error(self))]
 pub enum ConfinementError {
     /// Capabilities cannot be dropped.
+    #[error("{}", say().capabilities_kept())]
     Capabilities(#[source] Errno),
     /// A directory that is to stay usable cannot be opened.
+    #[error("{}", say().directory_does_not_open())]
     Directory(#[from] PathFdError),
     /// Files cannot be shut off.
+    #[error("{}", say().files_not_shut_off())]
     Files(#[from] RulesetError),
     /// System calls cannot be shut off.
+    #[error("{}", say().calls_not_shut_off())]
     Calls(#[source] seccompiler::Error),
 }
 

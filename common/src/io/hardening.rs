@@ -8,11 +8,11 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
 
-use crate::words;
+use crate::language::say;
 
 /// A measure that the kernel refused.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", words::hardening_error(measure))]
+#[error("{}", say().measure_failed(.measure))]
 pub struct HardeningError {
     /// The call that failed.
     pub measure: &'static str,
@@ -81,7 +81,7 @@ pub fn lock_memory() -> Result<(), HardeningError> {
 #[derive(Debug, thiserror::Error)]
 pub enum Orphaned {
     /// Another process is the parent now.
-    #[error("{}", words::PARENT_GONE)]
+    #[error("{}", say().supervisor_is_gone())]
     ParentGone,
     /// The kernel refused.
     #[error(transparent)]

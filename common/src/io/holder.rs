@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::os::unix::process::parent_id;
 
-use crate::words;
+use crate::language::say;
 
 /// A process that speaks with the smart-card service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&words::holder(self))
+        f.write_str(&say().holding_process(&self.name, &self.pid))
     }
 }
 

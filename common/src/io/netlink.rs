@@ -25,9 +25,8 @@ use nix::sys::socket::{
     recv, send, socket,
 };
 
-use crate::words;
-
 pub use super::udp::Family;
+use crate::language::say;
 use crate::outbox::MAX_SEGMENTS;
 
 /// Packets and super-packets that may wait for a TUN device's reader. The default of 500
@@ -43,24 +42,27 @@ const REPLY_ROOM: usize = 32 * 1024;
 
 /// Why the kernel did not do what was asked.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", words::netlink_error(self))]
 pub enum NetlinkError {
     /// CAP_NET_ADMIN is missing.
+    #[error("{}", say().no_permission_to(.action))]
     NoPermission {
         /// What was tried.
         action: String,
     },
     /// It is there already.
+    #[error("{}", say().cannot_do_twice(.action))]
     Exists {
         /// What was tried.
         action: String,
     },
     /// The interface, or what was to be removed, does not exist.
+    #[error("{}", say().cannot_do_without_object(.action))]
     Missing {
         /// What was tried.
         action: String,
     },
     /// Anything else.
+    #[error("{}", say().cannot_do(.action))]
     Refused {
         /// What was tried.
         action: String,
@@ -147,7 +149,7 @@ impl Netlink {
     /// When the kernel has no netlink for us.
     pub fn open() -> Result<Netlink, NetlinkError> {
         let socket = open_socket(SockFlag::empty(), 0)
-            .map_err(|e| NetlinkError::new(words::TALK_ROUTING.into(), e))?;
+            .map_err(|e| NetlinkError::new(say().to_talk_to_routing(), e))?;
         Ok(Netlink {
             socket,
             sequence: 0,
@@ -159,7 +161,7 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError`].
     pub fn link_up(&mut self, interface: &str, mtu: u16) -> Result<(), NetlinkError> {
-        let action = || words::bring_up(interface, mtu);
+        let action = || say().to_bring_up(&interface, &mtu);
         let index = index_for(interface, action)?;
 
         self.limit_segments(interface, MAX_SEGMENTS)?;
@@ -179,7 +181,7 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError::Missing`] if there is no such interface.
     pub fn limit_segments(&mut self, interface: &str, most: usize) -> Result<(), NetlinkError> {
-        let index = index_for(interface, || words::limit_segments(interface))?;
+        let index = index_for(interface, || say().to_limit_segments(&interface))?;
         let mut limits = LinkMessage::default();
         limits.header.index = index;
         // Cast: no super-packet has as many bytes.
@@ -196,7 +198,7 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError`].
     pub fn add_address(&mut self, interface: &str, address: IpNet) -> Result<(), NetlinkError> {
-        let action = || words::add_address(address, interface);
+        let action = || say().to_add_address(&address, &interface);
         let message = address_message(index_for(interface, action)?, address);
         self.request(RouteNetlinkMessage::NewAddress(message), CREATE)
             .map_err(|e| NetlinkError::new(action(), e))
@@ -207,7 +209,7 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError`].
     pub fn del_address(&mut self, interface: &str, address: IpNet) -> Result<(), NetlinkError> {
-        let action = || words::remove_address(address, interface);
+        let action = || say().to_remove_address(&address, &interface);
         let message = address_message(index_for(interface, action)?, address);
         self.request(RouteNetlinkMessage::DelAddress(message), 0)
             .map_err(|e| NetlinkError::new(action(), e))
@@ -223,7 +225,7 @@ impl Netlink {
         network: IpNet,
         table: u32,
     ) -> Result<(), NetlinkError> {
-        let action = || words::add_route(network, interface);
+        let action = || say().to_add_route(&network, &interface);
         let message = route_message(index_for(interface, action)?, network, table);
         self.request(RouteNetlinkMessage::NewRoute(message), CREATE)
             .map_err(|e| NetlinkError::new(action(), e))
@@ -239,7 +241,7 @@ impl Netlink {
         network: IpNet,
         table: u32,
     ) -> Result<(), NetlinkError> {
-        let action = || words::remove_route(network, interface);
+        let action = || say().to_remove_route(&network, &interface);
         let message = route_message(index_for(interface, action)?, network, table);
         self.request(RouteNetlinkMessage::DelRoute(message), 0)
             .map_err(|e| NetlinkError::new(action(), e))
@@ -251,7 +253,7 @@ impl Netlink {
     /// [`NetlinkError`].
     pub fn add_rule(&mut self, rule: &Rule) -> Result<(), NetlinkError> {
         self.request(RouteNetlinkMessage::NewRule(rule_message(rule)), CREATE)
-            .map_err(|e| NetlinkError::new(words::add_rule(rule.priority), e))
+            .map_err(|e| NetlinkError::new(say().to_add_rule(&rule.priority), e))
     }
 
     /// Removes a policy rule that is exactly `rule`.
@@ -260,7 +262,7 @@ impl Netlink {
     /// [`NetlinkError`].
     pub fn del_rule(&mut self, rule: &Rule) -> Result<(), NetlinkError> {
         self.request(RouteNetlinkMessage::DelRule(rule_message(rule)), 0)
-            .map_err(|e| NetlinkError::new(words::remove_rule(rule.priority), e))
+            .map_err(|e| NetlinkError::new(say().to_remove_rule(&rule.priority), e))
     }
 
     /// Lists the policy rules of both families.
@@ -274,7 +276,7 @@ impl Netlink {
             message.header.family = family.into();
             let found = self
                 .dump(RouteNetlinkMessage::GetRule(message))
-                .map_err(|e| NetlinkError::new(words::LIST_RULES.into(), e))?;
+                .map_err(|e| NetlinkError::new(say().to_list_rules(), e))?;
             rules.extend(found.into_iter().filter_map(|message| match message {
                 RouteNetlinkMessage::NewRule(rule) => Some(found_rule(family, &rule)),
                 _ => None,
@@ -507,7 +509,7 @@ pub fn subscribe() -> Result<Changes, NetlinkError> {
         | libc::RTMGRP_IPV4_ROUTE
         | libc::RTMGRP_IPV6_ROUTE;
     let socket = open_socket(SockFlag::SOCK_NONBLOCK, groups as u32)
-        .map_err(|e| NetlinkError::new(words::WATCH_NETWORK.into(), e))?;
+        .map_err(|e| NetlinkError::new(say().to_watch_network(), e))?;
     Ok(Changes {
         socket,
         room: vec![0; REPLY_ROOM],

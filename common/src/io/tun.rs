@@ -16,10 +16,10 @@ use tun_rs::{DeviceBuilder, SyncDevice};
 
 use crate::coalesce::{Coalescer, MAX_MERGED};
 use crate::guard::PADDING;
+use crate::language::say;
 use crate::packet::Packets;
 use crate::segments::Segments;
 use crate::virtio::{VIRTIO_HEADER_LEN, VirtioHeader};
-use crate::words;
 
 /// Largest IP packet, so the largest super-packet too, in bytes.
 const MAX_PACKET: usize = 65_535;
@@ -52,23 +52,27 @@ pub struct TunOptions {
 
 /// Why there is no TUN device.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", words::tun_error(self))]
 pub enum TunError {
     /// The process lacks CAP_NET_ADMIN, or may not open /dev/net/tun.
+    #[error("{}", say().no_permission_for_tun())]
     NoPermission,
     /// The kernel has no TUN driver here, or a container hides it.
+    #[error("{}", say().no_tun_driver())]
     NoDevice,
     /// An interface of that name exists.
+    #[error("{}", say().interface_exists(.name))]
     NameTaken {
         /// The name asked for.
         name: String,
     },
     /// Not a name Linux accepts.
+    #[error("{}", say().malformed_interface(.name, &MAX_NAME))]
     BadName {
         /// The name asked for.
         name: String,
     },
     /// Anything else.
+    #[error("{}", say().tun_does_not_open())]
     Open(#[source] io::Error),
 }
 

@@ -17,8 +17,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::{clock, steering};
 use crate::clock::Now;
 use crate::device::Transmit;
+use crate::language::say;
 use crate::run::{Ecn, Run};
-use crate::words;
 
 /// Room for one run of datagrams in bytes: no GRO run is longer than a UDP payload.
 const RUN_ROOM: usize = 65_536;
@@ -45,29 +45,31 @@ const PORT_TRIES: usize = 16;
 
 /// Why there are no sockets.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", words::bind_error(self))]
 pub enum BindError {
     /// Another socket has the port.
+    #[error("{}", say().port_in_use(.port))]
     PortInUse {
         /// The port asked for.
         port: u16,
     },
     /// A port below 1024, or a mark, without the privilege for it.
+    #[error("{}", say().no_permission_to(.action))]
     NoPermission {
         /// What was tried.
-        action: &'static str,
+        action: String,
     },
     /// Anything else.
+    #[error("{}", say().cannot_do(.action))]
     Socket {
         /// What was tried.
-        action: &'static str,
+        action: String,
         /// What the kernel said.
         source: io::Error,
     },
 }
 
 impl BindError {
-    fn at(action: &'static str) -> impl Fn(io::Error) -> BindError {
+    fn at(action: String) -> impl FnOnce(io::Error) -> BindError {
         move |source| match source.raw_os_error().map(Errno::from_raw) {
             Some(Errno::EPERM | Errno::EACCES) => BindError::NoPermission { action },
             _ => BindError::Socket { action, source },
@@ -111,7 +113,7 @@ pub fn bind(port: u16, mark: Option<u32>, workers: u8) -> Result<Vec<UdpPair>, B
         .into_iter()
         .map(|(v4, v6)| {
             UdpPair::from_fds(v4.into(), v6.map(OwnedFd::from))
-                .map_err(BindError::at(words::PREPARE_SOCKETS))
+                .map_err(BindError::at(say().to_prepare_sockets()))
         })
         .collect::<Result<Vec<_>, _>>()?;
     if pairs.iter().any(|pair| !pair.v4.takes_trains) {
@@ -123,7 +125,7 @@ pub fn bind(port: u16, mark: Option<u32>, workers: u8) -> Result<Vec<UdpPair>, B
 fn local_port(socket: &Socket) -> Result<u16, BindError> {
     let address = socket
         .local_addr()
-        .map_err(BindError::at(words::READ_PORT))?;
+        .map_err(BindError::at(say().to_read_port()))?;
     Ok(address.as_socket().map_or(0, |address| address.port()))
 }
 
@@ -159,11 +161,11 @@ fn bind_one(
     shared: bool,
 ) -> Result<Socket, BindError> {
     let socket = Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))
-        .map_err(BindError::at(words::OPEN_SOCKET))?;
+        .map_err(BindError::at(say().to_open_socket()))?;
     let any: IpAddr = if domain == Domain::IPV6 {
         socket
             .set_only_v6(true)
-            .map_err(BindError::at(words::RESTRICT_SOCKET))?;
+            .map_err(BindError::at(say().to_restrict_socket()))?;
         Ipv6Addr::UNSPECIFIED.into()
     } else {
         Ipv4Addr::UNSPECIFIED.into()
@@ -171,19 +173,19 @@ fn bind_one(
     if shared {
         socket
             .set_reuse_port(true)
-            .map_err(BindError::at(words::SHARE_PORT))?;
+            .map_err(BindError::at(say().to_share_port()))?;
     }
     if let Some(mark) = mark {
         socket
             .set_mark(mark)
-            .map_err(BindError::at(words::MARK_SOCKET))?;
+            .map_err(BindError::at(say().to_mark_socket()))?;
     }
     enlarge_buffers(&socket);
     socket
         .bind(&SocketAddr::new(any, port).into())
         .map_err(|e| match e.kind() {
             io::ErrorKind::AddrInUse => BindError::PortInUse { port },
-            _ => BindError::at(words::BIND_PORT)(e),
+            _ => BindError::at(say().to_bind_port())(e),
         })?;
     Ok(socket)
 }

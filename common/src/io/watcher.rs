@@ -20,7 +20,7 @@ pub(crate) use self::readers::listed;
 use self::readers::{Readers, Service, Source as _};
 use crate::io::card::CardError;
 use crate::io::confinement::{self, ConfinementError, Kept};
-use crate::words;
+use crate::language::say;
 
 /// How often the list of readers is looked at even without news. The service reports new
 /// readers by itself, but one that comes between listing and waiting can slip through.
@@ -142,14 +142,14 @@ impl Watcher {
                 let _ = confine();
             }
             if stops(&beats, round) {
-                let hangs = CardError::Card(words::SERVICE_HANGS.into());
+                let hangs = CardError::Card(say().card_service_hangs());
                 report(&doubter, Presence::Lost(hangs), true);
             }
         };
         let sink = watcher.sink.clone();
         let watch = move || {
             if confined && let Err(error) = confine() {
-                let what = words::watch_unconfined(&error);
+                let what = say().watch_unconfined(&error);
                 report(&sink, Presence::Lost(CardError::Card(what)), true);
             }
             while is_heard(&sink) {
@@ -160,7 +160,7 @@ impl Watcher {
                 let lost = |error| vec![Presence::Lost(error)];
                 let presences = match round {
                     Ok(presences) => presences.unwrap_or_else(|error| lost(error.into())),
-                    Err(_) => lost(CardError::Card(words::WATCH_PANICKED.into())),
+                    Err(_) => lost(CardError::Card(say().watch_panicked())),
                 };
                 for presence in presences {
                     let is_end = ends == Ends::AtFirstNews || matches!(presence, Presence::Lost(_));

@@ -2,20 +2,23 @@
 
 use super::Secret;
 use crate::io::holder::Holder;
+use crate::language::say;
 use crate::token::Ident;
-use crate::words;
 
 /// Why a token cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::card_error(self))]
 pub enum CardError {
     /// pcscd does not answer.
+    #[error("{}", say().card_service_is_silent())]
     NoService,
     /// There is no reader, or the one asked for is gone.
+    #[error("{}", say().card_reader_is_missing())]
     NoReader,
     /// The reader is empty.
+    #[error("{}", say().card_is_missing())]
     NoToken,
     /// Another program holds the card.
+    #[error("{}", say().card_is_held(.reader))]
     Busy {
         /// The reader's name.
         reader: String,
@@ -23,49 +26,64 @@ pub enum CardError {
         holders: Vec<Holder>,
     },
     /// The card was pulled out, however short.
+    #[error("{}", say().card_was_removed())]
     Removed,
     /// The service does not let this user in.
+    #[error("{}", say().card_service_refuses())]
     NoPermission,
     /// The card did not accept the PIN; this cost one try.
+    #[error("{}", say().card_refuses_pin(.tries_left))]
     PinWrong {
         /// Tries until the PIN is blocked, at least 1.
         tries_left: u8,
     },
     /// No try is left.
+    #[error("{}", say().card_has_pin_blocked())]
     PinBlocked,
     /// Nobody typed the PIN on the reader's keypad, or somebody pressed its cancel key.
+    #[error("{}", say().card_reader_got_no_pin())]
     PinCancelled,
     /// The new PIN was typed on the reader's keypad in two ways; nothing was changed.
+    #[error("{}", say().card_reader_got_two_pins())]
     NewPinsDiffer,
     /// The reader takes no PIN of such a length; nothing was changed.
+    #[error("{}", say().card_reader_refuses_length())]
     PinLength,
     /// The PIN was typed on the reader's keypad, so that it can be changed only there.
+    #[error("{}", say().card_reader_keeps_pin())]
     PinUnseen,
     /// The card did not accept the admin PIN; this cost one try.
+    #[error("{}", say().card_refuses_admin_pin(.tries_left))]
     AdminPinWrong {
         /// Tries until the admin PIN is blocked for good, at least 1.
         tries_left: u8,
     },
     /// No try is left for the admin PIN.
+    #[error("{}", say().card_has_admin_pin_blocked())]
     AdminPinBlocked,
     /// The card did not accept the reset code; this cost one try.
+    #[error("{}", say().card_refuses_reset_code(.tries_left))]
     ResetCodeWrong {
         /// Tries until the reset code is blocked, at least 1.
         tries_left: u8,
     },
     /// The card has no reset code, or no try is left for it.
+    #[error("{}", say().card_has_no_reset_code())]
     ResetCodeBlocked,
     /// The PIN is longer than this card takes; no try was spent.
+    #[error("{}", say().card_takes_shorter_pins(.max))]
     PinTooLong {
         /// The longest PIN in bytes.
         max: u8,
     },
     /// Not an OpenPGP card, or one without private-use objects.
+    #[error("{}", say().card_holds_no_profile())]
     Unsupported {
         /// Which card, if it could be asked.
         ident: Option<Ident>,
     },
     /// More than the card has room for; nothing was written.
+    #[error("{}", say().card_is_too_small(.bytes, .room))]
     TooLong {
         /// How much was to be written.
         bytes: usize,
@@ -73,11 +91,13 @@ pub enum CardError {
         room: usize,
     },
     /// What was read back is not what was written.
+    #[error("{}", say().card_did_not_keep(.object))]
     NotKept {
         /// The object's number.
         object: u8,
     },
     /// Anything else that a card or reader does.
+    #[error("{}", say().card_misbehaves(.0))]
     Card(String),
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::words;
+use crate::language::say;
 
 /// The name of a card's holder: 1 to 39 printable ASCII characters (object 5B of OpenPGP card
 /// 3.4.1 §4.4.1; the form SURNAME<<FIRST<NAMES is a habit of passports, and not asked for).
@@ -30,5 +30,5 @@ impl fmt::Display for HolderName {
 
 /// Not a name that a card keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::BAD_HOLDER_NAME)]
+#[error("{}", say().malformed_card_name())]
 pub struct HolderNameError;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::words;
+use crate::language::say;
 
 /// A secret that a card asks for, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,25 +29,31 @@ impl Secret {
 
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(words::secret(*self))
+        f.write_str(&match self {
+            Secret::Pin => say().secret_pin(),
+            Secret::AdminPin => say().secret_admin_pin(),
+            Secret::ResetCode => say().secret_reset_code(),
+        })
     }
 }
 
 /// Why a text is no PIN, admin PIN or reset code; no card was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::pin_text_error(self))]
 pub enum PinTextError {
     /// Shorter than any card's.
+    #[error("{}", say().secret_too_short(.secret, &.secret.min()))]
     TooShort {
         /// What it should be.
         secret: Secret,
     },
     /// Longer than any card's.
+    #[error("{}", say().secret_too_long(.secret, &Pin::MAX))]
     TooLong {
         /// What it should be.
         secret: Secret,
     },
     /// Not text, or with control characters.
+    #[error("{}", say().unprintable_secret(.secret))]
     Unprintable {
         /// What it should be.
         secret: Secret,
