@@ -3,8 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use tokenvpn_common::language::say;
 
-use super::{SEE_HELP, code, printable};
+use super::{code, printable};
 
 /// An error as people get it: what happened, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ pub(crate) fn usage(error: &clap::Error) -> Failure {
     let what: Vec<_> = what.split_whitespace().collect();
     let what = what.join(" ");
     let what = what.strip_prefix("error: ").unwrap_or(&what);
-    Failure::new(code::USAGE, what, SEE_HELP)
+    Failure::new(code::USAGE, what, say().see_command_help())
 }
 
 /// An error with its causes, on one line.

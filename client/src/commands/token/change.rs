@@ -2,6 +2,7 @@
 
 use clap::Args;
 use tokenvpn_common::io::card::{AdminPin, Pin, ResetCode, Secret, Token};
+use tokenvpn_common::language::say;
 
 use super::secrets::{
     accept, administer, ask_new, ask_new_pin, goes_on, is_for_reader, need_terminal, tries_left,
@@ -31,7 +32,7 @@ impl Change {
             _ => Secret::Pin,
         };
         change(token, secret, &interrupts)?;
-        eprintln!("{}", words::has_new(ident, secret));
+        eprintln!("{}", say().token_has_new_secret(&ident, &secret));
         Ok(())
     }
 }

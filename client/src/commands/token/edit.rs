@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use clap::{ArgGroup, Args};
 use ipnet::IpNet;
 use tokenvpn_common::endpoint::Endpoint;
+use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::profile::{
     Profile, ProfileError, check_allowed_ips, check_dns, check_endpoints,
@@ -65,7 +66,7 @@ impl Edit {
         let label = draft.label_after(&token.label().map_err(failure)?)?;
         let ident = token.ident();
         draft.write(token, label)?;
-        eprintln!("{}", words::written(ident));
+        eprintln!("{}", say().token_written(&ident));
         Ok(())
     }
 

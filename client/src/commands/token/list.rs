@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::io::card::{self, Seen};
 use tokenvpn_common::io::clock;
+use tokenvpn_common::language::say;
 
 use super::content::facts_json;
 use super::{SCHEMA, failure, print};
@@ -26,7 +27,7 @@ impl List {
             return print(&format!("{document:#}\n"));
         }
         if seen.is_empty() {
-            eprintln!("{}", words::NO_TOKEN);
+            eprintln!("{}", say().no_token_to_list());
         }
         let now = clock::unix_time();
         print(&seen.iter().map(|seen| line(seen, now)).collect::<String>())

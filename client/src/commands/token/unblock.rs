@@ -2,6 +2,7 @@
 
 use clap::Args;
 use tokenvpn_common::io::card::{CardError, ResetCode, Secret, Token};
+use tokenvpn_common::language::say;
 
 use super::secrets::{administer, ask, ask_new_pin, goes_on, need_terminal};
 use super::{Interrupts, Named, failure};
@@ -27,7 +28,7 @@ impl Unblock {
             true => by_reset_code(token, &interrupts),
             false => by_admin_pin(token, &interrupts),
         }?;
-        eprintln!("{}", words::unblocked(ident));
+        eprintln!("{}", say().token_unblocked(&ident));
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! What the manual page of `up` says beside its options; no help on a screen has room for it.
 
 use crate::documents::Section;
-use crate::words::cli::CONFIG_KEYS;
+use crate::words::cli::config_keys;
 
 /// All of its sections.
 pub(crate) fn sections() -> Vec<Section> {
@@ -12,7 +12,7 @@ pub(crate) fn sections() -> Vec<Section> {
             .collect()
     };
     let mut files = list(&FILES);
-    files[0].1 = files[0].1.replace("KEYS", CONFIG_KEYS);
+    files[0].1 = files[0].1.replace("KEYS", &config_keys());
     let states = STATES.map(|(name, fields, text)| match fields {
         "" => (name.to_owned(), text.to_owned()),
         fields => (name.to_owned(), format!("{text} ({fields})")),
