@@ -44,7 +44,7 @@ pub(crate) enum Fault {
     #[error("{}", say().protocol_failed())]
     Protocol,
     /// What the system, or a layer of ours, refuses.
-    #[error("{}", doing.refused(cause))]
+    #[error("{}", .doing.refused(.cause))]
     Refused { doing: Doing, cause: String },
     /// A thread of ours panicked: why and where.
     #[error("{}", say().program_failed(.what))]

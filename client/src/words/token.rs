@@ -107,7 +107,7 @@ pub(crate) fn card(error: &CardError) -> Option<Failure> {
         CardError::NoReader | CardError::NoToken => (
             code::NO_TOKEN,
             say().token_absent(),
-            say().plug_in_your_token(),
+            say().plug_in_any_token(),
         ),
         CardError::Removed => (
             code::REMOVED,
@@ -116,7 +116,7 @@ pub(crate) fn card(error: &CardError) -> Option<Failure> {
         ),
         CardError::NoPermission => (
             code::NO_PERMISSION,
-            say().card_service_refuses_user(),
+            say().smart_cards_refused_to_user(),
             say().run_where_logged_in(),
         ),
         CardError::AdminPinBlocked => (

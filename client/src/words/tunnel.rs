@@ -70,7 +70,7 @@ pub(crate) fn unreadable_journal(error: &JournalError) -> Failure {
 /// Why there is no tunnel, a missing permission apart.
 pub(crate) fn no_tunnel(error: &TunnelError) -> Failure {
     let hint = match error {
-        TunnelError::Tun(TunError::NameTaken { .. }) => say().choose_another_interface(),
+        TunnelError::Tun(TunError::NameTaken { .. }) => say().choose_free_interface(),
         TunnelError::Netlink(NetlinkError::Exists { .. }) => say().networks_have_same_addresses(),
         TunnelError::Dns(DnsError::Resolved(_)) => say().is_resolved_running(),
         TunnelError::Dns(DnsError::Mount { .. }) => say().is_there_a_resolv_conf(),

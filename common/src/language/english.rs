@@ -91,14 +91,13 @@ texts! { Token in English;
 
     // Cards that a command cannot go on with, and what to do.
     token_absent() = "no token is plugged in";
-    plug_in_your_token() = "plug in your YubiKey, Nitrokey or OpenPGP card";
+    plug_in_any_token() = "plug in your YubiKey, Nitrokey or OpenPGP card";
     named_token_absent(token) = "the token {token} is not plugged in";
     plug_in_named_token() = "plug it in; tokenvpn token list shows what is there";
     token_was_removed() = "the token was removed";
     plug_in_and_start_over() = "plug it in again and start over";
-    card_service_refuses_user() = "the smart-card service refuses this user";
-    run_where_logged_in() =
-        "run it as root, or where you are logged in at the computer itself";
+    smart_cards_refused_to_user() = "the smart-card service refuses this user";
+    run_where_logged_in() = "run it as root, or where you are logged in at the computer itself";
     admin_pin_blocked_for_good() = "the admin PIN is blocked, for good; nothing was erased";
     factory_reset_makes_new() =
         "the token still works with its PIN; only gpg --card-edit, factory-reset makes it new";
@@ -111,8 +110,7 @@ texts! { Token in English;
 
     // Secrets that everybody knows, and those that are typed on the reader.
     factory_pin() = "this token still has the PIN of every new one, so anybody could use it";
-    change_factory_pin() =
-        "change it first: tokenvpn token pin (and the admin PIN: --admin)";
+    change_factory_pin() = "change it first: tokenvpn token pin (and the admin PIN: --admin)";
     factory_admin_pin() =
         "this token still has the admin PIN of every new one, so anybody could take it over";
     change_factory_admin_pin() = "change it first: tokenvpn token pin --admin";
@@ -281,7 +279,7 @@ texts! { Tunnel in English;
     // Why there is no tunnel.
     may_not_make_tunnel() = "no permission to make a tunnel (CAP_NET_ADMIN)";
     device_cannot_be_opened(path, error) = "{path} cannot be opened: {error}";
-    choose_another_interface() = "choose another name with --interface";
+    choose_free_interface() = "choose another name with --interface";
     networks_have_same_addresses() =
         "this computer's own network has the same addresses; use another network, or ask for \
          narrower routes";
@@ -346,8 +344,7 @@ texts! { Tunnel in English;
     message_out_of_bounds() = "a message breaks the bounds";
     message_malformed() = "a message cannot be understood";
     message_io_failed() = "the socket failed";
-    impossible_gateways() =
-        "a message holds an impossible number of gateways or endpoints";
+    impossible_gateways() = "a message holds an impossible number of gateways or endpoints";
     impossible_addresses() = "a message holds an impossible number of addresses";
     impossible_routes() = "a message holds an impossible number of allowed IPs";
     impossible_servers() = "a message holds an impossible number of name servers";
