@@ -10,7 +10,7 @@ use tokenvpn_common::token::Ident;
 
 use crate::commands::token::TokenCommand;
 use crate::lifecycle::OnRemoval;
-use crate::words::{self, help};
+use crate::words::help;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -139,13 +139,13 @@ pub(crate) const DEFAULT_INTERFACE: &str = "tokenvpn";
 fn descriptor(text: &str) -> Result<RawFd, String> {
     match text.parse() {
         Ok(number) if number == 0 || number > 2 => Ok(number),
-        _ => Err(words::BAD_DESCRIPTOR.into()),
+        _ => Err(say().bad_descriptor()),
     }
 }
 
 /// A time in whole seconds, at least one.
-fn seconds(text: &str) -> Result<Duration, &'static str> {
-    let seconds: NonZeroU64 = text.parse().map_err(|_| words::BAD_TIME)?;
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: NonZeroU64 = text.parse().map_err(|_| say().bad_time())?;
     Ok(Duration::from_secs(seconds.get()))
 }
 
@@ -161,10 +161,10 @@ pub(crate) fn interface(name: &str) -> Result<String, String> {
         || !name.starts_with(|c: char| c.is_ascii_alphanumeric())
         || !name.chars().all(is_plain)
     {
-        return Err(words::BAD_INTERFACE.into());
+        return Err(say().bad_interface());
     }
     if name == "gateway" {
-        return Err(words::INTERFACE_OF_THE_GATEWAY.into());
+        return Err(say().interface_of_the_gateway());
     }
     Ok(name.to_owned())
 }

@@ -5,7 +5,6 @@
 //! messages: they are bounded, they carry no descriptors, and each is checked whole.
 //! No message holds a secret.
 
-use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
@@ -23,13 +22,14 @@ use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::io::tun::Offload;
 use tokenvpn_common::key::PublicKey;
+use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::profile::{KEEPALIVE_RANGE, MAX_ENDPOINTS, MAX_ENTRIES, MTU_RANGE, Profile};
 use tokenvpn_common::status::Peer;
 use tokenvpn_common::token::Ident;
 
 use crate::pin::Source;
-use crate::words::{self, Failure, State};
+use crate::words::{Failure, State};
 
 /// Longest message in bytes: no profile of 4,096 bytes makes a longer one (2 bytes for
 /// ff00::/8, 7 for an IPv4 endpoint become at most 7 times as much).
@@ -268,26 +268,42 @@ pub(crate) struct GatewaySummary {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MessageError {
     /// The other process ended.
+    #[error("{}", say().message_to_nobody())]
     Ended,
     /// Nothing to read now.
+    #[error("{}", say().message_is_missing())]
     Nothing,
     /// Longer than a message can be, or with descriptors where none belong.
+    #[error("{}", say().message_out_of_bounds())]
     OutOfBounds,
     /// Not one of ours.
+    #[error("{}", say().message_malformed())]
     Malformed(#[source] serde_json::Error),
     /// A value that no token can hold.
-    Impossible {
-        /// Which value.
-        what: &'static str,
-    },
+    #[error(transparent)]
+    Impossible(#[from] Impossible),
     /// The system refused.
+    #[error("{}", say().message_io_failed())]
     Io(#[from] io::Error),
 }
 
-impl fmt::Display for MessageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&words::bad_message(self))
-    }
+/// Which value no token can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Impossible {
+    #[error("{}", say().impossible_gateways())]
+    Gateways,
+    #[error("{}", say().impossible_addresses())]
+    Addresses,
+    #[error("{}", say().impossible_routes())]
+    Routes,
+    #[error("{}", say().impossible_servers())]
+    Servers,
+    #[error("{}", say().impossible_mtu())]
+    Mtu,
+    #[error("{}", say().impossible_keepalive())]
+    Keepalive,
+    #[error("{}", say().impossible_failure())]
+    Failure,
 }
 
 /// Whether a call may wait.
@@ -425,7 +441,7 @@ impl From<OwnedFd> for Channel {
 
 /// Refuses what serde lets through but no token can hold.
 fn check(report: &Report) -> Result<(), MessageError> {
-    let impossible = |what| Err(MessageError::Impossible { what });
+    let impossible = |what: Impossible| Err(what.into());
     match report {
         Report::Unlocked(summary) => {
             let entries = 1..=MAX_ENTRIES;
@@ -435,33 +451,33 @@ fn check(report: &Report) -> Result<(), MessageError> {
                     .iter()
                     .any(|gateway| !(1..=MAX_ENDPOINTS).contains(&gateway.endpoints.len()))
             {
-                return impossible(words::HOW_MANY_GATEWAYS);
+                return impossible(Impossible::Gateways);
             }
             if !entries.contains(&summary.addresses.len()) {
-                return impossible(words::HOW_MANY_ADDRESSES);
+                return impossible(Impossible::Addresses);
             }
             if !entries.contains(&summary.allowed_ips.len()) {
-                return impossible(words::HOW_MANY_ROUTES);
+                return impossible(Impossible::Routes);
             }
             if summary.dns.len() > MAX_ENTRIES {
-                return impossible(words::HOW_MANY_SERVERS);
+                return impossible(Impossible::Servers);
             }
             if !MTU_RANGE.contains(&summary.mtu) {
-                return impossible("MTU");
+                return impossible(Impossible::Mtu);
             }
             if summary.keepalive != 0 && !KEEPALIVE_RANGE.contains(&summary.keepalive) {
-                return impossible("keepalive");
+                return impossible(Impossible::Keepalive);
             }
             Ok(())
         }
         // Nothing that fails ends as what the user has ended.
         Report::Failed(state) if matches!(state.exit_code(), None | Some(0)) => {
-            impossible("failure")
+            impossible(Impossible::Failure)
         }
         Report::PinNeeded(PinNeeded {
             unable: Some(Unable { failure, .. }),
             ..
-        }) if failure.code == 0 => impossible("failure"),
+        }) if failure.code == 0 => impossible(Impossible::Failure),
         _ => Ok(()),
     }
 }
@@ -649,13 +665,13 @@ mod tests {
         ));
         assert!(matches!(
             broken(Report::Failed(State::Roamed), &[]),
-            MessageError::Impossible { what: "failure" }
+            MessageError::Impossible(Impossible::Failure)
         ));
         let mut harmless = crate::words::Failure::from(Fault::Answer);
         harmless.code = 0;
         assert!(matches!(
             broken(Report::Failed(State::Failed(harmless.clone())), &[]),
-            MessageError::Impossible { what: "failure" }
+            MessageError::Impossible(Impossible::Failure)
         ));
         let unable = Unable {
             source: Source::Agent,
@@ -669,14 +685,14 @@ mod tests {
         };
         assert!(matches!(
             broken(Report::PinNeeded(needed), &[]),
-            MessageError::Impossible { what: "failure" }
+            MessageError::Impossible(Impossible::Failure)
         ));
         let absurd = |change: fn(&mut Summary)| {
             let mut summary = summary();
             change(&mut summary);
             matches!(
                 broken(Report::Unlocked(Box::new(summary)), &[]),
-                MessageError::Impossible { .. }
+                MessageError::Impossible(_)
             )
         };
         assert!(absurd(|s| s.gateways.clear()));

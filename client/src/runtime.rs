@@ -16,11 +16,11 @@ use nix::libc;
 use nix::net::if_::if_nametoindex;
 use nix::unistd::geteuid;
 use tokenvpn_common::io::request_socket::remove_stale;
+use tokenvpn_common::language::say;
 
 use crate::net::fence::Fence;
 use crate::net::journal::{Journal, JournalError};
 use crate::net::tunnel::journal_path;
-use crate::words;
 
 /// Shared with a gateway on the same computer.
 pub(crate) const DIRECTORY: &str = "/run/tokenvpn";
@@ -60,19 +60,19 @@ impl Drop for Lock {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
     /// Another process has it.
-    #[error("{}", words::held(interface))]
+    #[error("{}", say().interface_held(.interface))]
     Held {
         /// The interface.
         interface: String,
     },
     /// Somebody else has a say in what is in the directory.
-    #[error("{}", words::foreign(directory))]
+    #[error("{}", say().directory_of_others(&.directory.display()))]
     Foreign {
         /// Which one.
         directory: PathBuf,
     },
     /// The directory or file cannot be made.
-    #[error("{}", words::cannot_open(path))]
+    #[error("{}", say().cannot_open(&.path.display()))]
     Open {
         /// Which one.
         path: PathBuf,

@@ -22,7 +22,7 @@ use std::{process, thread};
 use clap::{Args, Subcommand};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Secret, Token, Unlocked};
+use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Token, Unlocked};
 use tokenvpn_common::io::hardening;
 use tokenvpn_common::language::say;
 use tokenvpn_common::token::Ident;
@@ -33,7 +33,7 @@ use crate::message::{PinNeeded, Unable};
 use crate::pin::{self, PinError, Source};
 use crate::supervisor::askable;
 use crate::terminal::{self, Terminal};
-use crate::words::{self, Doing, Failure, State, help};
+use crate::words::{self, Destroying, Doing, Failure, State, help};
 
 // What to do with tokens.
 #[derive(Debug, Subcommand)]
@@ -115,7 +115,7 @@ fn protect() -> Result<(), Failure> {
         tracing::debug!(reason = %error.errno, "memory cannot be locked");
         // For this no user has to be root.
         if !fs::read_to_string("/proc/swaps").is_ok_and(|swaps| !has_swap(&swaps)) {
-            eprintln!("{}", words::MAY_BE_SWAPPED);
+            eprintln!("{}", say().secrets_may_be_swapped());
         }
     }
     Ok(())
@@ -266,7 +266,7 @@ fn for_a_key(token: Unlocked) -> Result<Unlocked, Failure> {
     match token.has_factory_pin() {
         Some(true) => return Err(words::factory_pin()),
         Some(false) => {}
-        None => eprintln!("{}", words::unseen(Secret::Pin)),
+        None => eprintln!("{}", say().pin_unseen()),
     }
     Ok(token)
 }
@@ -352,13 +352,13 @@ pub(crate) fn failure(error: CardError) -> Failure {
 }
 
 /// The answer to a question whether to destroy something.
-fn confirm(question: &str, refusal: &str, interrupts: &Interrupts) -> Result<(), Failure> {
-    match pin::confirm(question, words::YES, interrupts.source()) {
+fn confirm(question: &str, destroying: Destroying, interrupts: &Interrupts) -> Result<(), Failure> {
+    match pin::confirm(question, &say().yes_to_destroy(), interrupts.source()) {
         Ok(true) => Ok(()),
         Ok(false) | Err(PinError::Cancelled | PinError::Interrupted) => {
-            Err(words::refused(refusal))
+            Err(words::refused(destroying))
         }
-        Err(_) => Err(words::not_asked(refusal)),
+        Err(_) => Err(words::not_asked(destroying)),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokenvpn_common::io::hardening;
+use tokenvpn_common::language::say;
 
 use crate::cli::{DEFAULT_INTERFACE, Up};
 use crate::config;
@@ -75,11 +76,11 @@ fn start(options: Up, voice: Arc<Voice>) -> Result<u8, Failure> {
 /// Whether the tunnel could be made: asked before a PIN is typed in vain.
 fn check_permission() -> Result<(), Failure> {
     if !may_make_tunnels() {
-        let what = words::NO_CAPABILITY.into();
+        let what = say().may_not_make_tunnel();
         return Err(State::NoPermission { what, cards: false }.into());
     }
     open_tun().map_err(|e| {
-        let what = words::no_device(TUN_DEVICE, &e);
+        let what = say().device_cannot_be_opened(&TUN_DEVICE, &e);
         State::NoPermission { what, cards: false }.into()
     })
 }

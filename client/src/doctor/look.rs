@@ -9,6 +9,7 @@ use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Facts, Seen};
 use tokenvpn_common::io::clock;
 use tokenvpn_common::io::holder::Holder;
+use tokenvpn_common::language::say;
 use tokenvpn_common::profile::DEFAULT_MTU;
 use tokenvpn_common::status::Status;
 use tokenvpn_common::token::Content;
@@ -19,7 +20,7 @@ use super::{Finding, Wait, in_path};
 use crate::commands::{status, up};
 use crate::net::dns::{self, RESOLV_CONF, Resolver};
 use crate::runtime::{DIRECTORY, Runtime};
-use crate::words::{self, SOON_DAYS};
+use crate::words::SOON_DAYS;
 
 /// What goes out for a packet of a tunnel.
 #[derive(Clone, Copy)]
@@ -178,7 +179,7 @@ fn token(seen: Seen, now: UnixTime, asking: Option<&str>) -> Vec<Finding> {
         Content::Empty => Finding::NoLabel { token },
         Content::Foreign => Finding::BadLabel {
             token,
-            what: words::FOREIGN.into(),
+            what: say().data_of_another_program(),
         },
         Content::Damaged { check } => Finding::BadLabel {
             token,

@@ -6,11 +6,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 use tokenvpn_common::clock::Now;
+use tokenvpn_common::language::say;
 
 use super::{Action, After, Found, Lifecycle, Options, Phase, Witness};
 use crate::message::{Order, Summary};
 use crate::net::fence;
-use crate::words::{self, State};
+use crate::words::State;
 
 /// The longest time for which a tunnel waits for its token with its keys in memory.
 const MAX_GRACE: u64 = 60;
@@ -39,11 +40,11 @@ impl FromStr for OnRemoval {
             _ => {}
         }
         let Some(seconds) = text.strip_prefix("grace:") else {
-            return Err(words::BAD_POLICY.into());
+            return Err(say().bad_policy());
         };
         match seconds.parse() {
             Ok(seconds @ 1..=MAX_GRACE) => Ok(OnRemoval::Grace(Duration::from_secs(seconds))),
-            _ => Err(words::bad_grace(MAX_GRACE)),
+            _ => Err(say().bad_grace(&MAX_GRACE)),
         }
     }
 }

@@ -16,8 +16,7 @@ use std::time::Duration;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tokenvpn_common::io::clock;
-
-use crate::words;
+use tokenvpn_common::language::say;
 
 /// What the C library reads (resolv.conf(5)).
 pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -46,10 +45,10 @@ pub(crate) enum Resolver {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DnsError {
     /// resolvectl said no.
-    #[error("{}", words::NOT_RESOLVED)]
+    #[error("{}", say().name_servers_not_taken())]
     Resolved(#[source] io::Error),
     /// The file under /run could not be written.
-    #[error("{}", words::cannot_write(path))]
+    #[error("{}", say().cannot_write(&.path.display()))]
     Write {
         /// Which file.
         path: PathBuf,
@@ -57,7 +56,7 @@ pub(crate) enum DnsError {
         source: io::Error,
     },
     /// The mount was refused.
-    #[error("{}", words::cannot_mount(path))]
+    #[error("{}", say().cannot_mount_over(&.path.display()))]
     Mount {
         /// Over which file.
         path: PathBuf,
@@ -178,7 +177,7 @@ pub(crate) fn unmount(file: &Path, target: &Path) -> io::Result<()> {
     }
     if is_mounted(file, target)? {
         fs::write(file, ENDED)?;
-        let reason = words::MOUNTED_OVER;
+        let reason = say().mounted_over();
         return Err(io::Error::new(io::ErrorKind::ResourceBusy, reason));
     }
     match fs::remove_file(file) {

@@ -17,10 +17,10 @@ use nix::libc;
 use serde::{Deserialize, Serialize};
 use tokenvpn_common::io::clock;
 use tokenvpn_common::io::netlink::{Netlink, NetlinkError, Rule};
+use tokenvpn_common::language::say;
 
 use crate::net::route::REVERSE_PATH_FILTER;
 use crate::net::{dns, route};
-use crate::words;
 
 /// The version of the file.
 const VERSION: u32 = 1;
@@ -82,7 +82,7 @@ impl Step {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
     /// Reading failed.
-    #[error("{}", words::cannot_read(path))]
+    #[error("{}", say().cannot_read(&.path.display()))]
     Read {
         /// Which file.
         path: PathBuf,
@@ -90,7 +90,7 @@ pub(crate) enum JournalError {
         source: io::Error,
     },
     /// Writing failed.
-    #[error("{}", words::cannot_write(path))]
+    #[error("{}", say().cannot_write(&.path.display()))]
     Write {
         /// Which file.
         path: PathBuf,
@@ -98,7 +98,7 @@ pub(crate) enum JournalError {
         source: io::Error,
     },
     /// It is not one of ours, or of another version.
-    #[error("{}", words::no_journal(path, reason))]
+    #[error("{}", say().not_a_journal(&.path.display(), .reason))]
     Malformed {
         /// Which file.
         path: PathBuf,
@@ -132,7 +132,7 @@ impl Journal {
         if !journal.steps.iter().all(|step| step.is_ours(path)) {
             return Err(JournalError::Malformed {
                 path: path.to_owned(),
-                reason: words::STRANGE_STEP.into(),
+                reason: say().journal_of_strange_steps(),
             });
         }
         // Of a predecessor that was killed while it wrote.
@@ -358,7 +358,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Step>, String> {
     let content: Content = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
     match content.version {
         VERSION => Ok(content.steps),
-        other => Err(format!("version {other}")),
+        other => Err(say().journal_of_version(&other)),
     }
 }
 

@@ -13,6 +13,7 @@ use tokenvpn_common::device::packets_per_train;
 use tokenvpn_common::io::netlink::{Netlink, NetlinkError, Rule};
 use tokenvpn_common::io::tun::{self, Offload, TunError, TunOptions};
 use tokenvpn_common::io::udp::{self, BindError, UdpPair};
+use tokenvpn_common::language::say;
 
 use crate::lifecycle::Fenced;
 use crate::message::Summary;
@@ -41,10 +42,10 @@ pub(crate) enum TunnelError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// It is on elsewhere, but cannot be turned on for the device.
-    #[error("{}", words::NO_IPV6)]
+    #[error("{}", say().ipv6_stays_off())]
     Ipv6(#[source] io::Error),
     /// Anything else.
-    #[error("{}", words::NO_DESCRIPTORS)]
+    #[error("{}", say().descriptors_not_kept())]
     Descriptor(#[from] io::Error),
 }
 

@@ -9,11 +9,12 @@ use mio::Waker;
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::io::card::CardError;
 use tokenvpn_common::io::watcher::{Presence, Watcher};
+use tokenvpn_common::language::say;
 
 use super::survey;
 use crate::lifecycle::Found;
 use crate::message::Candidate;
-use crate::words::{self, State};
+use crate::words::State;
 
 /// What other threads found out.
 pub(super) enum News {
@@ -121,7 +122,7 @@ impl Messenger {
 
 /// What `question` finds out; a bug in it is an answer too, or somebody would wait for ever.
 fn caught<T>(question: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
-    catch_unwind(question).map_err(|_| words::PANICKED.to_owned())
+    catch_unwind(question).map_err(|_| say().question_panicked())
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 
 use ipnet::IpNet;
 use tokenvpn_common::clock::UnixTime;
-use tokenvpn_common::io::card::{Facts, HolderName};
+use tokenvpn_common::io::card::Facts;
+use tokenvpn_common::language::say;
 use tokenvpn_common::profile::{Gateway, Profile};
-use tokenvpn_common::token::{Content, Ident, Label};
+use tokenvpn_common::token::{Content, Label};
 
 use super::list;
 
 /// A line: what it is about, and what it says.
-pub(crate) type Line = (&'static str, String);
+pub(crate) type Line = (String, String);
 
 /// Lines as text, in two columns.
 pub(crate) fn columns(lines: &[Line]) -> String {
@@ -31,51 +32,48 @@ pub(crate) fn facts_lines(facts: &Facts, now: UnixTime) -> Vec<Line> {
     let manufacturer = manufacturer.trim_end_matches('.');
     vec![
         (
-            "Token",
-            format!("{ident} ({manufacturer}, OpenPGP card {major}.{minor})"),
+            say().about_token(),
+            say().token_and_card(ident, &manufacturer, major, minor),
         ),
-        ("Room", format!("{} bytes", facts.room)),
-        ("PIN", format!("tries left: {}", facts.tries_left)),
-        ("Label", label_text(&facts.label, now)),
+        (say().about_room(), say().room_in_bytes(&facts.room)),
+        (say().about_pin(), say().pin_tries_left(&facts.tries_left)),
+        (say().about_label(), label_text(&facts.label, now)),
     ]
 }
 
 /// The name that the card itself has, if any.
 pub(crate) fn card_name_line(name: &str) -> Line {
-    ("Card name", name.escape_debug().to_string())
-}
-
-/// The card has another name now.
-pub(crate) fn card_named(token: Ident, name: &HolderName) -> String {
-    format!("The card {token} is called {name} now.")
+    (say().about_card_name(), name.escape_debug().to_string())
 }
 
 /// Everything in a profile that is no secret.
 pub(crate) fn profile_lines(profile: &Profile) -> Vec<Line> {
     let mut lines = vec![
         (
-            "Name",
-            format!("{}, serial {}", profile.name, profile.serial),
+            say().about_name(),
+            say().name_and_serial(&profile.name, &profile.serial),
         ),
-        ("Issued", profile.issued.to_string()),
+        (say().about_issued(), profile.issued.to_string()),
     ];
     lines.extend(dates_lines(profile));
-    lines.push(("Public key", profile.private_key.public().to_string()));
+    lines.push((
+        say().about_public_key(),
+        profile.private_key.public().to_string(),
+    ));
     lines.extend(profile.gateways.iter().map(gateway_line));
-    lines.push(("Addresses", list(&profile.addresses)));
+    lines.push((say().about_addresses(), list(&profile.addresses)));
     lines.extend(settings_lines(profile));
     lines
 }
 
 /// A gateway, without its preshared key.
 pub(crate) fn gateway_line(gateway: &Gateway) -> Line {
-    let preshared = match gateway.preshared_key {
-        Some(_) => ", with a preshared key",
-        None => "",
+    let (key, endpoints) = (&gateway.public_key, list(&gateway.endpoints));
+    let what = match gateway.preshared_key {
+        Some(_) => say().gateway_with_preshared_key_at(key, &endpoints),
+        None => say().gateway_at(key, &endpoints),
     };
-    let at = list(&gateway.endpoints);
-    let gateway = format!("{}{preshared}, at {at}", gateway.public_key);
-    ("Gateway", gateway)
+    (say().about_gateway(), what)
 }
 
 /// What a token has once, for all its gateways, its key and its addresses apart.
@@ -85,36 +83,39 @@ pub(crate) fn shared_lines(profile: &Profile) -> Vec<Line> {
 
 fn dates_lines(profile: &Profile) -> Vec<Line> {
     let dates = [
-        ("Valid from", profile.not_before),
-        ("Valid until", profile.not_after),
+        (say().about_valid_from(), profile.not_before),
+        (say().about_valid_until(), profile.not_after),
     ];
     let line = |(about, date): (_, Option<UnixTime>)| Some((about, date?.to_string()));
     let mut lines: Vec<_> = dates.into_iter().filter_map(line).collect();
     if profile.not_after.is_none() {
-        lines.push(("Valid until", "it is revoked".into()));
+        lines.push((say().about_valid_until(), say().valid_until_revoked()));
     }
     lines
 }
 
 fn settings_lines(profile: &Profile) -> Vec<Line> {
-    let mut lines = vec![("Routes", list(&profile.allowed_ips))];
+    let mut lines = vec![(say().about_routes(), list(&profile.allowed_ips))];
     if !profile.dns.is_empty() {
-        lines.push(("DNS", list(&profile.dns)));
+        lines.push((say().about_dns(), list(&profile.dns)));
     }
-    lines.push(("MTU", format!("{} bytes", profile.mtu)));
+    lines.push((say().about_mtu(), say().mtu_in_bytes(&profile.mtu)));
     let keepalive = match profile.keepalive {
-        0 => "off".into(),
-        seconds => format!("every {seconds} s"),
+        0 => say().keepalive_off(),
+        seconds => say().keepalive_every(&seconds),
     };
-    lines.push(("Keepalive", keepalive));
+    lines.push((say().about_keepalive(), keepalive));
     lines
 }
 
 /// The routes and name servers of one profile that another lacks.
 pub(crate) fn networks_dropped(old: &Profile, new: &Profile) -> Vec<Line> {
     let dropped = [
-        ("Routes", list(&lacking(&old.allowed_ips, &new.allowed_ips))),
-        ("DNS", list(&lacking(&old.dns, &new.dns))),
+        (
+            say().about_routes(),
+            list(&lacking(&old.allowed_ips, &new.allowed_ips)),
+        ),
+        (say().about_dns(), list(&lacking(&old.dns, &new.dns))),
     ];
     let is_some = |(_, text): &Line| !text.is_empty();
     dropped.into_iter().filter(is_some).collect()
@@ -127,50 +128,47 @@ fn lacking<T: Copy + PartialEq>(old: &[T], new: &[T]) -> Vec<T> {
 
 /// How much of the room a profile takes.
 pub(crate) fn size_line(bytes: usize, room: usize) -> Line {
-    ("Size", format!("{bytes} of {room} bytes"))
+    (say().about_size(), say().size_of_room(&bytes, &room))
 }
 
 /// `0006:12345678  traveller, until 2026-11-29`
 pub(crate) fn listed(facts: &Facts, now: UnixTime) -> String {
-    let blocked = match facts.tries_left {
-        0 => ", PIN blocked",
-        _ => "",
-    };
     let label = match &facts.label {
-        Content::Empty => "empty, or issued without a label".into(),
+        Content::Empty => say().listed_without_label(),
         label => label_text(label, now),
     };
-    format!("{}  {label}{blocked}", facts.ident)
+    let label = match facts.tries_left {
+        0 => say().listed_with_pin_blocked(&label),
+        _ => label,
+    };
+    format!("{}  {label}", facts.ident)
 }
 
 /// `traveller, until 2026-11-29`
 pub(crate) fn label_text(content: &Content<Label>, now: UnixTime) -> String {
-    text(content, "label", |label| match label.not_after {
-        None => label.name.to_string(),
-        Some(end) if end < now => format!("{}, expired on {}", label.name, end.day()),
-        Some(end) => format!("{}, until {}", label.name, end.day()),
-    })
+    match content {
+        Content::Holds(label) => match label.not_after {
+            None => label.name.to_string(),
+            Some(end) if end < now => say().label_expired_on(&label.name, &end.day()),
+            Some(end) => say().label_until(&label.name, &end.day()),
+        },
+        Content::Empty => say().label_absent(),
+        Content::Foreign => say().data_of_another_program(),
+        Content::Damaged { check } => say().label_damaged(check),
+        Content::TooNew { what } => say().label_too_new(what),
+    }
 }
 
 /// `the profile of traveller, serial 1`
 pub(crate) fn profile_text(content: &Content<Profile>) -> String {
-    text(content, "profile", |profile| {
-        format!("the profile of {}, serial {}", profile.name, profile.serial)
-    })
-}
-
-fn text<T>(content: &Content<T>, object: &str, held: impl FnOnce(&T) -> String) -> String {
     match content {
-        Content::Holds(value) => held(value),
-        Content::Empty => format!("no {object}"),
-        Content::Foreign => FOREIGN.into(),
-        Content::Damaged { check } => format!("a damaged {object} ({check})"),
-        Content::TooNew { what } => format!("a newer tokenvpn's {object} ({what})"),
+        Content::Holds(profile) => say().profile_of(&profile.name, &profile.serial),
+        Content::Empty => say().profile_absent(),
+        Content::Foreign => say().data_of_another_program(),
+        Content::Damaged { check } => say().profile_damaged(check),
+        Content::TooNew { what } => say().profile_too_new(what),
     }
 }
-
-/// What is not ours.
-pub(crate) const FOREIGN: &str = "another program's data";
 
 /// `10.77.0.7, fd77::7`, without the networks' prefixes.
 pub(crate) fn addresses(addresses: &[IpNet]) -> String {

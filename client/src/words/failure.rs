@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokenvpn_common::io::command_line;
 use tokenvpn_common::language::say;
 
-use super::{SEE_HELP, code, printable};
+use super::{code, printable};
 
 /// An error as people get it: what happened, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,11 +45,8 @@ impl fmt::Display for Failure {
 /// A command line that cannot be understood.
 pub(crate) fn usage(error: &clap::Error) -> Failure {
     let (what, meant) = command_line::refusal(error);
-    Failure::new(
-        code::USAGE,
-        what,
-        meant.unwrap_or_else(|| SEE_HELP.to_owned()),
-    )
+    let hint = meant.unwrap_or_else(|| say().see_command_help());
+    Failure::new(code::USAGE, what, hint)
 }
 
 /// An error with its causes, on one line.

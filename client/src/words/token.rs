@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use tokenvpn_common::invitation::InvitationError;
-use tokenvpn_common::io::card::{CardError, Secret};
+use tokenvpn_common::io::card::CardError;
+use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::profile::ProfileError;
 use tokenvpn_common::token::Ident;
 
-use super::{count, no_pin};
+use super::no_pin;
 use crate::pin::PinError;
 use crate::words::{Failure, code};
 
@@ -17,18 +19,18 @@ use crate::words::{Failure, code};
 pub(crate) fn which_gateway(gateways: usize) -> Failure {
     Failure::new(
         code::USAGE,
-        format!("this token knows {gateways} gateways, and --endpoint does not say whose"),
-        "say which with --gateway, 1 for the first; tokenvpn token show lists them",
+        say().which_gateway(&gateways),
+        say().say_which_gateway(),
     )
 }
 
 /// Endpoints were given for a gateway that the token does not have.
 pub(crate) fn no_such_gateway(place: usize, gateways: usize) -> Failure {
-    let has = count(gateways.try_into().unwrap_or(u64::MAX), "gateway");
+    let gateways = gateways.try_into().unwrap_or(u64::MAX);
     Failure::new(
         code::USAGE,
-        format!("there is no gateway {place}: this token knows {has}"),
-        "tokenvpn token show lists them",
+        say().no_such_gateway(&place, gateways),
+        say().show_lists_gateways(),
     )
 }
 
@@ -36,8 +38,8 @@ pub(crate) fn no_such_gateway(place: usize, gateways: usize) -> Failure {
 pub(crate) fn only_gateway() -> Failure {
     Failure::new(
         code::OTHER,
-        "this is the only gateway that the token knows",
-        "give it another one first (tokenvpn token add-gateway), or empty it (tokenvpn token erase)",
+        say().only_gateway(),
+        say().add_gateway_or_erase(),
     )
 }
 
@@ -45,105 +47,56 @@ pub(crate) fn only_gateway() -> Failure {
 pub(crate) fn known_gateway() -> Failure {
     Failure::new(
         code::OTHER,
-        "the gateway that made this invitation is on the token already",
-        "renew the token with it: tokenvpn token renew",
+        say().gateway_known_already(),
+        say().renew_with_known_gateway(),
     )
 }
 
-/// What an invitation says and the token does not get.
-pub(crate) fn not_taken(lines: &str) -> String {
-    format!("Not taken from the invitation; a token has it once, for all its gateways:\n{lines}")
-}
-
-/// What the token knows no more.
-pub(crate) fn dropped(lines: &str) -> String {
-    format!("No longer on the token:\n{lines}")
-}
-
-/// The list has nothing in it.
-pub(crate) const NO_TOKEN: &str = "No token is plugged in.";
-
-/// Somebody is to paste an invitation.
-pub(crate) const PASTE: &str = "Paste the invitation and end it with Ctrl-D.";
-
-/// Memory with secrets cannot be locked.
-pub(crate) const MAY_BE_SWAPPED: &str = "warning: the PIN and the key may reach this computer's swap\n\
-     hint: run it as root, or allow more locked memory (ulimit -l)";
-
-/// The answer to a question whether to destroy something.
-pub(crate) const YES: &str = "YES";
-
-/// The question before a token is erased, and what its refusal means.
-pub(crate) const ERASE_PROMPT: &str = "Type YES to erase both for good: ";
-pub(crate) const NOT_ERASED: &str = "the token was not erased";
-
-/// The question before a token is overwritten, and what its refusal means.
-pub(crate) fn overwrite_prompt(loss: &str) -> String {
-    format!("This token holds {loss}. Type YES to overwrite it: ")
-}
-pub(crate) const NOT_OVERWRITTEN: &str = "the token was not overwritten";
-
-/// Where a label of ours would be.
-pub(crate) fn in_place_of_a_label(what: &str) -> String {
-    format!("{what} in place of a label")
-}
-
-/// Both will be lost.
-pub(crate) fn both(one: &str, other: &str) -> String {
-    format!("{one}, and {other}")
+/// What happens to a token only after a yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Destroying {
+    Erasing,
+    Overwriting,
 }
 
 /// A question whether to destroy something was not answered with a yes.
-pub(crate) fn refused(refusal: &str) -> Failure {
-    let hint = format!("it holds what it held; only {YES}, in capital letters, is a yes");
-    Failure::new(code::OTHER, refusal, hint)
+pub(crate) fn refused(destroying: Destroying) -> Failure {
+    let what = match destroying {
+        Destroying::Erasing => say().not_erased(),
+        Destroying::Overwriting => say().not_overwritten(),
+    };
+    Failure::new(code::OTHER, what, say().only_yes_destroys())
 }
 
 /// It could not be asked.
-pub(crate) fn not_asked(refusal: &str) -> Failure {
-    Failure::new(
-        code::OTHER,
-        format!("{refusal}: there is no terminal to ask"),
-        "run it in a terminal and answer YES; nothing was changed",
-    )
+pub(crate) fn not_asked(destroying: Destroying) -> Failure {
+    let what = match destroying {
+        Destroying::Erasing => say().not_erased_unasked(),
+        Destroying::Overwriting => say().not_overwritten_unasked(),
+    };
+    Failure::new(code::OTHER, what, say().answer_yes_in_terminal())
 }
 
 /// The token that was asked for is not there.
 pub(crate) fn not_plugged_in(token: Ident) -> Failure {
     Failure::new(
         code::NO_TOKEN,
-        format!("the token {token} is not plugged in"),
-        "plug it in; tokenvpn token list shows what is there",
+        say().named_token_absent(&token),
+        say().plug_in_named_token(),
     )
 }
 
 /// Everybody knows the PIN of the token that is to get a key.
 pub(crate) fn factory_pin() -> Failure {
-    Failure::new(
-        code::OTHER,
-        "this token still has the PIN of every new one, so anybody could use it",
-        "change it first: tokenvpn token pin (and the admin PIN: --admin)",
-    )
+    Failure::new(code::OTHER, say().factory_pin(), say().change_factory_pin())
 }
 
 /// Everybody knows the admin PIN of the token that is to get a key.
 pub(crate) fn factory_admin_pin() -> Failure {
     Failure::new(
         code::OTHER,
-        "this token still has the admin PIN of every new one, so anybody could take it over",
-        "change it first: tokenvpn token pin --admin",
-    )
-}
-
-/// A token is to get a key, and nobody saw the secret that was typed on its reader.
-pub(crate) fn unseen(secret: Secret) -> String {
-    let option = match secret {
-        Secret::AdminPin => " --admin",
-        _ => "",
-    };
-    format!(
-        "warning: typed on the reader, the {secret} is not seen here\n\
-         hint: is it still the one of every new token? Change it: tokenvpn token pin{option}"
+        say().factory_admin_pin(),
+        say().change_factory_admin_pin(),
     )
 }
 
@@ -153,39 +106,37 @@ pub(crate) fn card(error: &CardError) -> Option<Failure> {
     let (code, what, hint) = match error {
         CardError::NoReader | CardError::NoToken => (
             code::NO_TOKEN,
-            "no token is plugged in".into(),
-            "plug in your YubiKey, Nitrokey or OpenPGP card",
+            say().token_absent(),
+            say().plug_in_any_token(),
         ),
         CardError::Removed => (
             code::REMOVED,
-            "the token was removed".into(),
-            "plug it in again and start over",
+            say().token_was_removed(),
+            say().plug_in_and_start_over(),
         ),
         CardError::NoPermission => (
             code::NO_PERMISSION,
-            "the smart-card service refuses this user".into(),
-            "run it as root, or where you are logged in at the computer itself",
+            say().smart_cards_refused_to_user(),
+            say().run_where_logged_in(),
         ),
         CardError::AdminPinBlocked => (
             code::PIN_BLOCKED,
-            "the admin PIN is blocked, for good; nothing was erased".into(),
-            "the token still works with its PIN; only gpg --card-edit, factory-reset makes it new",
+            say().admin_pin_blocked_for_good(),
+            say().factory_reset_makes_new(),
         ),
         CardError::ResetCodeBlocked => (
             code::PIN_BLOCKED,
-            "the reset code is blocked; nothing was erased".into(),
-            "use the admin PIN: tokenvpn token unblock --admin",
+            say().reset_code_blocked(),
+            say().unblock_with_admin_pin(),
         ),
         CardError::PinCancelled => return Some(no_pin(&PinError::Cancelled)),
-        CardError::PinWrong { .. } | CardError::PinTooLong { .. } => (
-            code::PIN,
-            error.to_string(),
-            "type it in a terminal; a right one restores all tries",
-        ),
+        CardError::PinWrong { .. } | CardError::PinTooLong { .. } => {
+            (code::PIN, error.to_string(), say().type_pin_in_terminal())
+        }
         CardError::TooLong { bytes, room } => (
             code::OTHER,
-            format!("the profile has {bytes} bytes, and this token has room for {room}"),
-            "invite again with fewer endpoints, routes or name servers",
+            say().profile_beyond_room(bytes, room),
+            say().invite_with_fewer(),
         ),
         _ => return None,
     };
@@ -196,40 +147,31 @@ pub(crate) fn card(error: &CardError) -> Option<Failure> {
 pub(crate) fn not_printed(error: &io::Error) -> Failure {
     Failure::new(
         code::OTHER,
-        format!("the output cannot be written: {error}"),
-        "is the program that reads it still there?",
+        say().output_unwritable(error),
+        say().is_reader_of_output_there(),
     )
 }
 
-const INVITE: &str =
-    "the administrator makes one: tokenvpn-gateway invite NAME | tokenvpn token issue";
-
-/// Where an invitation comes from if no file is named.
-pub(crate) const STANDARD_INPUT: &str = "standard input";
-
-/// There is no invitation.
-pub(crate) fn unreadable_invitation(from: &dyn fmt::Display, error: &io::Error) -> Failure {
-    let what = format!("the invitation cannot be read from {from}: {error}");
-    Failure::new(code::OTHER, what, INVITE)
+/// There is no invitation in this file, or else on standard input.
+pub(crate) fn unreadable_invitation(file: Option<&Path>, error: &io::Error) -> Failure {
+    let what = match file {
+        Some(file) => say().invitation_unreadable(&file.display(), error),
+        None => say().pasted_invitation_unreadable(error),
+    };
+    Failure::new(code::OTHER, what, say().who_makes_invitations())
 }
 
 /// An invitation that cannot be used.
 pub(crate) fn bad_invitation(error: &InvitationError) -> Failure {
     let (code, hint) = match error {
-        InvitationError::Empty { .. } => (code::OTHER, INVITE),
+        InvitationError::Empty { .. } => (code::OTHER, say().who_makes_invitations()),
         InvitationError::TooLong { .. } | InvitationError::Text { .. } => {
-            (code::OTHER, "copy it whole, or have a new one made")
+            (code::OTHER, say().copy_invitation_whole())
         }
-        InvitationError::Version { .. } => (code::OTHER, "update tokenvpn on this computer"),
-        InvitationError::OutOfDate { .. } => (
-            code::OTHER,
-            "have a new one made; or is this computer's clock wrong?",
-        ),
-        InvitationError::Expired { .. } => (code::EXPIRED, "have one made with a later expiry"),
-        InvitationError::Profile(_) => (
-            code::OTHER,
-            "have the gateway's configuration corrected and a new one made",
-        ),
+        InvitationError::Version { .. } => (code::OTHER, say().update_for_invitation()),
+        InvitationError::OutOfDate { .. } => (code::OTHER, say().invitation_or_clock_wrong()),
+        InvitationError::Expired { .. } => (code::EXPIRED, say().invite_with_later_expiry()),
+        InvitationError::Profile(_) => (code::OTHER, say().correct_gateway_configuration()),
     };
     Failure::new(code, error.to_string(), hint)
 }
@@ -237,93 +179,32 @@ pub(crate) fn bad_invitation(error: &InvitationError) -> Failure {
 /// What is to be written cannot be.
 pub(crate) fn no_profile(error: &ProfileError) -> Failure {
     let hint = match error {
-        ProfileError::TooLong { .. } => {
-            "leave out endpoints, routes or name servers; nothing was written"
-        }
-        _ => "correct that and start over; nothing was written",
+        ProfileError::TooLong { .. } => say().leave_out_of_profile(),
+        _ => say().correct_profile(),
     };
-    let what = format!("no profile can be made of this: {error}");
-    Failure::new(code::OTHER, what, hint)
+    Failure::new(code::OTHER, say().profile_impossible(error), hint)
 }
 
 /// The token does not hold what was written.
 pub(crate) fn key_does_not_work() -> Failure {
     Failure::new(
         code::OTHER,
-        "the key on the token does not work",
-        "start over; if it stays so, use another token",
+        say().token_key_does_not_work(),
+        say().use_another_token(),
     )
-}
-
-/// What is about to be written, in lines of its own.
-pub(crate) fn draft(token: Ident, lines: &str) -> String {
-    format!("For {token}:\n{lines}")
-}
-
-/// A token was changed.
-pub(crate) fn written(token: Ident) -> String {
-    format!("Written to {token} and read back.")
-}
-
-/// A token was issued.
-pub(crate) fn issued(token: Ident) -> String {
-    let written = written(token);
-    format!("{written} It is of use once the gateway has enrolled it: tokenvpn-gateway enrol.")
-}
-
-/// A token was renewed.
-pub(crate) fn renewed(token: Ident) -> String {
-    let written = written(token);
-    format!("{written} It connects again once the gateway has enrolled it.")
-}
-
-/// A token has one more gateway.
-pub(crate) fn gateway_added(token: Ident) -> String {
-    let written = written(token);
-    format!("{written} It connects there too once that gateway has enrolled it.")
-}
-
-/// A token has another secret than before.
-pub(crate) fn has_new(token: Ident, secret: Secret) -> String {
-    format!("{token} has the new {secret}.")
-}
-
-/// A token has a PIN that works again.
-pub(crate) fn unblocked(token: Ident) -> String {
-    format!("{token} has the new PIN, with all its tries.")
-}
-
-/// There is nothing on the token.
-pub(crate) fn nothing_to_erase(token: Ident) -> String {
-    format!("{token} holds nothing to erase.")
-}
-
-/// What will be gone.
-pub(crate) fn to_erase(token: Ident, profile: &str, label: &str) -> String {
-    format!("{token} holds {profile}, and its label: {label}.")
-}
-
-/// A token was erased.
-pub(crate) fn erased(token: Ident) -> String {
-    format!("{token} is empty now.")
 }
 
 /// An error as a sentence, where it is not the end.
 pub(crate) fn sentence(error: &dyn fmt::Display) -> String {
-    let text = error.to_string();
-    let mut rest = text.chars();
-    match rest.next() {
-        Some(first) => format!("{}{}.", first.to_uppercase(), rest.as_str()),
-        None => text,
-    }
+    say().error_as_sentence(error)
 }
 
 /// The invitation is for somebody else.
 pub(crate) fn another_name(own: &Name, invited: &Name) -> Failure {
     Failure::new(
         code::OTHER,
-        format!("this token is {own}'s, and the invitation {invited}'s"),
-        "have the right name invited, or fill the token anew: tokenvpn token issue",
+        say().invitation_of_another_name(own, invited),
+        say().invite_right_name(),
     )
 }
 
@@ -332,8 +213,8 @@ pub(crate) fn another_address(name: &Name, own: &str, invited: &str) -> Failure 
     let options = own.replace(", ", " --address ");
     Failure::new(
         code::OTHER,
-        format!("this token has the address {own}, and the invitation is for {invited}"),
-        format!("have this address invited: tokenvpn-gateway invite {name} --address {options}"),
+        say().invitation_of_another_address(&own, &invited),
+        say().invite_this_address(name, &options),
     )
 }
 
@@ -341,8 +222,7 @@ pub(crate) fn another_address(name: &Name, own: &str, invited: &str) -> Failure 
 pub(crate) fn code_too_long() -> Failure {
     Failure::new(
         code::PIN,
-        "the code had more characters than the token's, and the card took the rest for the \
-         beginning of the new PIN",
-        "type that rest before the new PIN, or unblock it again with the exact code",
+        say().reset_code_too_long(),
+        say().type_rest_of_reset_code(),
     )
 }

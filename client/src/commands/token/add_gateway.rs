@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tokenvpn_common::language::say;
+use tokenvpn_common::token::Ident;
 
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, failure, invited};
@@ -42,9 +43,13 @@ impl AddGateway {
 
         let draft = Draft::present(&token, profile)?;
         if !left_out.is_empty() {
-            eprint!("{}", words::not_taken(&words::columns(&left_out)));
+            eprint!(
+                "{}",
+                say().not_taken_from_invitation(&words::columns(&left_out))
+            );
         }
         let label = draft.label_after(&token.label().map_err(failure)?)?;
-        invited::answer(id, draft, token, label, words::gateway_added)
+        let said = |token: &Ident| say().token_has_further_gateway(token);
+        invited::answer(id, draft, token, label, said)
     }
 }

@@ -32,7 +32,7 @@ impl Change {
             _ => Secret::Pin,
         };
         change(token, secret, &interrupts)?;
-        eprintln!("{}", words::has_new(ident, secret));
+        eprintln!("{}", say().token_has_new_secret(&ident, &secret));
         Ok(())
     }
 }

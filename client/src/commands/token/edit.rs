@@ -66,7 +66,7 @@ impl Edit {
         let label = draft.label_after(&token.label().map_err(failure)?)?;
         let ident = token.ident();
         draft.write(token, label)?;
-        eprintln!("{}", words::written(ident));
+        eprintln!("{}", say().token_written(&ident));
         Ok(())
     }
 

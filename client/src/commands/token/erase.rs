@@ -2,11 +2,12 @@
 
 use clap::Args;
 use tokenvpn_common::io::clock;
+use tokenvpn_common::language::say;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::Content;
 
 use super::{Interrupts, Which, confirm, failure};
-use crate::words::{self, Failure};
+use crate::words::{self, Destroying, Failure};
 
 // Options of `token erase`.
 #[derive(Debug, Args)]
@@ -24,17 +25,17 @@ impl Erase {
         let label = token.label().map_err(failure)?;
         let ident = token.ident();
         if matches!((&profile, &label), (Content::Empty, Content::Empty)) {
-            eprintln!("{}", words::nothing_to_erase(ident));
+            eprintln!("{}", say().nothing_to_erase(&ident));
             return Ok(());
         }
         let label = words::label_text(&label, clock::unix_time());
         eprintln!(
             "{}",
-            words::to_erase(ident, &words::profile_text(&profile), &label)
+            say().to_be_erased(&ident, &words::profile_text(&profile), &label)
         );
-        confirm(words::ERASE_PROMPT, words::NOT_ERASED, &interrupts)?;
+        confirm(&say().erase_question(), Destroying::Erasing, &interrupts)?;
         token.erase().map_err(failure)?;
-        eprintln!("{}", words::erased(ident));
+        eprintln!("{}", say().token_erased(&ident));
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::invitation::{self, Enrolment, Invitation, InvitationId};
 use tokenvpn_common::io::card::Unlocked;
+use tokenvpn_common::language::say;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::Ident;
 use zeroize::Zeroizing;
@@ -18,17 +19,15 @@ use crate::words::{self, Failure};
 /// Reads an invitation that can be used at `now` from a file, or from standard input.
 pub(super) fn read(file: Option<&Path>, now: UnixTime) -> Result<Invitation, Failure> {
     let text = match file {
-        Some(path) => File::open(path)
-            .and_then(read_text)
-            .map_err(|error| words::unreadable_invitation(&path.display(), &error)),
+        Some(path) => File::open(path).and_then(read_text),
         None => {
             if io::stdin().is_terminal() {
-                eprintln!("{}", words::PASTE);
+                eprintln!("{}", say().paste_invitation());
             }
             read_text(io::stdin().lock())
-                .map_err(|error| words::unreadable_invitation(&words::STANDARD_INPUT, &error))
         }
-    }?;
+    };
+    let text = text.map_err(|error| words::unreadable_invitation(file, &error))?;
     let invitation = Invitation::from_toml(&text).map_err(|error| words::bad_invitation(&error))?;
     invitation
         .check_dates(now)
@@ -62,11 +61,11 @@ pub(super) fn answer(
     draft: Draft,
     token: Unlocked,
     label: Option<Zeroizing<Vec<u8>>>,
-    said: fn(Ident) -> String,
+    said: impl FnOnce(&Ident) -> String,
 ) -> Result<(), Failure> {
     let ident = token.ident();
     let profile = draft.write(token, label)?;
-    eprintln!("{}", said(ident));
+    eprintln!("{}", said(&ident));
     let enrolment = Enrolment {
         version: invitation::VERSION,
         id,

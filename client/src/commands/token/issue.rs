@@ -4,17 +4,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tokenvpn_common::clock::UnixTime;
-use tokenvpn_common::io::card::{HolderName, Secret};
+use tokenvpn_common::io::card::HolderName;
 use tokenvpn_common::key::PrivateKey;
 use tokenvpn_common::language::say;
 use tokenvpn_common::profile::Profile;
-use tokenvpn_common::token::{Content, Label};
+use tokenvpn_common::token::{Content, Ident, Label};
 use zeroize::Zeroizing;
 
 use super::secrets::administer;
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, confirm, failure, for_a_key, invited};
-use crate::words::{self, Failure};
+use crate::words::{self, Destroying, Failure};
 
 // Options of `token issue`.
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ impl Issue {
                 match token.has_factory_pin() {
                     Some(true) => return Err(words::factory_admin_pin()),
                     Some(false) => {}
-                    None => eprintln!("{}", words::unseen(Secret::AdminPin)),
+                    None => eprintln!("{}", say().admin_pin_unseen()),
                 }
                 for_a_key(source.unlock(token.into_token(), &interrupts)?)?
             }
@@ -58,12 +58,12 @@ impl Issue {
             .map_err(|error| words::bad_invitation(&error))?;
         let draft = Draft::present(&token, profile)?;
         if let Some(loss) = old.loss(self.no_label, now) {
-            let question = words::overwrite_prompt(&loss);
-            confirm(&question, words::NOT_OVERWRITTEN, &interrupts)?;
+            let question = say().overwrite_question(&loss);
+            confirm(&question, Destroying::Overwriting, &interrupts)?;
         }
         if let Some(name) = &self.card_name {
             token.set_holder(name).map_err(failure)?;
-            eprintln!("{}", words::card_named(token.ident(), name));
+            eprintln!("{}", say().card_named(&token.ident(), name));
         }
         let label = match self.no_label {
             false => Some(draft.label()?),
@@ -73,7 +73,8 @@ impl Issue {
                 _ => Some(Zeroizing::default()),
             },
         };
-        invited::answer(id, draft, token, label, words::issued)
+        let said = |token: &Ident| say().token_issued(token);
+        invited::answer(id, draft, token, label, said)
     }
 }
 
@@ -103,12 +104,12 @@ impl Old {
         let label = match &self.label {
             Content::Foreign if !keeps_foreign_label => {
                 let held = words::label_text(&self.label, now);
-                Some(words::in_place_of_a_label(&held))
+                Some(say().loss_in_place_of_label(&held))
             }
             _ => None,
         };
         match (profile, label) {
-            (Some(profile), Some(label)) => Some(words::both(&profile, &label)),
+            (Some(profile), Some(label)) => Some(say().loss_of_both(&profile, &label)),
             (profile, label) => profile.or(label),
         }
     }

@@ -27,7 +27,7 @@ impl List {
             return print(&format!("{document:#}\n"));
         }
         if seen.is_empty() {
-            eprintln!("{}", words::NO_TOKEN);
+            eprintln!("{}", say().no_token_to_list());
         }
         let now = clock::unix_time();
         print(&seen.iter().map(|seen| line(seen, now)).collect::<String>())

@@ -6,6 +6,7 @@ use clap::Args;
 use tokenvpn_common::key::PrivateKey;
 use tokenvpn_common::language::say;
 use tokenvpn_common::profile::Gateway;
+use tokenvpn_common::token::Ident;
 
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, failure, invited};
@@ -44,10 +45,11 @@ impl Renew {
         let draft = Draft::present(&token, profile)?;
         let dropped = draft.dropped_from(&old);
         if !dropped.is_empty() {
-            eprint!("{}", words::dropped(&words::columns(&dropped)));
+            eprint!("{}", say().no_longer_on_token(&words::columns(&dropped)));
         }
         let label = draft.label_after(&token.label().map_err(failure)?)?;
-        invited::answer(id, draft, token, label, words::renewed)
+        let said = |token: &Ident| say().token_renewed(token);
+        invited::answer(id, draft, token, label, said)
     }
 }
 

@@ -28,7 +28,7 @@ impl Unblock {
             true => by_reset_code(token, &interrupts),
             false => by_admin_pin(token, &interrupts),
         }?;
-        eprintln!("{}", words::unblocked(ident));
+        eprintln!("{}", say().token_unblocked(&ident));
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::io::card::{CardError, Unlocked};
 use tokenvpn_common::io::clock;
 use tokenvpn_common::key::PrivateKey;
+use tokenvpn_common::language::say;
 use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::{Content, Label};
 use zeroize::Zeroizing;
@@ -44,7 +45,10 @@ impl Draft {
         let (len, room) = (bytes.len(), token.room());
         let mut lines = words::profile_lines(&profile);
         lines.push(words::size_line(len, room));
-        eprint!("{}", words::draft(token.ident(), &words::columns(&lines)));
+        eprint!(
+            "{}",
+            say().to_be_written(&token.ident(), &words::columns(&lines))
+        );
         match len <= room {
             true => Ok(Draft { profile, bytes }),
             false => Err(failure(CardError::TooLong { bytes: len, room })),

@@ -3,7 +3,7 @@
 use tokenvpn_common::language::say;
 
 use crate::documents::Section;
-use crate::words::cli::CONFIG_KEYS;
+use crate::words::cli::config_keys;
 
 /// All of its sections.
 pub(crate) fn sections() -> Vec<Section> {
@@ -43,7 +43,7 @@ fn files() -> [(String, String); 4] {
     [
         (
             "/etc/tokenvpn/client.toml",
-            say().manual_config_file(&CONFIG_KEYS),
+            say().manual_config_file(&config_keys()),
         ),
         ("/run/tokenvpn/", say().manual_runtime_files()),
         (
