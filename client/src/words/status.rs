@@ -116,7 +116,7 @@ fn closed(networks: &[IpNet]) -> String {
     }
 }
 
-/// Whether one of these networks has all others in it.
+/// Whether a default route is among them, so that nothing is left out.
 pub(super) fn is_everything(networks: &[IpNet]) -> bool {
     networks.iter().any(|network| network.prefix_len() == 0)
 }
@@ -138,19 +138,34 @@ pub(crate) fn state_name(name: &str) -> String {
     match name {
         "waiting_token" => say().status_waiting_for_token(),
         "no_service" | "waiting_service" => say().status_waiting_for_service(),
+        "no_token" => say().status_no_token(),
         "token_busy" => say().status_token_held(),
         "pick_token" => say().status_several_tokens(),
         "pin" | "pin_wrong" | "pin_too_long" | "pin_last" => say().status_waiting_for_pin(),
         "pin_cancelled" | "pin_missing" | "pin_untried" => say().status_no_pin_given(),
         "pin_blocked" => say().status_pin_blocked(),
         "empty" | "foreign" => say().status_no_profile(),
+        "damaged" => say().status_damaged(),
+        "too_new" => say().status_too_new(),
         "expired" => say().status_token_expired(),
+        "not_yet_valid" => say().status_not_yet_valid(),
         "clock" => say().status_clock_wrong(),
         "unsupported_card" => say().status_card_without_room(),
+        "card_failed" => say().status_card_failed(),
+        "no_permission" => say().status_no_permission(),
         "resolving" => say().status_looking_up_gateways(),
+        "connecting" => say().status_connecting(),
         "unreachable" => say().status_no_gateway_answers(),
+        "no_gateway" => say().status_no_gateway_answered(),
+        "up" => say().status_up(),
         "lost" => say().status_gateway_lost(),
+        "token_removed" => say().status_token_removed(),
         "token_grace" => say().status_token_grace(),
+        "token_back" => say().status_token_back(),
+        "kill_switch" => say().status_kill_switch(),
+        "down" => say().status_down(),
+        "failed" => say().status_failed(),
+        // Of an `up` of another version.
         other => other.replace('_', " "),
     }
 }
@@ -162,7 +177,7 @@ fn addresses(status: &Status) -> String {
 
 fn handshake(peer: &Peer, now: UnixTime) -> String {
     match peer.latest_handshake {
-        None => say().no_handshake_yet(),
+        None => say().status_no_handshake(),
         Some(at) => say().handshake_ago(now.0.saturating_sub(at.0)),
     }
 }

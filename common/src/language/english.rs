@@ -63,7 +63,7 @@ texts! { Doctor in English;
     doctor_no_card_service() = "no smart-card service answers";
     doctor_start_card_service() =
         "try: sudo systemctl start pcscd.socket (Debian: apt install pcscd)";
-    card_service_refuses_user() = "the smart-card service refuses this user";
+    doctor_card_service_refuses() = "the smart-card service refuses this user";
     doctor_root_or_polkit_rule() = "run it as root, or install tokenvpn's polkit rule for pcscd";
     card_service_fails(reason) = "the smart-card service fails: {reason}";
     restart_card_service() = "try: sudo systemctl restart pcscd";
@@ -72,7 +72,7 @@ texts! { Doctor in English;
         "plug in a reader or a token with one inside; pcscd needs its driver (libccid)";
 
     no_token_plugged_in() = "no token is plugged in";
-    plug_in_your_token() = "plug in your YubiKey, Nitrokey or OpenPGP card";
+    doctor_plug_in_a_token() = "plug in your YubiKey, Nitrokey or OpenPGP card";
     token_held_by_somebody() = "another program holds a token";
     // Programs with their process IDs.
     token_held_by(holders) = "another program holds a token (likely {holders})";
@@ -125,8 +125,7 @@ texts! { Doctor in English;
     lower_mtu_or_other_network(whole) =
         "longer ones go in pieces, slowly if at all: ask your administrator for an MTU of \
         {whole}, or use another network";
-    use_another_network() =
-        "longer ones go in pieces, slowly if at all: use another network";
+    use_another_network() = "longer ones go in pieces, slowly if at all: use another network";
     no_way_out() = "no way out of this computer (no default route)";
     look_for_a_network() = "is this computer on a network? see: ip route";
     everything_closed_until_up(interface) =
@@ -202,8 +201,7 @@ texts! { Doctor in English;
     left_file(path) = "the file {path}";
     whose_device_is_it() =
         "whose is it? see: ip -d link; tokenvpn up --interface takes another name";
-    put_back_what_is_left() =
-        "put it back: sudo tokenvpn down (with --interface for another name)";
+    put_back_what_is_left() = "put it back: sudo tokenvpn down (with --interface for another name)";
     nothing_on_this_computer() =
         "Nothing of tokenvpn is on this computer but the program itself: no process, no \
         interface, no rule, no name server, no file.";
@@ -229,7 +227,7 @@ texts! { Status in English;
     // Another gateway has them.
     status_no_routes() = "routes: none now";
 
-    // The live view: what its keys do, and the first column of twelve characters.
+    // The live view: what its key does, and the first column of twelve characters.
     live_quit() = "q: quit";
     live_token() = "token";
     live_expires() = "expires";
@@ -248,7 +246,7 @@ texts! { Status in English;
     everything_is_closed() =
         "nothing leaves but through the tunnel and to this computer's own links";
     networks_are_closed(networks) = "{networks} lead into the tunnel or nowhere";
-    no_handshake_yet() = "none yet";
+    status_no_handshake() = "none yet";
     handshake_ago(seconds: u64) = {
         match seconds {
             ..120 => format!("{seconds} s ago"),
@@ -256,21 +254,36 @@ texts! { Status in English;
         }
     };
 
+    // The states of `tokenvpn up`, and that it is not running.
     status_waiting_for_token() = "waiting for a token";
     status_waiting_for_service() = "waiting for the smart-card service";
+    status_no_token() = "no token";
     status_token_held() = "another program holds the token";
     status_several_tokens() = "several tokens are plugged in";
     status_waiting_for_pin() = "waiting for the PIN";
     status_no_pin_given() = "no PIN was given";
     status_pin_blocked() = "the PIN is blocked";
     status_no_profile() = "the token holds no profile";
+    status_damaged() = "damaged";
+    status_too_new() = "too new";
     status_token_expired() = "the token has expired";
+    status_not_yet_valid() = "not yet valid";
     status_clock_wrong() = "the clock cannot be right";
     status_card_without_room() = "the card cannot hold a profile";
+    status_card_failed() = "card failed";
+    status_no_permission() = "no permission";
     status_looking_up_gateways() = "looking up the gateways";
+    status_connecting() = "connecting";
     status_no_gateway_answers() = "no gateway answers, trying again";
+    status_no_gateway_answered() = "no gateway";
+    status_up() = "up";
     status_gateway_lost() = "the gateway is lost, trying again";
+    status_token_removed() = "token removed";
     status_token_grace() = "waiting for the token to come back";
+    status_token_back() = "token back";
+    status_kill_switch() = "kill switch";
+    status_down() = "down";
+    status_failed() = "failed";
 
     // `tokenvpn down`
     tunnel_is_down(interface) = "{interface} is down.";
