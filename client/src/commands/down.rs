@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokenvpn_common::io::clock;
+use tokenvpn_common::language::say;
 
 use crate::cli::Interface;
 use crate::commands::status::ask;
@@ -51,9 +52,9 @@ pub(crate) fn run(options: Interface) -> Result<(), Failure> {
         left = true;
     }
     match (was_up, left) {
-        (true, _) => eprintln!("{}", words::is_down(interface)),
-        (false, true) => eprintln!("{}", words::was_left(interface)),
-        (false, false) => eprintln!("{}", words::was_not_up(interface)),
+        (true, _) => eprintln!("{}", say().tunnel_is_down(&interface)),
+        (false, true) => eprintln!("{}", say().tunnel_was_left(&interface)),
+        (false, false) => eprintln!("{}", say().tunnel_was_not_up(&interface)),
     }
     Ok(())
 }

@@ -7,13 +7,14 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokenvpn_common::io::card::CardError;
 use tokenvpn_common::io::hardening;
+use tokenvpn_common::language::say;
 use tokenvpn_common::token::Ident;
 
 use super::look::{Gateways, Load};
 use super::{Finding, NoAnswer, Others};
 use crate::commands::token::{Interrupts, Named, failure, tell};
 use crate::lifecycle::{MAX_CANDIDATES, endpoints};
-use crate::message::{Candidate, MessageError, Order, Outcome, PinNeeded, Report};
+use crate::message::{Candidate, MessageError, Order, Outcome, PinNeeded, Report, TRIAL_TIME};
 use crate::pin::{self, PinError::Cancelled, Source};
 use crate::supervisor::askable;
 use crate::supervisor::process::{WorkerProcess, adopt_orphans};
@@ -105,7 +106,8 @@ impl Session {
                             ..Gateways::default()
                         });
                     }
-                    eprintln!("{}", words::asking_gateways(asked.len()));
+                    let seconds = TRIAL_TIME.as_secs();
+                    eprintln!("{}", say().asking_gateways(asked.len(), seconds));
                     self.order(&Order::Try {
                         candidates: asked.clone(),
                     })?;

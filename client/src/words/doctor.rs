@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use tokenvpn_common::endpoint::Endpoint;
+use tokenvpn_common::language::say;
 use tokenvpn_common::profile::MTU_RANGE;
 
-use super::status::closed;
-use super::{count, down, left_until, let_go, list, milliseconds, minute, state_name, tries};
+use super::status::is_everything;
+use super::{down, let_go, list, minute, state_name};
 use crate::doctor::residue::Trace;
 use crate::doctor::{Finding, NoAnswer, Others, Verdict, Wait};
 use crate::message::TRIAL_TIME;
@@ -18,10 +19,10 @@ pub(crate) fn findings(findings: &[Finding]) -> String {
     let mut problems = 0;
     for (at, finding) in findings.iter().enumerate() {
         let mark = match finding.verdict() {
-            Verdict::Ok => "ok",
-            Verdict::Warning => "warning",
-            Verdict::Problem => "problem",
-            Verdict::Unchecked => "unknown",
+            Verdict::Ok => say().verdict_ok(),
+            Verdict::Warning => say().verdict_warning(),
+            Verdict::Problem => say().verdict_problem(),
+            Verdict::Unchecked => say().verdict_unchecked(),
         };
         problems += u64::from(finding.verdict() == Verdict::Problem);
         let (check, what) = (finding.check(), found(finding));
@@ -29,13 +30,14 @@ pub(crate) fn findings(findings: &[Finding]) -> String {
         // What helps against several in a row is said once.
         let next = findings.get(at + 1).and_then(remedy);
         if let Some(remedy) = remedy(finding).filter(|own| Some(own) != next.as_ref()) {
-            text.push_str(&format!("{:<21}hint: {remedy}\n", ""));
+            text.push_str(&format!("{:<21}{}\n", "", say().remedy_below(&remedy)));
         }
     }
     text.push_str(&match problems {
-        0 => "No problem found.\n".to_owned(),
-        problems => format!("{} found.\n", count(problems, "problem")),
+        0 => say().no_problem_found(),
+        problems => say().problems_found(problems),
     });
+    text.push('\n');
     text
 }
 
@@ -43,104 +45,92 @@ pub(crate) fn findings(findings: &[Finding]) -> String {
 pub(crate) fn found(finding: &Finding) -> String {
     use Finding as F;
     let text = match finding {
-        F::Permitted => "this user may make tunnels".into(),
-        F::NotPermitted => "this user may not make tunnels (CAP_NET_ADMIN)".into(),
-        F::Tun => "/dev/net/tun can be opened".into(),
-        F::NoTun { reason } => format!("/dev/net/tun cannot be opened: {reason}"),
-        F::Service => "the smart-card service answers".into(),
-        F::NoService => "no smart-card service answers".into(),
-        F::ServiceRefuses => "the smart-card service refuses this user".into(),
-        F::ServiceFails { reason } => format!("the smart-card service fails: {reason}"),
+        F::Permitted => say().may_make_tunnels(),
+        F::NotPermitted => say().may_not_make_tunnels(),
+        F::Tun => say().tun_can_be_opened(),
+        F::NoTun { reason } => say().tun_cannot_be_opened(reason),
+        F::Service => say().card_service_answers(),
+        F::NoService => say().doctor_no_card_service(),
+        F::ServiceRefuses => say().doctor_card_service_refuses(),
+        F::ServiceFails { reason } => say().card_service_fails(reason),
         F::Reader { name } => name.clone(),
-        F::NoReader => "no card reader is plugged in".into(),
-        F::NoToken => "no token is plugged in".into(),
-        F::TokenBusy { holders } if holders.is_empty() => "another program holds a token".into(),
-        F::TokenBusy { holders } => {
-            format!("another program holds a token (likely {})", list(holders))
-        }
-        F::TokenAsked { .. } => "tokenvpn up has the token, and waits for its PIN".into(),
-        F::Unsupported { reader } => format!("the card in {reader} cannot hold a profile"),
-        F::TokenFails { reader, reason } => format!("the card in {reader}: {reason}"),
+        F::NoReader => say().no_reader_plugged_in(),
+        F::NoToken => say().no_token_plugged_in(),
+        F::TokenBusy { holders } if holders.is_empty() => say().token_held_by_somebody(),
+        F::TokenBusy { holders } => say().token_held_by(&list(holders)),
+        F::TokenAsked { .. } => say().token_held_by_up(),
+        F::Unsupported { reader } => say().card_without_room(reader),
+        F::TokenFails { reader, reason } => say().card_in_reader_fails(reader, reason),
         F::Token { token, name: None } => token.to_string(),
         F::Token {
             token,
             name: Some(name),
         } => format!("{token} ({name})"),
-        F::FewTries { token, left } => format!("{token} has {} left", tries(*left)),
-        F::PinBlocked { token } => format!("the PIN of {token} is blocked; nothing was erased"),
-        F::Room { token, bytes } => format!("{token} has {bytes} bytes for a profile"),
+        F::FewTries { token, left } => say().token_has_few_tries(token, *left),
+        F::PinBlocked { token } => say().pin_of_token_blocked(token),
+        F::Room { token, bytes } => say().token_has_room(token, *bytes),
         F::Profile {
             token,
             not_after: None,
-        } => format!("{token} has one, which never expires"),
+        } => say().token_has_endless_profile(token),
         F::Profile {
             token,
             not_after: Some(end),
-        } => format!("{token} has one, until {}", end.day()),
+        } => say().token_has_profile_until(token, &end.day()),
         F::ProfileExpiresSoon {
             token,
             not_after,
             now,
-        } => format!(
-            "that of {token} expires {} ({})",
-            left_until(*not_after, *now),
-            not_after.day()
-        ),
+        } => {
+            let days = not_after.days_since(*now).unsigned_abs();
+            say().profile_expires_soon(token, days, &not_after.day())
+        }
         F::ProfileExpired { token, not_after } => {
-            format!("that of {token} expired on {}", not_after.day())
+            say().profile_has_expired(token, &not_after.day())
         }
-        F::NoLabel { token } => {
-            format!("{token} has no label: only its PIN shows whether it has a profile")
-        }
-        F::BadLabel { token, what } => format!("the label of {token} cannot be used ({what})"),
-        F::TellsResolved => "systemd-resolved answers, and takes name servers".into(),
-        F::NoResolvectl => "systemd-resolved answers, but resolvectl is missing".into(),
-        F::MountsFile => "/etc/resolv.conf can be replaced while a tunnel is up".into(),
-        F::NoResolvConf => "there is no /etc/resolv.conf to replace".into(),
-        F::Clock { now } => format!("it is {}", minute(*now)),
-        F::ClockWrong { now } => format!("it cannot be {}", minute(*now)),
+        F::NoLabel { token } => say().token_without_label(token),
+        F::BadLabel { token, what } => say().label_cannot_be_used(token, what),
+        F::TellsResolved => say().resolved_takes_name_servers(),
+        F::NoResolvectl => say().resolvectl_missing(),
+        F::MountsFile => say().resolv_conf_can_be_replaced(),
+        F::NoResolvConf => say().no_resolv_conf(),
+        F::Clock { now } => say().clock_shows(&minute(*now)),
+        F::ClockWrong { now } => say().clock_cannot_be_right(&minute(*now)),
         F::Closed {
             interface,
             networks,
-        } => format!("until {interface} is up, {}", closed(networks)),
-        F::WayOut { interface, mtu } => format!("a way out through {interface}, MTU {mtu}"),
+        } => match is_everything(networks) {
+            true => say().everything_closed_until_up(interface),
+            false => say().networks_closed_until_up(interface, &list(networks)),
+        },
+        F::WayOut { interface, mtu } => say().way_out(interface, mtu),
         F::NarrowWayOut {
             interface,
             mtu,
             whole,
             longest,
-        } => format!(
-            "the way out through {interface}, MTU {mtu}, carries a tunnel's packets whole up to \
-             {whole} bytes, and they have up to {longest}"
-        ),
-        F::NoWayOut => "no way out of this computer (no default route)".into(),
+        } => say().narrow_way_out(interface, mtu, *whole, *longest),
+        F::NoWayOut => say().no_way_out(),
         F::Connected {
             interface,
             gateway,
             handshake: None,
-        } => format!("{interface} is connected to {gateway}"),
+        } => say().running_and_connected(interface, gateway),
         F::Connected {
             interface,
             gateway,
             handshake: Some(seconds),
-        } => format!("{interface} is connected to {gateway}, last handshake {seconds} s ago"),
+        } => say().running_and_connected_since(interface, gateway, *seconds),
         F::NotConnected { interface, state } => {
-            let state = state_name(state);
-            format!("{interface} is running and not connected: {state}")
+            say().running_and_not_connected(interface, &state_name(state))
         }
-        F::GatewaysLeft { .. } => "not asked one by one: tokenvpn up has the token".into(),
-        F::GatewayUnchecked => "not tried: where it is stands behind the token's PIN".into(),
+        F::GatewaysLeft { .. } => say().gateways_left_to_up(),
+        F::GatewayUnchecked => say().gateways_not_known(),
         F::GatewayAnswers {
             endpoint,
             address,
             round_trip_ms,
-        } => {
-            let place = place(endpoint, address);
-            format!(
-                "{place} answered the token in {}",
-                milliseconds(*round_trip_ms)
-            )
-        }
+        } => say().gateway_answered_token(&place(endpoint, address), *round_trip_ms),
         F::NoAnswer {
             endpoint,
             address,
@@ -149,16 +139,14 @@ pub(crate) fn found(finding: &Finding) -> String {
         } => {
             let place = place(endpoint, address);
             match why {
-                NoAnswer::Silent => {
-                    format!("{place} has not answered within {} s", TRIAL_TIME.as_secs())
-                }
-                NoAnswer::Refused => format!("nobody listens at {place}"),
-                NoAnswer::Unsent { reason } => format!("{place} cannot be reached: {reason}"),
+                NoAnswer::Silent => say().gateway_is_silent(&place, TRIAL_TIME.as_secs()),
+                NoAnswer::Refused => say().nobody_listens_at(&place),
+                NoAnswer::Unsent { reason } => say().place_cannot_be_reached(&place, reason),
             }
         }
-        F::GatewayUnresolved { name, .. } => format!("the name {name} cannot be looked up"),
-        F::GatewaysUntried(failure) => format!("not tried: {}", failure.what),
-        F::Tidy => "nothing is left of an earlier run".into(),
+        F::GatewayUnresolved { name, .. } => say().name_without_address(name),
+        F::GatewaysUntried(failure) => say().gateways_not_tried(&failure.what),
+        F::Tidy => say().nothing_left_behind(),
         F::Left(left) => trace(left),
     };
     printable_lines(&text)
@@ -168,103 +156,63 @@ pub(crate) fn found(finding: &Finding) -> String {
 pub(crate) fn remedy(finding: &Finding) -> Option<String> {
     use Finding as F;
     Some(match finding {
-        F::NotPermitted => "run it as root: sudo tokenvpn doctor".into(),
-        F::NoTun { .. } => "try: sudo modprobe tun; in a container pass /dev/net/tun in".into(),
-        F::NoService => "try: sudo systemctl start pcscd.socket (Debian: apt install pcscd)".into(),
-        F::ServiceRefuses => "run it as root, or install tokenvpn's polkit rule for pcscd".into(),
-        F::ServiceFails { .. } => "try: sudo systemctl restart pcscd".into(),
-        F::NoReader => {
-            "plug in a reader or a token with one inside; pcscd needs its driver (libccid)".into()
-        }
-        F::NoToken => "plug in your YubiKey, Nitrokey or OpenPGP card".into(),
+        F::NotPermitted => say().run_doctor_as_root(),
+        F::NoTun { .. } => say().load_tun_or_pass_it_in(),
+        F::NoService => say().doctor_start_card_service(),
+        F::ServiceRefuses => say().doctor_root_or_polkit_rule(),
+        F::ServiceFails { .. } => say().restart_card_service(),
+        F::NoReader => say().plug_in_a_reader(),
+        F::NoToken => say().doctor_plug_in_a_token(),
         F::TokenBusy { holders } => let_go(holders).into(),
-        F::TokenAsked { interface } => format!("type it there, or end that: {}", down(interface)),
-        F::Unsupported { .. } => "cards that can: YubiKey 5, Nitrokey 3, SmartPGP".into(),
-        F::TokenFails { .. } => "pull it, plug it in again, and try another port".into(),
-        F::FewTries { .. } => "type the right PIN once; it restores all tries".into(),
-        F::PinBlocked { .. } => {
-            "unblock it with its reset code or admin PIN: tokenvpn token unblock".into()
+        F::TokenAsked { interface } => say().type_pin_there_or_end(&down(interface)),
+        F::Unsupported { .. } => say().doctor_cards_with_room(),
+        F::TokenFails { .. } => say().try_another_port(),
+        F::FewTries { .. } => say().right_pin_restores_tries(),
+        F::PinBlocked { .. } => say().doctor_unblock_pin(),
+        F::ProfileExpiresSoon { .. } | F::ProfileExpired { .. } => say().have_profile_renewed(),
+        F::NoLabel { .. } => say().look_with_pin(),
+        F::BadLabel { .. } => say().look_with_pin_and_reissue(),
+        F::NoResolvectl => say().install_resolvectl(),
+        F::NoResolvConf => say().make_resolv_conf(),
+        F::ClockWrong { .. } => say().set_clock(),
+        F::NarrowWayOut { whole, .. } if *whole >= u32::from(*MTU_RANGE.start()) => {
+            say().lower_mtu_or_other_network(whole)
         }
-        F::ProfileExpiresSoon { .. } | F::ProfileExpired { .. } => {
-            "ask your administrator to renew it: tokenvpn token renew".into()
-        }
-        F::NoLabel { .. } => "look with the PIN: tokenvpn token show".into(),
-        F::BadLabel { .. } => {
-            "look with the PIN: tokenvpn token show; then have it issued again".into()
-        }
-        F::NoResolvectl => "install it (Debian: apt install systemd-resolved)".into(),
-        F::NoResolvConf => "a profile with name servers needs one: touch /etc/resolv.conf".into(),
-        F::ClockWrong { .. } => "set it: timedatectl set-ntp true".into(),
-        F::NarrowWayOut { whole, .. } if *whole >= u32::from(*MTU_RANGE.start()) => format!(
-            "longer ones go in pieces, slowly if at all: ask your administrator for an MTU of \
-             {whole}, or use another network"
-        ),
-        F::NarrowWayOut { .. } => {
-            "longer ones go in pieces, slowly if at all: use another network".into()
-        }
-        F::Closed { interface, .. } => format!(
-            "so it was asked to (kill switch, or hold on removal); to end that: {}",
-            down(interface)
-        ),
-        F::NoWayOut => "is this computer on a network? see: ip route".into(),
+        F::NarrowWayOut { .. } => say().use_another_network(),
+        F::Closed { interface, .. } => say().closed_as_asked_to(&down(interface)),
+        F::NoWayOut => say().look_for_a_network(),
         F::NotConnected { state, .. } => match Wait::of(state) {
-            Some(Wait::Token) => "plug it in; tokenvpn up goes on from there",
-            Some(Wait::Holder) => "it goes on once it can have the token",
-            Some(Wait::Pin) => "type it where tokenvpn up asks for it",
-            Some(Wait::Gateway) => "look again in a moment",
-            None if state == "unreachable" || state == "lost" => {
-                "see what tokenvpn up says; is UDP let out here?"
-            }
-            None => "see what tokenvpn up says",
-        }
-        .into(),
-        F::GatewaysLeft { interface } => {
-            let down = down(interface);
-            format!("to have each of them asked, end that first: {down}")
-        }
-        F::GatewayUnchecked => "try it, with the PIN: tokenvpn doctor --gateways".into(),
+            Some(Wait::Token) => say().up_waits_for_token(),
+            Some(Wait::Holder) => say().up_waits_for_holder(),
+            Some(Wait::Pin) => say().up_waits_for_pin(),
+            Some(Wait::Gateway) => say().up_waits_for_gateway(),
+            None if state == "unreachable" || state == "lost" => say().up_hears_no_gateway(),
+            None => say().see_what_up_says(),
+        },
+        F::GatewaysLeft { interface } => say().end_up_to_ask_gateways(&down(interface)),
+        F::GatewayUnchecked => say().try_gateways_with_pin(),
         F::NoAnswer {
             why: NoAnswer::Silent,
-            others: Others::Silent,
+            others,
             ..
-        } => "UDP may be blocked here (try another network), the gateway may be down, this \
-              computer's clock may be wrong, or the token is no longer enrolled there (ask your \
-              administrator)"
-            .into(),
-        F::NoAnswer {
-            why: NoAnswer::Silent,
-            others: Others::AnotherGatewayAnswers,
-            ..
-        } => "another gateway answers, so UDP gets out: this one may be down, or no longer know \
-              the token; ask your administrator"
-            .into(),
-        F::NoAnswer {
-            why: NoAnswer::Silent,
-            others: Others::SameGatewayAnswers,
-            ..
-        } => "its gateway answers elsewhere, so it knows the token: only this way to it is \
-              closed; ask your administrator"
-            .into(),
+        } => match others {
+            Others::Silent => say().all_gateways_are_silent(),
+            Others::AnotherGatewayAnswers => say().another_gateway_answers(),
+            Others::SameGatewayAnswers => say().same_gateway_answers_elsewhere(),
+        },
         F::NoAnswer {
             why: NoAnswer::Refused,
             ..
-        } => "the gateway does not run there, or on another port: ask your administrator".into(),
+        } => say().gateway_runs_elsewhere(),
         F::NoAnswer {
             why: NoAnswer::Unsent { .. },
             address,
             ..
-        } => format!(
-            "this computer has no way there, or its own firewall forbids it; see: ip route get {}",
-            address.ip()
-        ),
-        F::GatewayUnresolved { name, .. } => {
-            format!("is a name server within reach? see: getent hosts {name}")
-        }
+        } => say().no_way_to_address(&address.ip()),
+        F::GatewayUnresolved { name, .. } => say().look_for_a_name_server(name),
         F::GatewaysUntried(failure) => printable(&failure.hint),
-        F::Left(Trace::Interface { .. }) => {
-            "whose is it? see: ip -d link; tokenvpn up --interface takes another name".into()
-        }
-        F::Left(_) => "put it back: sudo tokenvpn down (with --interface for another name)".into(),
+        F::Left(Trace::Interface { .. }) => say().whose_device_is_it(),
+        F::Left(_) => say().put_back_what_is_left(),
         F::Permitted
         | F::Tun
         | F::Service
@@ -290,53 +238,40 @@ fn place(endpoint: &Endpoint, address: &SocketAddr) -> String {
     }
 }
 
-/// The PIN was right, and what comes next takes a moment.
-pub(crate) fn asking_gateways(addresses: usize) -> String {
-    let addresses = match addresses {
-        1 => "1 address".into(),
-        addresses => format!("{addresses} addresses"),
-    };
-    let seconds = TRIAL_TIME.as_secs();
-    format!("Asking at {addresses} whether a gateway answers, for {seconds} s at most…")
-}
-
 /// Somebody has ended the trial before its time.
 pub(crate) fn interrupted_trial() -> Failure {
-    Failure::new(code::OTHER, "it was ended", "start it again to ask them")
+    Failure::new(
+        code::OTHER,
+        say().trial_was_interrupted(),
+        say().start_trial_again(),
+    )
 }
 
 /// Everything of ours on this computer.
 pub(crate) fn residue(traces: &[Trace]) -> String {
     if traces.is_empty() {
-        return "Nothing of tokenvpn is on this computer but the program itself: no process, no \
-                interface, no rule, no name server, no file.\n"
-            .into();
+        return say().nothing_on_this_computer() + "\n";
     }
     let mut text = String::new();
     for left in traces {
         text.push_str(&format!("{}\n", printable_lines(&trace(left))));
     }
-    text.push_str("hint: sudo tokenvpn down ends what runs and puts everything back\n");
+    text.push_str(&say().down_puts_everything_back());
+    text.push('\n');
     text
 }
 
 /// One thing of ours.
 pub(crate) fn trace(trace: &Trace) -> String {
     match trace {
-        Trace::Process { pid } => format!("a tokenvpn is running: process {pid}"),
-        Trace::Interface { name } => format!("the tunnel device {name}"),
-        Trace::Rule { priority } => format!("a routing rule of priority {priority}"),
-        Trace::Mount { file } => {
-            format!(
-                "name servers of a tunnel: {} over /etc/resolv.conf",
-                file.display()
-            )
+        Trace::Process { pid } => say().left_process(pid),
+        Trace::Interface { name } => say().left_device(name),
+        Trace::Rule { priority } => say().left_rule(priority),
+        Trace::Mount { file } => say().left_name_servers(&file.display()),
+        Trace::File { path } if path.extension().is_some_and(|end| end == "fence") => {
+            say().left_fence(&path.display())
         }
-        Trace::File { path } if path.extension().is_some_and(|end| end == "fence") => format!(
-            "the way around a tunnel is closed by an up that is gone: {}",
-            path.display()
-        ),
-        Trace::File { path } => format!("the file {}", path.display()),
+        Trace::File { path } => say().left_file(&path.display()),
     }
 }
 

@@ -4,48 +4,44 @@ use std::io;
 
 use ipnet::IpNet;
 use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::language::say;
 use tokenvpn_common::status::{Peer, Status};
 use tokenvpn_common::watch::{Watch, amount};
 
-use super::{count, list};
+use super::list;
 use crate::words::{Doing, Failure, code, printable};
 
 /// The status in a few lines.
 pub(crate) fn status(interface: &str, status: &Status, now: UnixTime) -> String {
-    let mut lines = vec![format!("{interface}: {}", state(status))];
-    let mut line = |name: &str, value: &str| lines.push(format!("  {name}: {value}"));
+    let mut lines = vec![title(interface, status)];
+    let mut line = |text: String| lines.push(format!("  {text}"));
     if let Some(identity) = &status.identity {
-        line("identity", identity);
+        line(say().status_identity(identity));
     }
     if let Some(token) = &status.token {
-        line("token", token);
+        line(say().status_token(token));
     }
     if !status.addresses.is_empty() {
-        line("addresses", &addresses(status));
+        line(say().status_addresses(&addresses(status)));
     }
     if let Some(expires) = status.expires {
-        line("expires", &expires.to_string());
+        line(say().status_expires(&expires));
     }
     if !status.closed.is_empty() {
-        line("closed", &closed(&status.closed));
+        line(say().status_closed(&closed(&status.closed)));
     }
     for peer in &status.peers {
-        lines.push(format!("  gateway: {}", peer.name));
+        line(say().status_gateway(&peer.name));
+        let mut line = |text: String| line(format!("  {text}"));
         if let Some(endpoint) = peer.endpoint {
-            lines.push(format!("    endpoint: {endpoint}"));
+            line(say().status_endpoint(&endpoint));
         }
-        lines.push(format!("    latest handshake: {}", handshake(peer, now)));
-        lines.push(format!(
-            "    received {}, sent {}",
-            amount(peer.rx_bytes),
-            amount(peer.tx_bytes)
-        ));
-        let routes = match peer.allowed_ips.is_empty() {
-            // Another gateway has them.
-            true => "none now".into(),
-            false => list(&peer.allowed_ips),
-        };
-        lines.push(format!("    routes: {routes}"));
+        line(say().status_handshake(&handshake(peer, now)));
+        line(say().status_traffic(&amount(peer.rx_bytes), &amount(peer.tx_bytes)));
+        line(match peer.allowed_ips.is_empty() {
+            true => say().status_no_routes(),
+            false => say().status_routes(&list(&peer.allowed_ips)),
+        });
     }
     let lines: Vec<String> = lines.iter().map(|line| printable(line)).collect();
     lines.join("\n") + "\n"
@@ -61,31 +57,31 @@ pub(crate) fn live_status(
 ) -> Vec<String> {
     const ABOUT: usize = 12;
     const AMOUNT: usize = 10;
-    let title = format!("{interface}: {}", state(status));
-    let quit = "q: quit";
-    let gap = columns.saturating_sub(quit.len());
+    let title = title(interface, status);
+    let quit = say().live_quit();
+    let gap = columns.saturating_sub(quit.chars().count());
     let mut lines = vec![format!("{title:<gap$}{quit}"), String::new()];
-    let mut line = |about: &str, value: String| lines.push(format!("  {about:<ABOUT$}{value}"));
+    let mut line = |about: String, value: String| lines.push(format!("  {about:<ABOUT$}{value}"));
     if let Some(token) = &status.token {
         let whose = status.identity.as_deref();
         let whose = whose.map_or(String::new(), |name| format!(" ({name})"));
-        line("token", format!("{token}{whose}"));
+        line(say().live_token(), format!("{token}{whose}"));
     }
     if let Some(expires) = status.expires {
-        line("expires", expires.to_string());
+        line(say().live_expires(), expires.to_string());
     }
     if !status.addresses.is_empty() {
-        line("addresses", addresses(status));
+        line(say().live_addresses(), addresses(status));
     }
     if !status.closed.is_empty() {
-        line("closed", closed(&status.closed));
+        line(say().live_closed(), closed(&status.closed));
     }
     for peer in &status.peers {
-        line("gateway", peer.name.clone());
+        line(say().live_gateway(), peer.name.clone());
         if let Some(endpoint) = peer.endpoint {
-            line("endpoint", endpoint.to_string());
+            line(say().live_endpoint(), endpoint.to_string());
         }
-        line("handshake", handshake(peer, now));
+        line(say().live_handshake(), handshake(peer, now));
     }
     if status.peers.is_empty() {
         return lines;
@@ -93,8 +89,8 @@ pub(crate) fn live_status(
     let rates = watch.rates();
     let total = |bytes: fn(&Peer) -> u64| amount(status.peers.iter().map(bytes).sum());
     let traffic = [
-        ("received", total(|peer| peer.rx_bytes), rates.rx),
-        ("sent", total(|peer| peer.tx_bytes), rates.tx),
+        (say().live_received(), total(|peer| peer.rx_bytes), rates.rx),
+        (say().live_sent(), total(|peer| peer.tx_bytes), rates.tx),
     ];
     let width = columns.saturating_sub(2 + ABOUT + AMOUNT + AMOUNT + 4);
     let graphs = [
@@ -102,18 +98,27 @@ pub(crate) fn live_status(
         watch.graph(width, |rates| rates.tx),
     ];
     for ((about, total, rate), graph) in traffic.into_iter().zip(graphs) {
-        let rate = format!("{}/s", amount(rate));
+        let rate = say().live_rate(&amount(rate));
         line(about, format!("{total:>AMOUNT$}  {rate:>AMOUNT$}  {graph}"));
     }
     lines
 }
 
+fn title(interface: &str, status: &Status) -> String {
+    say().status_title(&interface, &state_name(&status.state))
+}
+
 /// What leads into a tunnel or nowhere.
-pub(super) fn closed(networks: &[IpNet]) -> String {
-    match networks.iter().any(|network| network.prefix_len() == 0) {
-        true => "nothing leaves but through the tunnel and to this computer's own links".into(),
-        false => format!("{} lead into the tunnel or nowhere", list(networks)),
+fn closed(networks: &[IpNet]) -> String {
+    match is_everything(networks) {
+        true => say().everything_is_closed(),
+        false => say().networks_are_closed(&list(networks)),
     }
+}
+
+/// Whether a default route is among them, so that nothing is left out.
+pub(super) fn is_everything(networks: &[IpNet]) -> bool {
+    networks.iter().any(|network| network.prefix_len() == 0)
 }
 
 /// There is nothing to show a live view on.
@@ -121,53 +126,48 @@ pub(crate) fn no_screen(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::NotConnected => Failure::new(
             code::USAGE,
-            "a live view needs a terminal to fill",
-            "leave out --watch, or add --json for one object a line",
+            say().live_without_terminal(),
+            say().leave_out_watch(),
         ),
         _ => Doing::UseTerminal.failed(error),
     }
 }
 
-/// A tunnel was ended.
-pub(crate) fn is_down(interface: &str) -> String {
-    format!("{interface} is down.")
-}
-
-/// There was no tunnel, only what an earlier one had left.
-pub(crate) fn was_left(interface: &str) -> String {
-    format!("{interface} was not up; put back what an earlier one left.")
-}
-
-/// There was no tunnel.
-pub(crate) fn was_not_up(interface: &str) -> String {
-    format!("{interface} was not up.")
-}
-
-fn state(status: &Status) -> String {
-    state_name(&status.state)
-}
-
 /// A state by its name, which is a contract, as people say it.
 pub(crate) fn state_name(name: &str) -> String {
     match name {
-        "waiting_token" => "waiting for a token",
-        "no_service" | "waiting_service" => "waiting for the smart-card service",
-        "token_busy" => "another program holds the token",
-        "pick_token" => "several tokens are plugged in",
-        "pin" | "pin_wrong" | "pin_too_long" | "pin_last" => "waiting for the PIN",
-        "pin_cancelled" | "pin_missing" | "pin_untried" => "no PIN was given",
-        "pin_blocked" => "the PIN is blocked",
-        "empty" | "foreign" => "the token holds no profile",
-        "expired" => "the token has expired",
-        "clock" => "the clock cannot be right",
-        "unsupported_card" => "the card cannot hold a profile",
-        "resolving" => "looking up the gateways",
-        "unreachable" => "no gateway answers, trying again",
-        "lost" => "the gateway is lost, trying again",
-        "token_grace" => "waiting for the token to come back",
-        other => return other.replace('_', " "),
+        "waiting_token" => say().status_waiting_for_token(),
+        "no_service" | "waiting_service" => say().status_waiting_for_service(),
+        "no_token" => say().status_no_token(),
+        "token_busy" => say().status_token_held(),
+        "pick_token" => say().status_several_tokens(),
+        "pin" | "pin_wrong" | "pin_too_long" | "pin_last" => say().status_waiting_for_pin(),
+        "pin_cancelled" | "pin_missing" | "pin_untried" => say().status_no_pin_given(),
+        "pin_blocked" => say().status_pin_blocked(),
+        "empty" | "foreign" => say().status_no_profile(),
+        "damaged" => say().status_damaged(),
+        "too_new" => say().status_too_new(),
+        "expired" => say().status_token_expired(),
+        "not_yet_valid" => say().status_not_yet_valid(),
+        "clock" => say().status_clock_wrong(),
+        "unsupported_card" => say().status_card_without_room(),
+        "card_failed" => say().status_card_failed(),
+        "no_permission" => say().status_no_permission(),
+        "resolving" => say().status_looking_up_gateways(),
+        "connecting" => say().status_connecting(),
+        "unreachable" => say().status_no_gateway_answers(),
+        "no_gateway" => say().status_no_gateway_answered(),
+        "up" => say().status_up(),
+        "lost" => say().status_gateway_lost(),
+        "token_removed" => say().status_token_removed(),
+        "token_grace" => say().status_token_grace(),
+        "token_back" => say().status_token_back(),
+        "kill_switch" => say().status_kill_switch(),
+        "down" => say().status_down(),
+        "failed" => say().status_failed(),
+        // Of an `up` of another version.
+        other => other.replace('_', " "),
     }
-    .into()
 }
 
 fn addresses(status: &Status) -> String {
@@ -177,11 +177,8 @@ fn addresses(status: &Status) -> String {
 
 fn handshake(peer: &Peer, now: UnixTime) -> String {
     match peer.latest_handshake {
-        None => "none yet".into(),
-        Some(at) => match now.0.saturating_sub(at.0) {
-            seconds @ ..120 => format!("{seconds} s ago"),
-            seconds => format!("{} ago", count(seconds / 60, "minute")),
-        },
+        None => say().status_no_handshake(),
+        Some(at) => say().handshake_ago(now.0.saturating_sub(at.0)),
     }
 }
 
