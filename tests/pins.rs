@@ -1,7 +1,7 @@
 //! `tokenvpn token pin` and `tokenvpn token unblock`, with a virtual card and a person at a
 //! terminal; and what these and other commands for tokens do with a reader that has keys.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use rig::card::ADMIN_PIN;
 use rig::desk::{Conversation, invitation};
@@ -319,6 +319,13 @@ fn converse(
     }
 }
 
+fn invitation_file(desk: &Desk) -> PathBuf {
+    let file = desk.computer.dir().join("invitation");
+    let text = invitation().to_toml().expect("a good text");
+    fs::write(&file, text.as_bytes()).expect("a file of the host's");
+    file
+}
+
 /// How often the card was shown a PIN, and how often that was right.
 fn pins(desk: &Desk) -> (u32, u32) {
     let counts = desk.card.counts();
@@ -391,20 +398,44 @@ fn to_issue_both_pins_are_typed_on_the_reader() {
     let desk = Desk::new();
     let keypad = Keypad::new(&desk.computer);
     let words = ["token", "issue", "--card-name", "A Traveller"];
-    let file = desk.computer.dir().join("invitation");
-    let text = invitation().to_toml().expect("a good text");
-    fs::write(&file, text.as_bytes()).expect("a file of the host's");
-    let issue = desk.computer.tokenvpn(&words).args([&file]);
+    let issue = desk
+        .computer
+        .tokenvpn(&words)
+        .args([invitation_file(&desk)]);
     let answers = [
         ("Admin PIN for", Pin(ADMIN_PIN)),
+        ("the admin PIN is not seen", Line("YES")),
         ("\nPIN for", Pin(desk.card.pin())),
+        ("the PIN is not seen", Line("YES")),
     ];
-    // Nobody sees whether they are those of every new token.
-    let warnings = ["the admin PIN is not seen", "the PIN is not seen"];
-    converse(&desk, &keypad, keypad.of(issue), &answers)
-        .expect(0, &warnings)
-        .expect(0, &["A Traveller", "Written to"]);
+    converse(&desk, &keypad, keypad.of(issue), &answers).expect(0, &["A Traveller", "Written to"]);
     assert_eq!(pins(&desk), (2, 2));
+}
+
+#[test]
+fn no_key_comes_onto_a_token_of_which_nobody_says_that_its_pin_was_changed() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let file = invitation_file(&desk);
+    let issue = || keypad.of(desk.computer.tokenvpn(&["token", "issue"]).args([&file]));
+    let answers = [
+        ("PIN for", Pin(desk.card.pin())),
+        ("Type YES if it is no longer", Line("yes")),
+    ];
+    let refusal = [
+        "may still have the PIN of every new one",
+        "tokenvpn token pin",
+    ];
+    converse(&desk, &keypad, issue(), &answers).expect(1, &refusal);
+
+    // Without a terminal nobody can.
+    let issue = issue().spawn();
+    keypad.press(desk.card.pin());
+    assert_eq!(issue.exit_code(SOON), 1, "{}", issue.report());
+    let said = issue.stderr().all();
+    assert!(refusal.iter().all(|fact| said.contains(fact)), "{said}");
+    assert_eq!(pins(&desk), (2, 2));
+    assert!(is_pin(&desk, desk.card.pin()), "it is not empty");
 }
 
 #[test]

@@ -167,7 +167,7 @@ pub(crate) fn ask_at(
     interrupt: Option<BorrowedFd<'_>>,
 ) -> Result<Pin, PinError> {
     if tries_left == 1 {
-        let yes = &say().last_try_yes();
+        let yes = &say().yes();
         let question = &say().last_try_question(yes);
         // The terminal has shown the warning; elsewhere it stands before the question.
         let warned = format!("{} {question}", words::last_try(Secret::Pin));

@@ -22,7 +22,7 @@ use std::{process, thread};
 use clap::{Args, Subcommand};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Token, Unlocked};
+use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Secret, Token, Unlocked};
 use tokenvpn_common::io::hardening;
 use tokenvpn_common::language::say;
 use tokenvpn_common::token::Ident;
@@ -247,7 +247,7 @@ impl Which {
 
     /// The same, to put a key on it.
     fn unlock_for_a_key(&self, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
-        for_a_key(self.unlock(interrupts)?)
+        for_a_key(self.unlock(interrupts)?, interrupts)
     }
 
     /// Finds out who says the PIN.
@@ -262,13 +262,29 @@ impl Which {
 }
 
 /// The token, if not everybody knows its PIN: it is to get a key.
-fn for_a_key(token: Unlocked) -> Result<Unlocked, Failure> {
-    match token.has_factory_pin() {
-        Some(true) => return Err(words::factory_pin()),
-        Some(false) => {}
-        None => eprintln!("{}", say().pin_unseen()),
-    }
+fn for_a_key(token: Unlocked, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
+    refuse_factory(Secret::Pin, token.has_factory_pin(), interrupts)?;
     Ok(token)
+}
+
+/// Refuses a token whose secret everybody knows. What was typed on a reader was not seen here: then
+/// its owner has to say that it is another one.
+fn refuse_factory(
+    secret: Secret,
+    is_factory: Option<bool>,
+    interrupts: &Interrupts,
+) -> Result<(), Failure> {
+    match is_factory {
+        Some(false) => Ok(()),
+        Some(true) => Err(words::factory(secret)),
+        None => {
+            let question = words::unseen_question(secret);
+            match pin::confirm(&question, &say().yes(), interrupts.source()) {
+                Ok(true) => Ok(()),
+                Ok(false) | Err(_) => Err(words::perhaps_factory(secret)),
+            }
+        }
+    }
 }
 
 /// Who says the PIN.
@@ -353,7 +369,7 @@ pub(crate) fn failure(error: CardError) -> Failure {
 
 /// The answer to a question whether to destroy something.
 fn confirm(question: &str, destroying: Destroying, interrupts: &Interrupts) -> Result<(), Failure> {
-    match pin::confirm(question, &say().yes_to_destroy(), interrupts.source()) {
+    match pin::confirm(question, &say().yes(), interrupts.source()) {
         Ok(true) => Ok(()),
         Ok(false) | Err(PinError::Cancelled | PinError::Interrupted) => {
             Err(words::refused(destroying))

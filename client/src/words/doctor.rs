@@ -163,7 +163,7 @@ pub(crate) fn remedy(finding: &Finding) -> Option<String> {
         F::ServiceFails { .. } => say().restart_card_service(),
         F::NoReader => say().plug_in_a_reader(),
         F::NoToken => say().doctor_plug_in_a_token(),
-        F::TokenBusy { holders } => let_go(holders).into(),
+        F::TokenBusy { holders } => let_go(holders),
         F::TokenAsked { interface } => say().type_pin_there_or_end(&down(interface)),
         F::Unsupported { .. } => say().doctor_cards_with_room(),
         F::TokenFails { .. } => say().try_another_port(),

@@ -7,30 +7,9 @@ use tokenvpn_common::language::say;
 
 use crate::cli::DEFAULT_INTERFACE;
 
-pub(super) fn tries(left: u8) -> String {
-    say().number_of_tries(left)
-}
-
-pub(super) fn count(number: u64, noun: &str) -> String {
-    match number {
-        1 => format!("1 {noun}"),
-        number => format!("{number} {noun}s"),
-    }
-}
-
 pub(super) fn list<T: fmt::Display>(items: &[T]) -> String {
     let items: Vec<_> = items.iter().map(T::to_string).collect();
     items.join(", ")
-}
-
-/// `in 6 days`
-pub(super) fn left_until(end: UnixTime, now: UnixTime) -> String {
-    say().time_left(end.days_since(now).unsigned_abs())
-}
-
-/// `41 ms`
-pub(super) fn milliseconds(whole: u64) -> String {
-    say().round_trip_time(whole)
 }
 
 /// What ends the `up` of an interface.

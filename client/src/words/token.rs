@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use tokenvpn_common::invitation::InvitationError;
-use tokenvpn_common::io::card::CardError;
+use tokenvpn_common::io::card::{CardError, Secret};
 use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::profile::ProfileError;
@@ -86,18 +86,33 @@ pub(crate) fn not_plugged_in(token: Ident) -> Failure {
     )
 }
 
-/// Everybody knows the PIN of the token that is to get a key.
-pub(crate) fn factory_pin() -> Failure {
-    Failure::new(code::OTHER, say().factory_pin(), say().change_factory_pin())
+/// Everybody knows this secret of the token that is to get a key: its PIN or admin PIN.
+pub(crate) fn factory(secret: Secret) -> Failure {
+    let (what, hint) = match secret {
+        Secret::AdminPin => (say().factory_admin_pin(), say().change_factory_admin_pin()),
+        _ => (say().factory_pin(), say().change_factory_pin()),
+    };
+    Failure::new(code::OTHER, what, hint)
 }
 
-/// Everybody knows the admin PIN of the token that is to get a key.
-pub(crate) fn factory_admin_pin() -> Failure {
-    Failure::new(
-        code::OTHER,
-        say().factory_admin_pin(),
-        say().change_factory_admin_pin(),
-    )
+/// Whether that is so is asked where nobody saw the secret.
+pub(crate) fn unseen_question(secret: Secret) -> String {
+    match secret {
+        Secret::AdminPin => say().admin_pin_unseen_question(),
+        _ => say().pin_unseen_question(),
+    }
+}
+
+/// Nobody has said that it is not so.
+pub(crate) fn perhaps_factory(secret: Secret) -> Failure {
+    let (what, hint) = match secret {
+        Secret::AdminPin => (
+            say().perhaps_factory_admin_pin(),
+            say().change_unseen_admin_pin(),
+        ),
+        _ => (say().perhaps_factory_pin(), say().change_unseen_pin()),
+    };
+    Failure::new(code::OTHER, what, hint)
 }
 
 /// What a card has against a command that somebody waits for, where it is not what `up`

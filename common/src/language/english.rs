@@ -410,9 +410,6 @@ texts! { Up in English;
     opened_again() = "What was closed is open again.";
 
     // Phrases.
-    number_of_tries(left: u8) = { tries(left) };
-    time_left(days: u64) = { in_days(days) };
-    round_trip_time(ms: u64) = { milliseconds(ms) };
     minute_in_utc(day, time) = "{day} {time} UTC";
 }
 
@@ -448,7 +445,7 @@ texts! { Prompt in English;
         "One try left: another mistake blocks the admin PIN, and nothing unblocks it.";
     last_try_of_the_reset_code() = "One try left: another mistake blocks the reset code.";
     // What is typed if it is meant.
-    last_try_yes() = "YES";
+    yes() = "YES";
     last_try_question(yes) = "Type {yes} to use it, or Ctrl-C: ";
 
     new_secret(secret) = "New {secret}: ";
@@ -560,12 +557,21 @@ texts! { Token in English;
     factory_admin_pin() =
         "this token still has the admin PIN of every new one, so anybody could take it over";
     change_factory_admin_pin() = "change it first: tokenvpn token pin --admin";
-    pin_unseen() =
-        "warning: typed on the reader, the PIN is not seen here\n\
-         hint: is it still the one of every new token? Change it: tokenvpn token pin";
-    admin_pin_unseen() =
-        "warning: typed on the reader, the admin PIN is not seen here\n\
-         hint: is it still the one of every new token? Change it: tokenvpn token pin --admin";
+    pin_unseen_question() =
+        "Typed on the reader, the PIN is not seen here.\n\
+         Type YES if it is no longer the one of every new token: ";
+    perhaps_factory_pin() =
+        "this token may still have the PIN of every new one, so anybody could use it";
+    change_unseen_pin() =
+        "change it first: tokenvpn token pin; if it is another one, answer YES in a terminal";
+    admin_pin_unseen_question() =
+        "Typed on the reader, the admin PIN is not seen here.\n\
+         Type YES if it is no longer the one of every new token: ";
+    perhaps_factory_admin_pin() =
+        "this token may still have the admin PIN of every new one, so anybody could take it over";
+    change_unseen_admin_pin() =
+        "change it first: tokenvpn token pin --admin; if it is another one, answer YES in a \
+         terminal";
     secrets_may_be_swapped() =
         "warning: the PIN and the key may reach this computer's swap\n\
          hint: run it as root, or allow more locked memory (ulimit -l)";
@@ -624,7 +630,6 @@ texts! { Token in English;
     to_be_written(token, lines) = "For {token}:\n{lines}";
     no_longer_on_token(lines) = "No longer on the token:\n{lines}";
     // The only answer to the questions below that is a yes; they and the hints name it.
-    yes_to_destroy() = "YES";
     // loss: a profile, or data of another program.
     overwrite_question(loss) = "This token holds {loss}. Type YES to overwrite it: ";
     loss_in_place_of_label(what) = "{what} in place of a label";
@@ -1123,7 +1128,8 @@ texts! { Help in English;
     help_token_unblock() = "Give a token whose PIN is blocked or forgotten a new one";
     help_token_more() = "The PIN is asked for as by tokenvpn up, see tokenvpn-up(8): on the \
         reader's keypad if it has one. The admin PIN is typed there too, or else on the terminal. \
-        Not seen by this computer, neither can be told from the one that every new token has.";
+        Not seen by this computer, neither can be told from the one that every new token has: to put a \
+        key on a token, somebody has to say in the terminal that it is another one.";
     help_token_pin_more() = "Where the reader has a keypad on which PINs can be changed, PIN and \
         admin PIN are changed there, and proven by typing the new one once more; unless only one \
         try is left. Otherwise, as always for a reset code, the new one is typed on the terminal, \

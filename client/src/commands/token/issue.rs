@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tokenvpn_common::clock::UnixTime;
-use tokenvpn_common::io::card::HolderName;
+use tokenvpn_common::io::card::{HolderName, Secret};
 use tokenvpn_common::key::PrivateKey;
 use tokenvpn_common::language::say;
 use tokenvpn_common::profile::Profile;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::secrets::administer;
 use super::writing::{Draft, sensible_time};
-use super::{Interrupts, Which, confirm, failure, for_a_key, invited};
+use super::{Interrupts, Which, confirm, failure, for_a_key, invited, refuse_factory};
 use crate::words::{self, Destroying, Failure};
 
 // Options of `token issue`.
@@ -39,12 +39,8 @@ impl Issue {
             Some(_) => {
                 let source = self.which.pin_source()?;
                 let token = administer(self.which.open()?, &interrupts)?;
-                match token.has_factory_pin() {
-                    Some(true) => return Err(words::factory_admin_pin()),
-                    Some(false) => {}
-                    None => eprintln!("{}", say().admin_pin_unseen()),
-                }
-                for_a_key(source.unlock(token.into_token(), &interrupts)?)?
+                refuse_factory(Secret::AdminPin, token.has_factory_pin(), &interrupts)?;
+                for_a_key(source.unlock(token.into_token(), &interrupts)?, &interrupts)?
             }
         };
         let old = Old {

@@ -90,7 +90,7 @@ pub(super) fn ask<T>(
     let interrupt = interrupts.source();
     if tries_left == 1 {
         eprintln!("{}", words::last_try(secret));
-        let yes = &say().last_try_yes();
+        let yes = &say().yes();
         let question = &say().last_try_question(yes);
         if !pin::confirm(question, yes, interrupt).map_err(|error| words::no_pin(&error))? {
             return Err(words::no_pin(&PinError::Cancelled));
