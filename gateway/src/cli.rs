@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::endpoint::Endpoint;
 use tokenvpn_common::key::PublicKey;
+use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 
 use crate::config::{self, Network};
@@ -17,7 +18,7 @@ use crate::words::help;
 #[command(
     name = "tokenvpn-gateway",
     version,
-    about = help::ABOUT,
+    about = say().gateway_help_about(),
     after_long_help = help::exit_status()
 )]
 pub(crate) struct Cli {
@@ -26,7 +27,7 @@ pub(crate) struct Cli {
         global = true,
         value_name = "FILE",
         default_value = config::DEFAULT_PATH,
-        help = help::CONFIG
+        help = say().gateway_help_config()
     )]
     pub(crate) config: PathBuf,
     #[command(subcommand)]
@@ -35,111 +36,120 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    #[command(about = help::INIT)]
+    #[command(about = say().gateway_help_init())]
     Init(Init),
-    #[command(about = help::RUN)]
+    #[command(about = say().gateway_help_run())]
     Run,
     #[command(
-        about = help::RELOAD,
-        long_about = help::with_more(help::RELOAD, help::RELOAD_MORE)
+        about = say().gateway_help_reload(),
+        long_about = help::with_more(
+            &say().gateway_help_reload(),
+            &say().gateway_help_reload_more()
+        )
     )]
     Reload,
     #[command(
-        about = help::INVITE,
-        long_about = help::with_more(help::INVITE, help::INVITE_MORE)
+        about = say().gateway_help_invite(),
+        long_about = help::with_more(
+            &say().gateway_help_invite(),
+            &say().gateway_help_invite_more()
+        )
     )]
     Invite(Invite),
-    #[command(about = help::ENROL)]
+    #[command(about = say().gateway_help_enrol())]
     Enrol,
-    #[command(about = help::ADD)]
+    #[command(about = say().gateway_help_add())]
     Add(Add),
-    #[command(about = help::REVOKE)]
+    #[command(about = say().gateway_help_revoke())]
     Revoke(Revoke),
     #[command(
-        about = help::REINSTATE,
-        long_about = help::with_more(help::REINSTATE, help::REINSTATE_MORE)
+        about = say().gateway_help_reinstate(),
+        long_about = help::with_more(
+            &say().gateway_help_reinstate(),
+            &say().gateway_help_reinstate_more()
+        )
     )]
     Reinstate(Reinstate),
-    #[command(about = help::IDENTITIES)]
+    #[command(about = say().gateway_help_identities())]
     Identities(Output),
-    #[command(about = help::STATUS)]
+    #[command(about = say().gateway_help_status())]
     Status(Status),
-    #[command(about = help::AUDIT)]
+    #[command(about = say().gateway_help_audit())]
     Audit(Audit),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    #[arg(long, value_name = "HOST:PORT", help = help::init::ENDPOINT)]
+    #[arg(long, value_name = "HOST:PORT", help = say().gateway_help_init_endpoint())]
     pub(crate) endpoint: Endpoint,
     #[arg(
         long,
         value_name = "CIDR",
         required = true,
         value_delimiter = ',',
-        help = help::init::NETWORK
+        help = say().gateway_help_init_network()
     )]
     pub(crate) network: Vec<Network>,
     #[arg(
         long,
         value_name = "NAME",
         default_value = config::DEFAULT_INTERFACE,
-        help = help::init::INTERFACE
+        help = say().gateway_help_init_interface()
     )]
     pub(crate) interface: config::Interface,
     #[arg(
         long,
         value_name = "DIR",
         default_value = config::DEFAULT_STATE_DIR,
-        help = help::init::STATE_DIR
+        help = say().gateway_help_init_state_dir()
     )]
     pub(crate) state_dir: PathBuf,
     #[arg(
         long,
         value_name = "DIR",
         default_value = config::DEFAULT_RUNTIME_DIR,
-        help = help::init::RUNTIME_DIR
+        help = say().gateway_help_init_runtime_dir()
     )]
     pub(crate) runtime_dir: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Invite {
-    #[arg(help = help::invite::NAME)]
+    #[arg(help = say().gateway_help_invite_name())]
     pub(crate) name: Name,
-    #[arg(long, help = help::invite::SPARE)]
+    #[arg(long, help = say().gateway_help_invite_spare())]
     pub(crate) spare: bool,
-    #[arg(long, value_name = "IP", help = help::invite::ADDRESS)]
+    #[arg(long, value_name = "IP", help = say().gateway_help_invite_address())]
     pub(crate) address: Vec<IpAddr>,
-    #[arg(long, value_name = "CIDR", help = help::invite::ROUTE)]
+    #[arg(long, value_name = "CIDR", help = say().gateway_help_invite_route())]
     pub(crate) route: Vec<Network>,
-    #[arg(long, value_name = "IP", help = help::invite::DNS)]
+    #[arg(long, value_name = "IP", help = say().gateway_help_invite_dns())]
     pub(crate) dns: Vec<IpAddr>,
-    #[arg(long, value_name = "DATE", help = help::invite::EXPIRES)]
+    #[arg(long, value_name = "DATE", help = say().gateway_help_expires())]
     pub(crate) expires: Option<UnixTime>,
-    #[arg(long, value_name = "HOST:PORT", help = help::invite::ENDPOINT)]
+    #[arg(long, value_name = "HOST:PORT", help = say().gateway_help_invite_endpoint())]
     pub(crate) endpoint: Vec<Endpoint>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    #[arg(help = help::add::NAME)]
+    #[arg(help = say().gateway_help_add_name())]
     pub(crate) name: Name,
-    #[arg(long, value_name = "KEY", help = help::add::PUBLIC_KEY)]
+    #[arg(long, value_name = "KEY", help = say().gateway_help_add_public_key())]
     pub(crate) public_key: PublicKey,
-    #[arg(long, value_name = "FILE", help = help::add::PRESHARED_KEY)]
+    #[arg(long, value_name = "FILE", help = say().gateway_help_add_preshared_key())]
     pub(crate) preshared_key: Option<PathBuf>,
-    #[arg(long, value_name = "IP", help = help::add::ADDRESS)]
+    #[arg(long, value_name = "IP", help = say().gateway_help_add_address())]
     pub(crate) address: Vec<IpAddr>,
-    #[arg(long, value_name = "DATE", help = help::add::EXPIRES)]
+    #[arg(long, value_name = "DATE", help = say().gateway_help_expires())]
     pub(crate) expires: Option<UnixTime>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
-    #[arg(help = help::revoke::NAME)]
+    #[arg(help = say().gateway_help_revoke_name())]
     pub(crate) name: Name,
-    #[arg(long, value_name = "KEY", help = help::revoke::KEY)]
+    #[arg(long, value_name = "KEY", help = say().gateway_help_revoke_key())]
     pub(crate) key: Option<PublicKey>,
 }
 
@@ -148,16 +158,16 @@ pub(crate) struct Reinstate {
     #[arg(
         required_unless_present = "all",
         conflicts_with = "all",
-        help = help::reinstate::NAME
+        help = say().gateway_help_reinstate_name()
     )]
     pub(crate) name: Option<Name>,
-    #[arg(long, help = help::reinstate::ALL)]
+    #[arg(long, help = say().gateway_help_reinstate_all())]
     pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Output {
-    #[arg(long, help = help::JSON)]
+    #[arg(long, help = say().gateway_help_json())]
     pub(crate) json: bool,
 }
 
@@ -165,7 +175,7 @@ pub(crate) struct Output {
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) output: Output,
-    #[arg(long, help = help::status::WATCH)]
+    #[arg(long, help = say().gateway_help_status_watch())]
     pub(crate) watch: bool,
 }
 
@@ -173,7 +183,7 @@ pub(crate) struct Status {
 pub(crate) struct Audit {
     #[command(flatten)]
     pub(crate) output: Output,
-    #[arg(long, value_name = "DATE", help = help::audit::SINCE)]
+    #[arg(long, value_name = "DATE", help = say().gateway_help_audit_since())]
     pub(crate) since: Option<Since>,
 }
 
@@ -234,6 +244,9 @@ mod tests {
     #[test]
     fn its_documents_are_up_to_date() {
         let command = <Cli as clap::CommandFactory>::command();
-        crate::documents::check(command, &help::EXIT_STATUS, &[]);
+        let exit_status = help::EXIT_STATUS.map(|(code, meaning)| (code, meaning()));
+        let exit_status = exit_status.each_ref();
+        let exit_status = exit_status.map(|(code, meaning)| (*code, meaning.as_str()));
+        crate::documents::check(command, &exit_status, &[]);
     }
 }

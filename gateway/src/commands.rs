@@ -19,6 +19,9 @@ use serde::Serialize;
 
 use crate::words::{self, Failure};
 
+/// Stands in a table for what is not known or is not there.
+const NONE: &str = "-";
+
 /// Writes to stdout. A reader that has left is a failure: it did not get what it asked for.
 fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();

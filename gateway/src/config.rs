@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use tokenvpn_common::endpoint::Endpoint;
+use tokenvpn_common::language::say;
 use tokenvpn_common::profile::{self, DEFAULT_KEEPALIVE, DEFAULT_MTU};
 
 use super::words;
@@ -78,23 +79,23 @@ pub(crate) struct Config {
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", words::config_error(self))]
 pub(crate) enum ConfigError {
+    #[error("{}", say().configuration_unreadable(&.path.display(), .cause))]
     Unreadable {
         path: PathBuf,
         cause: std::io::Error,
     },
+    #[error("{}", say().configuration_broken(&.path.display(), .line, .column, .message))]
     Broken {
         path: PathBuf,
         line: usize,
         column: usize,
         message: String,
     },
+    #[error("{}", say().configuration_too_long(&.0.display(), &MAX_TEXT))]
     TooLong(PathBuf),
-    Incomplete {
-        path: PathBuf,
-        key: String,
-    },
+    #[error("{}", say().configuration_lacks_key(&.path.display(), .key))]
+    Incomplete { path: PathBuf, key: String },
 }
 
 /// The keys that only say what new invitations tell.
@@ -155,7 +156,7 @@ impl Config {
         };
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            broken(&before, words::NO_TEXT.into())
+            broken(&before, say().configuration_is_no_text())
         })?;
         toml::from_str(text).map_err(|error| match missing_key(error.message()) {
             Some(key) => ConfigError::Incomplete {
@@ -185,11 +186,13 @@ impl Config {
     /// The file's text, as `init` writes it.
     pub(crate) fn to_toml(&self) -> String {
         let fields = self.fields();
-        let mut text = words::config_head(&LIVE);
+        let mut text = commented(&say().comment_above_all(&LIVE.join(", ")));
         for (key, comment) in words::CONFIG_COMMENTS {
+            text += "\n";
+            text += &commented(&comment());
             text += &match fields.get(key) {
-                Some(value) => format!("\n# {comment}\n{key} = {value}\n"),
-                None => format!("\n# {comment}\n# {key} = \"/path/to/private-key\"\n"),
+                Some(value) => format!("{key} = {value}\n"),
+                None => commented(&format!("{key} = \"/path/to/private-key\"")),
             };
         }
         text
@@ -208,6 +211,11 @@ impl Config {
     pub(crate) fn control_socket(&self) -> PathBuf {
         self.runtime_dir.join("gateway.sock")
     }
+}
+
+/// As comments of TOML, line by line.
+fn commented(text: &str) -> String {
+    text.lines().map(|line| format!("# {line}\n")).collect()
 }
 
 /// Line and column behind this text, both from 1; the column counts characters.
@@ -230,7 +238,7 @@ fn missing_key(message: &str) -> Option<&str> {
 pub(crate) struct Interface(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::bad_interface())]
+#[error("{}", say().bad_interface_name(&MAX_INTERFACE))]
 pub(crate) struct InterfaceError;
 
 impl Interface {
@@ -309,12 +317,12 @@ where
 }
 
 /// `Ok` where a rule is kept, and the rule's text where not.
-fn keeps(kept: bool, rule: &'static str) -> Result<(), &'static str> {
-    if kept { Ok(()) } else { Err(rule) }
+fn keeps(kept: bool, rule: impl FnOnce() -> String) -> Result<(), String> {
+    if kept { Ok(()) } else { Err(rule()) }
 }
 
 fn port<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
-    checked(d, |port| keeps(*port != 0, words::BAD_PORT))
+    checked(d, |port| keeps(*port != 0, || say().bad_listen_port()))
 }
 
 fn endpoints<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<Endpoint>, D::Error> {
@@ -335,12 +343,14 @@ fn keepalive<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
 
 fn workers<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u8, D::Error> {
     checked(d, |count| {
-        keeps((1..=MAX_WORKERS).contains(count), words::BAD_WORKERS)
+        keeps((1..=MAX_WORKERS).contains(count), || say().bad_workers())
     })
 }
 
 fn days<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
-    checked(d, |days| keeps((1..=366).contains(days), words::BAD_DAYS))
+    checked(d, |days| {
+        keeps((1..=366).contains(days), || say().bad_invitation_days())
+    })
 }
 
 #[cfg(test)]
@@ -392,6 +402,7 @@ mod tests {
         // A key that has a default may go: what stays means the same.
         let mut required = String::new();
         for (key, comment) in words::CONFIG_COMMENTS {
+            let comment = comment();
             let explained = format!("\n# {comment}\n");
             let (_, rest) = text.split_once(&explained).expect(key);
             let line = rest.lines().next().unwrap();

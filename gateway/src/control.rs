@@ -19,6 +19,7 @@ use tokenvpn_common::invitation::{Enrolment, InvitationId};
 use tokenvpn_common::io::clock;
 use tokenvpn_common::io::request_socket::Framing;
 use tokenvpn_common::key::{PrivateKey, PublicKey};
+use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::status::Status;
 use zeroize::Zeroizing;
@@ -156,7 +157,7 @@ pub(crate) fn ask(path: &Path, request: Request) -> Result<Answer, Failure> {
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(words::file(&socket, &e));
             }
-            Err(e) => return Err(words::no_answer(&socket, e)),
+            Err(e) => return Err(words::no_answer(&socket, &e)),
         }
         if request.takes_a_gateway() {
             return Err(words::not_running(path));
@@ -173,7 +174,7 @@ pub(crate) fn ask(path: &Path, request: Request) -> Result<Answer, Failure> {
         }
         // Another command holds it, or a gateway that just starts or ends.
         if clock::now().since(start) > PATIENCE {
-            return Err(words::no_answer(&socket, words::NO_SUCH_SOCKET));
+            return Err(words::no_answer(&socket, &say().no_such_socket()));
         }
         thread::sleep(RETRY);
     };

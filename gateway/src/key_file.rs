@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 use tokenvpn_common::key::{KeyError, PresharedKey, PrivateKey};
+use tokenvpn_common::language::say;
 use zeroize::Zeroizing;
 
 use crate::state;
-use crate::words;
 
 /// The name under which systemd hands over a key (systemd.exec(5), `LoadCredential=`).
 const CREDENTIAL: &str = "private-key";
@@ -20,26 +20,20 @@ const MAX_TEXT: u64 = 256;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", words::key_file_error(self))]
 pub(crate) enum KeyFileError {
-    Unusable {
-        path: PathBuf,
-        cause: io::Error,
-    },
-    OpenToOthers {
-        path: PathBuf,
-        mode: u32,
-    },
+    #[error("{}", say().key_file_unusable(&.path.display(), .cause))]
+    Unusable { path: PathBuf, cause: io::Error },
+    #[error("{}", say().key_file_open_to_others(&.path.display(), *.mode))]
+    OpenToOthers { path: PathBuf, mode: u32 },
+    #[error("{}", say().key_file_of_another_user(&.path.display(), .uid))]
     Foreign {
         path: PathBuf,
         uid: u32,
         /// Whose it should be.
         owner: u32,
     },
-    Malformed {
-        path: PathBuf,
-        cause: KeyError,
-    },
+    #[error("{}", say().key_file_without_key(&.path.display(), .cause))]
+    Malformed { path: PathBuf, cause: KeyError },
 }
 
 /// Makes a key and its file, for its owner only.

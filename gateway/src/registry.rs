@@ -20,12 +20,12 @@ use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::device::SeenInitiations;
 use tokenvpn_common::invitation::{Enrolment, InvitationId};
 use tokenvpn_common::key::{PresharedKey, PublicKey};
+use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 
 use self::addresses::AddressError;
 pub(crate) use self::error::{Refusal, RegistryError};
 use crate::config::Networks;
-use crate::words;
 
 /// How long an ended or lapsed invitation is remembered, in seconds: so long its late
 /// use is told from a made-up one.
@@ -177,7 +177,7 @@ impl Registry {
         for identity in &identities {
             for address in &identity.addresses {
                 if let Some(other) = owners.insert(address, &identity.name) {
-                    let what = words::belongs_to_both(&address, [other, &identity.name]);
+                    let what = say().address_belongs_to_both(address, other, &identity.name);
                     return Err(RegistryError::Damaged(what));
                 }
             }

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::unistd::{Gid, Uid, fchown, geteuid, setegid, seteuid, setgroups};
-
-use crate::words;
+use tokenvpn_common::language::say;
 
 /// Why the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", words::state_error(self))]
 pub(crate) enum StateError {
+    #[error("{}", say().state_dir_unusable(&.path.display(), .cause))]
     Unusable { path: PathBuf, cause: io::Error },
+    #[error("{}", say().state_dir_open_to_others(&.path.display(), *.mode))]
     OpenToOthers { path: PathBuf, mode: u32 },
 }
 
@@ -110,7 +110,7 @@ fn owner_of(directory: &Path) -> io::Result<(Uid, Gid)> {
 fn give_to_owner_of(directory: &Path, file: &File) -> io::Result<()> {
     let found = file.metadata()?;
     if !found.is_file() || found.nlink() != 1 {
-        return Err(io::Error::other(words::NO_FILE_OF_ITS_OWN));
+        return Err(io::Error::other(say().state_file_is_a_link()));
     }
     if geteuid().is_root() {
         let (uid, gid) = owner_of(directory)?;

@@ -19,11 +19,11 @@ use tokenvpn_common::io::tun::TunQueue;
 use tokenvpn_common::io::udp::UdpPair;
 use tokenvpn_common::io::{clock, fault};
 use tokenvpn_common::key::{PrivateKey, PublicKey};
+use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 
 use self::handovers::{Inbound, Outbound};
 use crate::registry::writer::Sightings;
-use crate::words;
 
 /// How long the workers may take to act: what is told to a command is true by then.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -61,7 +61,7 @@ pub(crate) enum End {
 /// Why an order has no effect yet.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrderError {
-    #[error("{}", words::UNANSWERED)]
+    #[error("{}", say().worker_did_not_answer())]
     Unanswered,
     #[error(transparent)]
     Peer(#[from] AddPeerError),

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{print, print_json, table};
+use tokenvpn_common::language::say;
+
+use super::{NONE, print, print_json, table};
 use crate::cli;
 use crate::control::{self, Answer, Request};
 use crate::listing::Audit;
@@ -21,18 +23,22 @@ pub(crate) fn run(path: &Path, asked: &cli::Audit) -> Result<(), Failure> {
 
 fn text(audit: &Audit) -> String {
     if audit.entries.is_empty() {
-        return words::NOTHING_DONE.into();
+        return say().nothing_was_done() + "\n";
     }
-    let mut rows = vec![words::AUDIT.map(str::to_owned).to_vec()];
+    let mut rows = vec![vec![
+        say().column_when(),
+        say().column_who(),
+        say().column_what(),
+        say().column_name(),
+        say().column_public_key(),
+    ]];
     rows.extend(audit.entries.iter().map(|entry| {
         vec![
             entry.at.to_string(),
             entry.who.clone(),
             entry.action.clone(),
             entry.name.to_string(),
-            entry
-                .public_key
-                .map_or(words::NONE.into(), |key| key.to_string()),
+            entry.public_key.map_or(NONE.into(), |key| key.to_string()),
         ]
     }));
     table(&rows)

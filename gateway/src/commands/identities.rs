@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::language::say;
 
-use super::{print, print_json, table};
+use super::{NONE, print, print_json, table};
 use crate::cli::Output;
 use crate::control::{self, Answer, Request};
-use crate::listing::{Listed, Listing};
+use crate::listing::{Invited, InvitedKind, Listed, Listing};
 use crate::words::{self, Failure};
 
 pub(crate) fn run(path: &Path, output: &Output) -> Result<(), Failure> {
@@ -22,17 +23,21 @@ pub(crate) fn run(path: &Path, output: &Output) -> Result<(), Failure> {
 
 fn text(listing: &Listing) -> String {
     if listing.identities.is_empty() && listing.invitations.is_empty() {
-        return words::NOBODY.into();
+        return say().nobody_may_come_in() + "\n";
     }
-    let mut rows = vec![words::IDENTITIES.map(str::to_owned).to_vec()];
+    let mut rows = vec![vec![
+        say().column_name(),
+        say().column_addresses(),
+        say().column_expires(),
+        say().column_last_endpoint(),
+        say().column_public_key(),
+    ]];
     for identity in &listing.identities {
         rows.push(vec![
-            words::listed_name(identity),
+            name(identity),
             words::list(&identity.addresses),
             expires(identity),
-            identity
-                .endpoint
-                .map_or(words::NONE.into(), |at| at.to_string()),
+            identity.endpoint.map_or(NONE.into(), |at| at.to_string()),
             identity.public_key.to_string(),
         ]);
     }
@@ -41,20 +46,36 @@ fn text(listing: &Listing) -> String {
             invited.name.to_string(),
             words::list(&invited.addresses),
             date(invited.expires),
-            words::NONE.into(),
-            words::invited(invited),
+            NONE.into(),
+            in_place_of_key(invited),
         ]);
     }
     table(&rows)
 }
 
+fn name(identity: &Listed) -> String {
+    match identity.spare {
+        true => say().listed_spare(&identity.name),
+        false => identity.name.to_string(),
+    }
+}
+
 fn expires(identity: &Listed) -> String {
     match identity.expired {
-        true => words::is_over(&date(identity.expires)),
+        true => say().date_is_over(&date(identity.expires)),
         false => date(identity.expires),
     }
 }
 
+fn in_place_of_key(invited: &Invited) -> String {
+    let until = &invited.valid_until;
+    match invited.kind {
+        InvitedKind::New => say().listed_invitation(until),
+        InvitedKind::Spare => say().listed_spare_invitation(until),
+        InvitedKind::Renewal => say().listed_renewal_invitation(until),
+    }
+}
+
 fn date(date: Option<UnixTime>) -> String {
-    date.map_or(words::NEVER.into(), |date| date.to_string())
+    date.map_or_else(|| say().access_never_ends(), |date| date.to_string())
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use tokenvpn_common::io::hardening;
+use tokenvpn_common::language::say;
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{Config, Networks};
@@ -32,9 +33,8 @@ pub(crate) fn run(path: &Path) -> Result<(), Failure> {
         words::started(&config, &public_key, gateway.identities())
     );
     for setting in forwarding_off {
-        for line in words::forwarding_is_off(setting) {
-            eprintln!("{line}");
-        }
+        eprintln!("{}", say().machine_forwards_nothing(&setting));
+        eprintln!("{}", say().turn_forwarding_on(&setting));
     }
     gateway.run()
 }

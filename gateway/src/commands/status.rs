@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokenvpn_common::io::clock;
 use tokenvpn_common::io::screen::Screen;
+use tokenvpn_common::language::say;
 use tokenvpn_common::status::{Peer, Status};
 use tokenvpn_common::watch::{Watch, amount};
 
-use super::{print, print_json, table};
+use super::{NONE, print, print_json, table};
 use crate::cli;
 use crate::control::{self, Answer, Request};
 use crate::words::{self, Failure};
@@ -61,11 +62,13 @@ fn watch(path: &Path) -> Result<(), Failure> {
 /// The lines of a live view; those whose packets flow come first.
 fn live(status: &Status, watch: &Watch, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = words::device(status).lines().map(str::to_owned).collect();
-    let gap = columns.saturating_sub(words::QUIT.len());
-    lines[0] = format!("{:<gap$}{}", lines[0], words::QUIT);
+    let quit = say().q_quits();
+    let gap = columns.saturating_sub(quit.chars().count());
+    lines[0] = format!("{:<gap$}{quit}", lines[0]);
     let rates = watch.rates();
     lines.push(String::new());
-    let [incoming, outgoing] = words::DIRECTIONS;
+    let (incoming, outgoing) = (say().traffic_in(), say().traffic_out());
+    let width = incoming.chars().count().max(outgoing.chars().count());
     for (what, rate, graph) in [
         (
             incoming,
@@ -78,10 +81,18 @@ fn live(status: &Status, watch: &Watch, columns: usize) -> Vec<String> {
             watch.graph(columns.saturating_sub(20), |rates| rates.tx),
         ),
     ] {
-        lines.push(format!("{what} {:>12}/s  {graph}", amount(rate)));
+        lines.push(format!("{what:<width$} {:>12}/s  {graph}", amount(rate)));
     }
     lines.push(String::new());
-    let mut rows = vec![words::LIVE_PEERS.map(str::to_owned).to_vec()];
+    let mut rows = vec![vec![
+        say().column_name(),
+        say().column_endpoint(),
+        say().column_latest_handshake(),
+        say().column_rate_in(),
+        say().column_rate_out(),
+        say().column_received(),
+        say().column_sent(),
+    ]];
     let mut peers: Vec<&Peer> = status.peers.iter().collect();
     peers.sort_by_key(|peer| {
         let rates = watch.rates_of(&peer.public_key);
@@ -114,7 +125,14 @@ fn fitting(mut rows: Vec<Vec<String>>, columns: usize) -> Vec<Vec<String>> {
 
 fn text(status: &Status) -> String {
     let mut text = words::printable_lines(&words::device(status));
-    let mut rows = vec![words::PEERS.map(str::to_owned).to_vec()];
+    let mut rows = vec![vec![
+        say().column_name(),
+        say().column_endpoint(),
+        say().column_latest_handshake(),
+        say().column_received(),
+        say().column_sent(),
+        say().column_allowed_ips(),
+    ]];
     rows.extend(status.peers.iter().map(|peer| row(peer).to_vec()));
     if !status.peers.is_empty() {
         text.push('\n');
@@ -128,9 +146,8 @@ fn row(peer: &Peer) -> [String; 6] {
     let handshake = peer.latest_handshake.map(|at| now.0.saturating_sub(at.0));
     [
         peer.name.clone(),
-        peer.endpoint
-            .map_or(words::NONE.into(), |at| at.to_string()),
-        handshake.map_or(words::NEVER.into(), words::ago),
+        peer.endpoint.map_or(NONE.into(), |at| at.to_string()),
+        handshake.map_or_else(|| say().no_handshake_yet(), words::ago),
         amount(peer.rx_bytes),
         amount(peer.tx_bytes),
         words::list(&peer.allowed_ips),

@@ -4,8 +4,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-
-use super::words;
+use tokenvpn_common::language::say;
 
 /// A network whose text has no host bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,13 +13,18 @@ pub(crate) struct Network(IpNet);
 
 /// Why a text or a list is no network, or no tunnel network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::network_error(self))]
 pub(crate) enum NetworkError {
+    #[error("{}", say().no_network(.0))]
     Malformed(String),
+    #[error("{}", say().network_has_host_bits(.0, &.0.trunc()))]
     HostBits(IpNet),
+    #[error("{}", say().network_too_small(.0))]
     TooSmall(IpNet),
+    #[error("{}", say().network_is_special(.0))]
     Special(IpNet),
+    #[error("{}", say().networks_overlap(.0, .1))]
     Overlap(IpNet, IpNet),
+    #[error("{}", say().networks_are_missing())]
     None,
 }
 

@@ -4,17 +4,20 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use tokenvpn_common::language::say;
 
 use crate::config::Networks;
-use crate::words;
 
 /// Why tunnel addresses cannot be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::address_error(self))]
 pub(crate) enum AddressError {
+    #[error("{}", say().address_is_outside(.address))]
     Outside { address: IpAddr },
+    #[error("{}", say().address_is_reserved(.address))]
     Reserved { address: IpAddr },
+    #[error("{}", say().address_is_taken(.address))]
     Taken { address: IpAddr },
+    #[error("{}", say().network_is_full(.network))]
     Full { network: IpNet },
 }
 

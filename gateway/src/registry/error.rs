@@ -5,78 +5,72 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 use tokenvpn_common::clock::UnixTime;
+use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 
 use super::addresses::AddressError;
-use crate::words;
+use super::schema;
 
 /// Why a verb was refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::refusal(self))]
 pub(crate) enum Refusal {
-    NameTaken {
-        name: Name,
-    },
-    UnknownName {
-        name: Name,
-    },
-    UnknownKey {
-        name: Name,
-    },
-    DuplicateKey {
-        name: Name,
-    },
+    #[error("{}", say().name_is_taken(.name))]
+    NameTaken { name: Name },
+    #[error("{}", say().name_is_unknown(.name))]
+    UnknownName { name: Name },
+    #[error("{}", say().key_is_unknown(.name))]
+    UnknownKey { name: Name },
+    #[error("{}", say().key_is_enrolled(.name))]
+    DuplicateKey { name: Name },
+    #[error("{}", say().key_is_gateways_own())]
     OwnKey,
     #[error(transparent)]
     Address(#[from] AddressError),
-    OtherAddress {
-        name: Name,
-        address: IpAddr,
-    },
-    SeveralKeys {
-        name: Name,
-    },
+    #[error("{}", say().renewal_keeps_address(.name, .address))]
+    OtherAddress { name: Name, address: IpAddr },
+    #[error("{}", say().name_has_several_keys(.name))]
+    SeveralKeys { name: Name },
+    #[error("{}", say().invitation_is_unknown())]
     UnknownInvitation,
+    #[error("{}", say().invitation_was_used())]
     UsedInvitation,
+    #[error("{}", say().invitation_was_withdrawn())]
     WithdrawnInvitation,
-    LateEnrolment {
-        valid_until: UnixTime,
-    },
-    OtherName {
-        invited: Name,
-        name: Name,
-    },
-    Ended {
-        not_after: UnixTime,
-    },
-    NotEnded {
-        name: Name,
-    },
-    Over {
-        name: Name,
-        not_after: UnixTime,
-    },
+    #[error("{}", say().invitation_was_valid_until(.valid_until))]
+    LateEnrolment { valid_until: UnixTime },
+    #[error("{}", say().invitation_is_for_another(.invited, .name))]
+    OtherName { invited: Name, name: Name },
+    #[error("{}", say().access_would_have_ended(.not_after))]
+    Ended { not_after: UnixTime },
+    #[error("{}", say().access_has_not_ended(.name))]
+    NotEnded { name: Name },
+    #[error("{}", say().access_is_over(.name, .not_after))]
+    Over { name: Name, not_after: UnixTime },
 }
 
 /// Why the registry did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", words::registry_error(self))]
 pub(crate) enum RegistryError {
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error("{}", say().no_registry(&.0.display()))]
     Missing(PathBuf),
+    #[error("{}", say().path_exists(&.0.display()))]
     Exists(PathBuf),
+    #[error("{}", say().path_cannot_be_used(&.path.display(), .cause))]
     Unusable {
         path: PathBuf,
         cause: std::io::Error,
     },
+    #[error("{}", say().foreign_registry(&.0.display()))]
     Foreign(PathBuf),
+    #[error("{}", say().registry_of_another_version(&.0.display()))]
     OtherVersion(PathBuf),
-    TooNew {
-        path: PathBuf,
-        version: i64,
-    },
+    #[error("{}", say().registry_too_new(&.path.display(), .version, &schema::VERSION))]
+    TooNew { path: PathBuf, version: i64 },
+    #[error("{}", say().registry_damaged(.0))]
     Damaged(String),
+    #[error("{}", say().registry_failed(.0))]
     Sql(rusqlite::Error),
 }
 

@@ -8,11 +8,11 @@ use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::device::SeenInitiations;
 use tokenvpn_common::invitation::InvitationId;
 use tokenvpn_common::key::{PresharedKey, PublicKey};
+use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 
 use super::seal::{self, Seal};
 use super::{Act, Entry, Identity, Kind, Pending, Refusal, RegistryError, Sighting};
-use crate::words;
 
 const IDENTITY: &str = "SELECT public_key, name, spare, addresses, preshared_key, not_after, serial, \
      added, ended, seal FROM identity";
@@ -86,7 +86,9 @@ fn check_seal(row: &Row<'_>, name: &Name, seal: Seal) -> Fallible<()> {
     if row.get::<_, Seal>("seal")? == seal {
         return Ok(());
     }
-    Err(RegistryError::Damaged(words::was_changed(name)))
+    Err(RegistryError::Damaged(
+        say().registry_entry_was_changed(name),
+    ))
 }
 
 fn to_identity(row: &Row<'_>) -> Fallible<Identity> {
@@ -132,7 +134,7 @@ fn unsealed_pending(row: &Row<'_>) -> Fallible<Pending> {
         addresses: addresses(row)?,
         preshared_key: sound(
             "preshared_key",
-            preshared_key.ok_or(words::OPEN_WITHOUT_KEY),
+            preshared_key.ok_or_else(|| say().open_invitation_has_one()),
         )?,
         not_after: not_after(row)?,
         valid_until: time(row, "valid_until")?,
@@ -386,7 +388,7 @@ pub(super) fn seen_initiations(
     let sql = "SELECT public_key, initiations FROM seen_initiations";
     let seen = all(connection, sql, [], |row| {
         let bytes: Vec<u8> = row.get("initiations")?;
-        let seen = SeenInitiations::from_bytes(&bytes).ok_or(words::NO_SUCH_LENGTH);
+        let seen = SeenInitiations::from_bytes(&bytes).ok_or_else(|| say().of_no_such_length());
         Ok((key(row, "public_key")?, sound("initiations", seen)?))
     })?;
     Ok(seen.into_iter().collect())

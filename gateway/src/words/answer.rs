@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use tokenvpn_common::key::PublicKey;
+use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
 use tokenvpn_common::profile::ProfileError;
 use tokenvpn_common::status::Status;
@@ -19,107 +20,78 @@ use crate::worker::End;
 
 /// The gateway does not run, and its state is nobody's.
 pub(crate) fn not_running(config: &Path) -> Failure {
-    let hint = format!("start it: {}", command("run", config));
-    Failure::new(code::DOWN, "the gateway is not running", hint)
+    let hint = say().start_gateway_with(&command("run", config));
+    Failure::new(code::DOWN, say().gateway_not_running(), hint)
 }
 
 /// A second `run` on the same state.
 pub(crate) fn runs_already(state_dir: &Path) -> Failure {
     Failure::new(
         code::OTHER,
-        format!(
-            "a gateway runs already on the state in {}",
-            state_dir.display()
-        ),
-        "stop it first, or give this one a state_dir of its own",
+        say().gateway_runs_already(&state_dir.display()),
+        say().stop_other_gateway(),
     )
 }
 
 /// The lock is held, but nobody answers on the control socket.
-pub(crate) fn no_answer(socket: &Path, cause: impl fmt::Display) -> Failure {
+pub(crate) fn no_answer(socket: &Path, cause: &dyn fmt::Display) -> Failure {
     Failure::new(
         code::OTHER,
-        format!(
-            "the running gateway does not answer on {}: {cause}",
-            socket.display()
-        ),
-        "check that runtime_dir is the one it was started with, or restart it",
+        say().gateway_does_not_answer(&socket.display(), cause),
+        say().check_runtime_dir(),
     )
 }
-
-/// What causes that, where there is nothing to connect to.
-pub(crate) const NO_SUCH_SOCKET: &str = "there is no such socket";
 
 /// The change is in the registry, but a worker did not take it in time.
 pub(crate) fn not_taken_up() -> Failure {
     Failure::new(
         code::INTERNAL,
-        "the change was stored, but the running gateway has not taken it up",
-        "restart the gateway; the stored change counts from then on",
+        say().change_not_taken_up(),
+        say().restart_for_change(),
     )
 }
 
 /// A mistake in this program, and where it showed.
 pub(crate) fn fault(what: &str) -> Failure {
-    internal(format!("the program failed: {what}"))
+    internal(say().gateway_failed(&what))
 }
 
 /// A worker that ended by itself ends the gateway: who would serve its peers?
 pub(crate) fn worker_ended(end: &End) -> Failure {
     match end {
-        End::Stopped => internal("a worker has ended"),
-        End::TooManyPanics => internal("sessions failed one after the other"),
+        End::Stopped => internal(say().worker_has_ended()),
+        End::TooManyPanics => internal(say().worker_sessions_failed()),
         End::Failed(cause) => Failure::new(
             code::OTHER,
-            format!("a worker has lost its device or socket: {cause}"),
-            "start the gateway again; another program may have removed its interface",
+            say().worker_lost_device(cause),
+            say().start_gateway_again(),
         ),
     }
 }
 
 /// What `run` says when it answers.
 pub(crate) fn started(config: &Config, public_key: &PublicKey, identities: usize) -> String {
-    let identities = match identities {
-        1 => "1 identity".to_owned(),
-        count => format!("{count} identities"),
-    };
-    format!(
-        "Listening on UDP port {} as {}, public key {public_key}, {identities}.",
-        config.listen_port,
-        config.interface.as_str(),
-    )
+    let interface = config.interface.as_str();
+    say().gateway_listens(&config.listen_port, &interface, public_key, identities)
 }
 
 /// `init` where there is something already.
 pub(crate) fn exists(path: &Path) -> Failure {
     Failure::new(
         code::OTHER,
-        format!("{} exists already", path.display()),
-        "init never overwrites; move it away, or name other places with --config and --state-dir",
+        say().path_exists(&path.display()),
+        say().init_never_overwrites(),
     )
 }
 
 /// What `init` says below the public key.
 pub(crate) fn made(config: &Path) -> String {
-    let path = config.display();
-    let run = command("run", config);
-    format!("That is the gateway's public key. Read {path}, which explains itself; then: {run}")
-}
-
-/// The kernel does not forward between the tunnel and the networks behind.
-pub(crate) fn forwarding_is_off(setting: &str) -> [String; 2] {
-    [
-        format!(
-            "warning: this machine forwards nothing ({setting} is 0): clients reach only the gateway itself"
-        ),
-        format!("hint: sysctl -w {setting}=1, and put it into /etc/sysctl.d/ to keep it"),
-    ]
+    say().gateway_was_made(&config.display(), &command("run", config))
 }
 
 /// The endpoint given to `init` is none that a client could use.
 pub(crate) fn bad_endpoint(error: ProfileError) -> Failure {
-    let hint = "give the address or host name at which clients reach this machine from outside";
-    Failure::new(code::USAGE, error, hint)
+    Failure::new(code::USAGE, error, say().give_outside_endpoint())
 }
 
 /// A command line that clap refuses, in two lines like everything else.
@@ -137,14 +109,12 @@ pub(crate) fn usage(error: &clap::Error) -> Failure {
         _ => None,
     };
     let hint = match argument.unwrap_or_default() {
-        "--public-key" => {
-            "make one with wg genkey | wg pubkey, or ask the client's owner for the public key"
-        }
-        "--key" => "tokenvpn-gateway identities lists the keys",
-        "--route" => "give an address and a prefix, as in --route 10.20.0.0/16",
-        "--network" => "give an address and a prefix, as in --network 10.77.0.0/24",
-        "--endpoint" => "give a host and a port, as in --endpoint vpn.example:51820",
-        _ => "tokenvpn-gateway COMMAND --help shows how",
+        "--public-key" => say().give_public_key(),
+        "--key" => say().identities_lists_keys(),
+        "--route" => say().give_route(),
+        "--network" => say().give_network(),
+        "--endpoint" => say().give_endpoint(),
+        _ => say().gateway_help_shows_how(),
     };
     Failure::new(code::USAGE, what, hint)
 }
@@ -155,21 +125,14 @@ pub(crate) fn bad_preshared_key(error: KeyFileError) -> Failure {
         KeyFileError::Unusable { path, cause }
             if cause.kind() != io::ErrorKind::PermissionDenied =>
         {
-            let hint = format!(
-                "make one: (umask 077; wg genpsk > {0}), and give it to the client too",
-                path.display()
-            );
             let what = match cause.kind() {
-                io::ErrorKind::NotFound => {
-                    format!("there is no preshared key at {}", path.display())
-                }
+                io::ErrorKind::NotFound => say().no_preshared_key_file(&path.display()),
                 _ => error.to_string(),
             };
-            Failure::new(code::OTHER, what, hint)
+            Failure::new(code::OTHER, what, say().make_preshared_key(&path.display()))
         }
         KeyFileError::Malformed { .. } => {
-            let hint = "it has to hold one line, as wg genpsk prints it";
-            Failure::new(code::OTHER, error, hint)
+            Failure::new(code::OTHER, error, say().correct_preshared_key())
         }
         _ => error.into(),
     }
@@ -178,18 +141,15 @@ pub(crate) fn bad_preshared_key(error: KeyFileError) -> Failure {
 /// Nobody got the invitation.
 pub(crate) fn not_handed_over(cause: Failure, withdrawn: bool) -> Failure {
     let hint = match withdrawn {
-        true => "the invitation is withdrawn: invite again, into a file or a pipe that takes it",
-        false => "nobody has the invitation, and it ends by itself: invite again",
+        true => say().invitation_taken_back(),
+        false => say().invitation_ends_by_itself(),
     };
-    Failure {
-        hint: hint.into(),
-        ..cause
-    }
+    Failure { hint, ..cause }
 }
 
 /// The running gateway is another version than the command.
 pub(crate) fn wrong_answer() -> Failure {
-    internal("the running gateway answered something else than was asked")
+    internal(say().gateway_gave_another_answer())
 }
 
 /// Somebody may come in.
@@ -202,46 +162,37 @@ pub(crate) fn admitted(answer: &Answer) -> Result<String, Failure> {
     else {
         return Err(wrong_answer());
     };
-    Ok(format!(
-        "{name} may come in with {}. The gateway's public key is {gateway_public_key}.",
-        list(addresses)
-    ))
+    Ok(say().may_come_in(name, &list(addresses), gateway_public_key))
 }
 
-/// Somebody may not come in any more.
+/// Somebody may come in again.
 pub(crate) fn reinstated(keys: usize) -> String {
     match keys {
-        0 => "Nobody's access has ended before its date.".into(),
-        1 => "1 key may come in again.".into(),
-        keys => format!("{keys} keys may come in again."),
+        0 => say().nobody_to_reinstate(),
+        keys => say().keys_reinstated(keys),
     }
 }
 
 /// Somebody may not come in any more.
 pub(crate) fn revoked(name: &Name, keys: usize) -> String {
     match keys {
-        0 => format!("The invitation of {name} is withdrawn."),
-        1 => format!("The key of {name} is revoked."),
-        keys => format!("{keys} keys of {name} are revoked."),
+        0 => say().invitation_withdrawn(name),
+        keys => say().keys_revoked(name, keys),
     }
 }
-
-/// What `audit` shows where there is nothing.
-pub(crate) const NOTHING_DONE: &str = "Nothing was done.\n";
 
 /// The running gateway goes on with another configuration.
 pub(crate) fn reloaded(changed: &[String]) -> String {
     match changed {
-        [] => "Nothing has changed.".into(),
-        changed => format!("Taken up: {}.", list(changed)),
+        [] => say().nothing_to_take_up(),
+        changed => say().taken_up(&list(changed)),
     }
 }
 
 /// A configuration that differs in what is fixed at the start.
 pub(crate) fn takes_a_restart(keys: &[&String]) -> Failure {
-    let what = format!("a running gateway cannot take up another {}", list(keys));
-    let hint = "nothing was changed; restart the gateway, or put the old value back";
-    Failure::new(code::OTHER, what, hint)
+    let what = say().cannot_take_up(&list(keys));
+    Failure::new(code::OTHER, what, say().restart_or_put_back())
 }
 
 /// There is no terminal to fill.
@@ -249,28 +200,27 @@ pub(crate) fn no_screen(cause: io::Error) -> Failure {
     match cause.kind() {
         io::ErrorKind::NotConnected => Failure::new(
             code::USAGE,
-            "--watch fills a terminal, and standard output is none",
-            "for programs there is --watch --json, one object a line",
+            say().watching_takes_a_terminal(),
+            say().watch_with_json(),
         ),
-        _ => failed("the terminal cannot be used", &cause),
+        _ => failed(say().terminal_cannot_be_watched(&cause), &cause),
     }
 }
-
-/// What `identities` shows where there are none.
-pub(crate) const NOBODY: &str = "Nobody may come in yet, and nobody is invited.\n";
 
 /// The lines of `status` that are about the device.
 pub(crate) fn device(status: &Status) -> String {
     let interface = status.interface.as_deref().unwrap_or("-");
     let port = status.listen_port.unwrap_or(0);
-    let mut text = format!("interface {interface}, UDP port {port}");
-    if !status.addresses.is_empty() {
-        text += &format!(", {}", list(&status.addresses));
-    }
+    let mut text = match &status.addresses[..] {
+        [] => say().gateway_device(&interface, &port),
+        some => say().gateway_device_with_addresses(&interface, &port, &list(some)),
+    };
+    text.push('\n');
     if let Some(key) = status.public_key {
-        text += &format!("\npublic key {key}");
+        text += &say().gateway_device_key(&key);
+        text.push('\n');
     }
-    text + "\n"
+    text
 }
 
 /// Things one after the other.
@@ -283,10 +233,10 @@ pub(crate) fn list<T: fmt::Display>(things: &[T]) -> String {
 pub(crate) fn ago(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match seconds {
-        0..60 => format!("{seconds} s ago"),
-        60..3600 => format!("{minutes} min {} s ago", seconds % 60),
-        3600..86_400 => format!("{hours} h {} min ago", minutes % 60),
-        _ => format!("{days} d {} h ago", hours % 24),
+        0..60 => say().handshake_seconds_ago(&seconds),
+        60..3600 => say().handshake_minutes_ago(&minutes, &(seconds % 60)),
+        3600..86_400 => say().handshake_hours_ago(&hours, &(minutes % 60)),
+        _ => say().handshake_days_ago(&days, &(hours % 24)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What went wrong and what to do about it, with an exit code.
 
-mod text;
+mod told;
 
 use std::fmt;
 
@@ -11,8 +11,9 @@ use tokenvpn_common::io::hardening::HardeningError;
 use tokenvpn_common::io::netlink::NetlinkError;
 use tokenvpn_common::io::tun::TunError;
 use tokenvpn_common::io::udp::BindError;
+use tokenvpn_common::language::say;
 
-pub(crate) use self::text::*;
+pub(crate) use self::told::*;
 use super::printable;
 use crate::config::{ConfigError, NetworkError};
 use crate::key_file::KeyFileError;
@@ -48,7 +49,7 @@ pub(crate) struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, hint) = (printable(&self.what), printable(&self.hint));
-        write!(f, "error: {what}\nhint: {hint}")
+        f.write_str(&say().gateway_error_and_hint(&what, &hint))
     }
 }
 
@@ -79,7 +80,7 @@ macro_rules! told {
     ($($error:ty => $told:ident,)*) => {$(
         impl From<$error> for Failure {
             fn from(error: $error) -> Failure {
-                text::$told(&error)
+                told::$told(&error)
             }
         }
     )*};

@@ -4,18 +4,15 @@ use std::path::Path;
 
 use gateway::config::Config;
 
-/// The gateway is a program and no library, so its file is taken in here, with what is said of it.
+/// The gateway keeps it to itself, so its file is taken in here, with what is said of it.
 #[allow(dead_code, unreachable_pub, unused_imports)]
 #[path = "../../../gateway/src"]
 mod gateway {
     pub(super) mod config;
     mod words {
-        mod english {
-            use super::super::config::{ConfigError, MAX_INTERFACE, MAX_TEXT, NetworkError};
+        mod config;
 
-            pub(crate) mod config;
-        }
-        pub(crate) use english::config::*;
+        pub(crate) use self::config::*;
     }
 }
 
