@@ -1528,7 +1528,7 @@ texts! { Gateway in English;
     give_route() = "give an address and a prefix, as in --route 10.20.0.0/16";
     give_network() = "give an address and a prefix, as in --network 10.77.0.0/24";
     give_endpoint() = "give a host and a port, as in --endpoint vpn.example:51820";
-    gateway_help_shows_how() = "tokenvpn-gateway COMMAND --help shows how";
+    see_help_of_command() = "tokenvpn-gateway COMMAND --help shows how";
 
     // What `enrol`, `add`, `reinstate` and `revoke` have done.
     may_come_in(name, addresses, gateway_key) =

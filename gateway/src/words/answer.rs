@@ -114,7 +114,7 @@ pub(crate) fn usage(error: &clap::Error) -> Failure {
         "--route" => say().give_route(),
         "--network" => say().give_network(),
         "--endpoint" => say().give_endpoint(),
-        _ => say().gateway_help_shows_how(),
+        _ => say().see_help_of_command(),
     };
     Failure::new(code::USAGE, what, hint)
 }
