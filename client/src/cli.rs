@@ -86,7 +86,7 @@ pub(crate) struct Up {
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) interface: Interface,
-    #[arg(long, help = say().help_json())]
+    #[arg(long, help = say().usage_json())]
     pub(crate) json: bool,
     #[arg(long, help = say().help_status_watch())]
     pub(crate) watch: bool,
@@ -116,7 +116,7 @@ pub(crate) struct Doctor {
     pub(crate) pin_fd: Option<RawFd>,
     #[arg(long, conflicts_with = "gateways", help = say().help_doctor_residue())]
     pub(crate) residue: bool,
-    #[arg(long, help = say().help_json())]
+    #[arg(long, help = say().usage_json())]
     pub(crate) json: bool,
 }
 
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn its_documents_are_up_to_date() {
-        let command = <Cli as clap::CommandFactory>::command();
+        let command = tokenvpn_common::io::command_line::command::<Cli>();
         crate::documents::check(command, &help::exit_codes(), &help::manual::sections());
     }
 }

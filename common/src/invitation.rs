@@ -369,7 +369,7 @@ impl TryFrom<String> for Network {
 
     fn try_from(text: String) -> Result<Network, String> {
         let network = text.parse().map(Network);
-        network.map_err(|_| say().malformed_network(&text))
+        network.map_err(|_| say().no_network(&text))
     }
 }
 

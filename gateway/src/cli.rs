@@ -167,7 +167,7 @@ pub(crate) struct Reinstate {
 
 #[derive(Debug, Args)]
 pub(crate) struct Output {
-    #[arg(long, help = say().gateway_help_json())]
+    #[arg(long, help = say().usage_json())]
     pub(crate) json: bool,
 }
 
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn its_documents_are_up_to_date() {
-        let command = <Cli as clap::CommandFactory>::command();
+        let command = tokenvpn_common::io::command_line::command::<Cli>();
         let exit_status = help::EXIT_STATUS.map(|(code, meaning)| (code, meaning()));
         let exit_status = exit_status.each_ref();
         let exit_status = exit_status.map(|(code, meaning)| (*code, meaning.as_str()));

@@ -322,7 +322,7 @@ fn keeps(kept: bool, rule: impl FnOnce() -> String) -> Result<(), String> {
 }
 
 fn port<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u16, D::Error> {
-    checked(d, |port| keeps(*port != 0, || say().bad_listen_port()))
+    checked(d, |port| keeps(*port != 0, || say().port_out_of_range()))
 }
 
 fn endpoints<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<Endpoint>, D::Error> {

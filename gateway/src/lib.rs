@@ -27,10 +27,9 @@ mod documents;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
 use tokenvpn_common::clock::UnixTime;
-use tokenvpn_common::io::{fault, stderr};
+use tokenvpn_common::io::{command_line, fault, locale, stderr};
 
 use self::cli::{Cli, Command};
 use self::registry::Registry;
@@ -38,8 +37,9 @@ use self::words::{Failure, code};
 
 /// The program: reads the command line and hands over.
 pub fn main() -> ExitCode {
+    locale::follow();
     fault::tell_with(|what| stderr::write(&format!("{}\n", words::fault(what))));
-    match Cli::try_parse() {
+    match command_line::parse::<Cli>() {
         Ok(cli) => match fault::caught(|| run(cli)) {
             Some(Ok(())) => ExitCode::SUCCESS,
             Some(Err(failure)) => complain(&failure),

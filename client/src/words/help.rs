@@ -27,7 +27,7 @@ pub(crate) fn exit_codes() -> [(u8, String); 17] {
         (code::NO_GATEWAY, say().help_exit_no_gateway()),
         (code::REMOVED, say().help_exit_removed()),
         (code::BUSY, say().help_exit_busy()),
-        (code::NO_PERMISSION, say().help_exit_no_permission()),
+        (code::NO_PERMISSION, say().usage_exit_no_permission()),
         (code::NO_SERVICE, say().help_exit_no_service()),
         (code::CLOCK, say().help_exit_clock()),
         (code::UNSUPPORTED, say().help_exit_unsupported()),
@@ -38,7 +38,7 @@ pub(crate) fn exit_codes() -> [(u8, String); 17] {
 /// The same below the help.
 pub(crate) fn exit_status() -> String {
     let lines = exit_codes().map(|(code, meaning)| format!("\n  {code:<3} {meaning}"));
-    format!("{}{}", say().help_exit_status(), lines.concat())
+    format!("{}{}", say().usage_exit_status(), lines.concat())
 }
 
 #[cfg(test)]

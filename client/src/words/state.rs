@@ -421,7 +421,7 @@ impl From<State> for Failure {
 }
 
 #[cfg(test)]
-mod contract;
+mod contract_tests;
 mod text;
 
 #[cfg(test)]

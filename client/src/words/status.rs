@@ -58,7 +58,7 @@ pub(crate) fn live_status(
     const ABOUT: usize = 12;
     const AMOUNT: usize = 10;
     let title = title(interface, status);
-    let quit = say().live_quit();
+    let quit = say().q_quits();
     let gap = columns.saturating_sub(quit.chars().count());
     let mut lines = vec![format!("{title:<gap$}{quit}"), String::new()];
     let mut line = |about: String, value: String| lines.push(format!("  {about:<ABOUT$}{value}"));

@@ -121,7 +121,7 @@ pub(crate) fn card(error: &CardError) -> Option<Failure> {
     let (code, what, hint) = match error {
         CardError::NoReader | CardError::NoToken => (
             code::NO_TOKEN,
-            say().token_absent(),
+            say().no_token_plugged_in(),
             say().plug_in_any_token(),
         ),
         CardError::Removed => (
@@ -131,7 +131,7 @@ pub(crate) fn card(error: &CardError) -> Option<Failure> {
         ),
         CardError::NoPermission => (
             code::NO_PERMISSION,
-            say().smart_cards_refused_to_user(),
+            say().card_service_refuses(),
             say().run_where_logged_in(),
         ),
         CardError::AdminPinBlocked => (
@@ -183,7 +183,7 @@ pub(crate) fn bad_invitation(error: &InvitationError) -> Failure {
         InvitationError::TooLong { .. } | InvitationError::Text { .. } => {
             (code::OTHER, say().copy_invitation_whole())
         }
-        InvitationError::Version { .. } => (code::OTHER, say().update_for_invitation()),
+        InvitationError::Version { .. } => (code::OTHER, say().update_this_tokenvpn()),
         InvitationError::OutOfDate { .. } => (code::OTHER, say().invitation_or_clock_wrong()),
         InvitationError::Expired { .. } => (code::EXPIRED, say().invite_with_later_expiry()),
         InvitationError::Profile(_) => (code::OTHER, say().correct_gateway_configuration()),

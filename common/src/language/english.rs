@@ -72,6 +72,9 @@ texts! { Usage in English;
     usage_too_many(value, argument) = "'{value}' is one value too many for '{argument}'";
     usage_no_text() = "the command line is no UTF-8 text";
     usage_meant(meant) = "did you mean {meant}?";
+    usage_exit_status() = "Exit status:";
+    usage_exit_no_permission() = "A permission is missing";
+    usage_json() = "Print JSON";
 }
 
 // Errors and names of what both programs share.
@@ -94,8 +97,6 @@ texts! { Shared in English;
     // Why a text is none of what it should be.
     malformed_ident() = "a token is named like 0006:12345678";
     malformed_invitation_id() = "an invitation's id is 32 hexadecimal digits in lower case";
-    malformed_network(text: &str) =
-        "{text:?} is no network; a network is an address and a prefix, as in 10.77.0.0/24";
     empty_name() = "a name cannot be empty";
     name_too_long(most, bytes) = "a name has at most {most} bytes, this one has {bytes}";
     control_in_name() = "a name cannot hold control or invisible characters";
@@ -263,11 +264,19 @@ texts! { Shared in English;
     directory_does_not_open() = "a directory cannot be opened";
     files_not_shut_off() = "files cannot be shut off";
     calls_not_shut_off() = "system calls cannot be shut off";
+    no_network(text: &str) =
+        "{text:?} is no network; a network is an address and a prefix, as in 10.77.0.0/24";
+    error_and_hint(what, hint) = "error: {what}\nhint: {hint}";
+    q_quits() = "q: quit";
+    check_kernel_settings() =
+        "it does not run unguarded: check this kernel's settings (seccomp, prctl)";
+    please_report() = "this should not happen; RUST_LOG=debug tells more, please report it";
+    program_failed(what) = "the program failed: {what}";
+    terminal_unusable(cause) = "the terminal cannot be used: {cause}";
 }
 
 // The states of `tokenvpn up`.
 texts! { Up in English;
-    error_and_hint(what, hint) = "error: {what}\nhint: {hint}";
 
     waiting_for_any_token() =
         "Waiting for a token… plug in your YubiKey, Nitrokey or OpenPGP card. (Ctrl-C to stop)";
@@ -278,7 +287,6 @@ texts! { Up in English;
         happens once it has, pull it and put it in again. (Ctrl-C to stop)";
     no_token_was_plugged_in(seconds) = "no token was plugged in within {seconds} s";
     plug_it_in() = "plug it in and try again";
-    no_service_answers() = "no smart-card service answers";
     start_the_service() = "try: sudo systemctl start pcscd.socket (Debian: apt install pcscd)";
 
     token_is_held(reader) = "there is a token in {reader}, but another program holds it";
@@ -533,13 +541,11 @@ texts! { Token in English;
     data_of_another_program() = "another program's data";
 
     // Cards that a command cannot go on with, and what to do.
-    token_absent() = "no token is plugged in";
     plug_in_any_token() = "plug in your YubiKey, Nitrokey or OpenPGP card";
     named_token_absent(token) = "the token {token} is not plugged in";
     plug_in_named_token() = "plug it in; tokenvpn token list shows what is there";
     token_was_removed() = "the token was removed";
     plug_in_and_start_over() = "plug it in again and start over";
-    smart_cards_refused_to_user() = "the smart-card service refuses this user";
     run_where_logged_in() = "run it as root, or where you are logged in at the computer itself";
     admin_pin_blocked_for_good() = "the admin PIN is blocked, for good; nothing was erased";
     factory_reset_makes_new() =
@@ -589,7 +595,6 @@ texts! { Token in English;
     who_makes_invitations() =
         "the administrator makes one: tokenvpn-gateway invite NAME | tokenvpn token issue";
     copy_invitation_whole() = "copy it whole, or have a new one made";
-    update_for_invitation() = "update tokenvpn on this computer";
     invitation_or_clock_wrong() = "have a new one made; or is this computer's clock wrong?";
     invite_with_later_expiry() = "have one made with a later expiry";
     correct_gateway_configuration() =
@@ -694,11 +699,6 @@ texts! { Doctor in English;
     load_tun_or_pass_it_in() = "try: sudo modprobe tun; in a container pass /dev/net/tun in";
 
     card_service_answers() = "the smart-card service answers";
-    doctor_no_card_service() = "no smart-card service answers";
-    doctor_start_card_service() =
-        "try: sudo systemctl start pcscd.socket (Debian: apt install pcscd)";
-    doctor_card_service_refuses() = "the smart-card service refuses this user";
-    doctor_root_or_polkit_rule() = "run it as root, or install tokenvpn's polkit rule for pcscd";
     card_service_fails(reason) = "the smart-card service fails: {reason}";
     restart_card_service() = "try: sudo systemctl restart pcscd";
     no_reader_plugged_in() = "no card reader is plugged in";
@@ -706,7 +706,6 @@ texts! { Doctor in English;
         "plug in a reader or a token with one inside; pcscd needs its driver (libccid)";
 
     no_token_plugged_in() = "no token is plugged in";
-    doctor_plug_in_a_token() = "plug in your YubiKey, Nitrokey or OpenPGP card";
     token_held_by_somebody() = "another program holds a token";
     // Programs with their process IDs.
     token_held_by(holders) = "another program holds a token (likely {holders})";
@@ -714,14 +713,12 @@ texts! { Doctor in English;
     // `tokenvpn down`, with the interface if it is another one.
     type_pin_there_or_end(down) = "type it there, or end that: {down}";
     card_without_room(reader) = "the card in {reader} cannot hold a profile";
-    doctor_cards_with_room() = "cards that can: YubiKey 5, Nitrokey 3, SmartPGP";
     card_in_reader_fails(reader, reason) = "the card in {reader}: {reason}";
     try_another_port() = "pull it, plug it in again, and try another port";
 
     token_has_few_tries(token, left: u8) = { format!("{token} has {} left", tries(left)) };
     right_pin_restores_tries() = "type the right PIN once; it restores all tries";
     pin_of_token_blocked(token) = "the PIN of {token} is blocked; nothing was erased";
-    doctor_unblock_pin() = "unblock it with its reset code or admin PIN: tokenvpn token unblock";
     token_has_room(token, bytes: usize) = "{token} has {bytes} bytes for a profile";
 
     token_has_endless_profile(token) = "{token} has one, which never expires";
@@ -862,7 +859,6 @@ texts! { Status in English;
     status_no_routes() = "routes: none now";
 
     // The live view: what its key does, and the first column of twelve characters.
-    live_quit() = "q: quit";
     live_token() = "token";
     live_expires() = "expires";
     live_addresses() = "addresses";
@@ -989,12 +985,8 @@ texts! { Tunnel in English;
     memory_not_protected_for(error, errno) = "memory cannot be protected: {error} ({errno})";
     allow_locked_memory() = "run it as root, or allow CAP_IPC_LOCK";
     worker_not_confined(error) = "the worker cannot be confined: {error}";
-    check_kernel_settings() =
-        "it does not run unguarded: check this kernel's settings (seccomp, prctl)";
 
     // Mistakes of ours.
-    please_report() = "this should not happen; RUST_LOG=debug tells more, please report it";
-    program_failed(what) = "the program failed: {what}";
     // state: a state's name.
     state_is_no_error(state) = "{state} is no error";
     question_panicked() = "looking for it panicked";
@@ -1029,7 +1021,6 @@ texts! { Tunnel in English;
     packets_do_not_start(cause) = "the packet loop does not start: {cause}";
     packets_ended(cause) = "the packet loop ended: {cause}";
     gateways_not_asked(cause) = "the gateways cannot be asked: {cause}";
-    terminal_unusable(cause) = "the terminal cannot be used: {cause}";
 
     // Why a message between our two processes is none.
     message_to_nobody() = "the other process is gone";
@@ -1048,7 +1039,6 @@ texts! { Tunnel in English;
 
 // The help of `tokenvpn`; no full stop behind the first sentence of one, as usual.
 texts! { Help in English;
-    help_exit_status() = "Exit status:";
     help_exit_done() = "It did what it was to do; up: somebody ended it; status: the tunnel is up";
     help_exit_other() = "Anything that has no code of its own; doctor: something is wrong, or left";
     help_exit_usage() = "The command line or a configuration file is wrong, or there are several \
@@ -1063,13 +1053,11 @@ texts! { Help in English;
     help_exit_no_gateway() = "No gateway has answered within --ready-timeout";
     help_exit_removed() = "The token was removed: with --once, or before a command was done";
     help_exit_busy() = "Another program holds the token";
-    help_exit_no_permission() = "A permission is missing";
     help_exit_no_service() = "No smart-card service answers";
     help_exit_clock() = "This computer's clock is wrong, or the profile is not yet valid";
     help_exit_unsupported() = "The card cannot hold a profile";
     help_exit_internal() = "A mistake of tokenvpn itself";
 
-    help_json() = "Print JSON";
     help_about() = "A VPN that you carry: everything it needs comes from an OpenPGP card token";
     help_up() = "Wait for a token, ask for its PIN and hold the tunnel until the token is pulled";
     help_down() = "End a running `up` and put everything back";
@@ -1254,12 +1242,8 @@ texts! { Manual in English;
 // `tokenvpn-gateway`.
 texts! { Gateway in English;
     // Every error is these two lines.
-    gateway_error_and_hint(what, hint) = "error: {what}\nhint: {hint}";
 
     // Faults of the program itself.
-    report_gateway_fault() =
-        "this should not happen; RUST_LOG=debug tells more, please report it";
-    gateway_failed(what) = "the program failed: {what}";
     gateway_cannot_wait(cause) = "the gateway cannot wait: {cause}";
     registry_thread_has_ended() = "the registry's thread has ended";
     request_unknown_to_gateway(cause) = "the gateway does not know this request: {cause}";
@@ -1275,7 +1259,6 @@ texts! { Gateway in English;
     gateway_device_is_gone(interface, cause) = "the device {interface} is gone: {cause}";
     gateway_output_failed(cause) = "cannot write to standard output: {cause}";
     unreadable_enrolment(cause) = "cannot read the enrolment from standard input: {cause}";
-    terminal_cannot_be_watched(cause) = "the terminal cannot be used: {cause}";
     run_as_root_or_gateway_user() =
         "run this as root (sudo), or as the user that the gateway runs as";
     make_room_there() = "make room on that file system";
@@ -1310,15 +1293,12 @@ texts! { Gateway in English;
     has_to_be_list(found) = "this has to be a list in brackets, not {found}";
     has_to_be_quoted(found) = "this has to be a text in quotes, not {found}";
     has_to_be(expected, found) = "this has to be {expected}, not {found}";
-    bad_listen_port() = "a port is a number from 1 to 65535";
     bad_workers() = "a gateway has 1 to 64 workers";
     bad_invitation_days() = "an invitation is valid for 1 to 366 days";
     bad_interface_name(most) =
         "an interface name is 1 to {most} letters, digits, '-', '_' or '.'";
 
     // Mistakes in networks.
-    no_network(text: &str) =
-        "{text:?} is no network; a network is an address and a prefix, as in 10.77.0.0/24";
     network_has_host_bits(given, network) =
         "{given} has bits behind its prefix; the network is {network}";
     network_too_small(network) = "{network} has no room for a gateway and its clients";
@@ -1478,8 +1458,6 @@ texts! { Gateway in English;
     check_tun_driver() = "check this machine's TUN driver (dmesg)";
     check_machines_addresses() =
         "check the addresses of this machine (ip address) against gateway.toml";
-    gateway_runs_never_unguarded() =
-        "it does not run unguarded: check this kernel's settings (seccomp, prctl)";
 
     // Whether the gateway runs. command: a whole command line
     gateway_not_running() = "the gateway is not running";
@@ -1562,7 +1540,6 @@ texts! { Gateway in English;
     gateway_device_with_addresses(interface, port, addresses) =
         "interface {interface}, UDP port {port}, {addresses}";
     gateway_device_key(key) = "public key {key}";
-    q_quits() = "q: quit";
     // The two directions of the live view.
     traffic_in() = "in";
     traffic_out() = "out";
@@ -1606,16 +1583,13 @@ texts! { Gateway in English;
 texts! { GatewayHelp in English;
     gateway_help_about() = "The gateway that tokens connect to";
     gateway_help_config() = "The gateway's configuration";
-    gateway_help_json() = "Print JSON";
 
     // Each exit code, and what it means.
-    gateway_help_exit_status() = "Exit status:";
     gateway_help_exit_done() =
         "It did what it was to do; run: somebody ended it; status: the gateway runs";
     gateway_help_exit_other() = "Anything that has no code of its own";
     gateway_help_exit_usage() = "The command line or the configuration is wrong";
     gateway_help_exit_down() = "The gateway does not run";
-    gateway_help_exit_no_permission() = "A permission is missing";
     gateway_help_exit_internal() = "A mistake of tokenvpn-gateway itself";
 
     // The commands; `…_more` follows in the long help.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use tokenvpn_common::io::command_line;
 use tokenvpn_common::key::PublicKey;
 use tokenvpn_common::language::say;
 use tokenvpn_common::name::Name;
@@ -53,7 +54,7 @@ pub(crate) fn not_taken_up() -> Failure {
 
 /// A mistake in this program, and where it showed.
 pub(crate) fn fault(what: &str) -> Failure {
-    internal(say().gateway_failed(&what))
+    internal(say().program_failed(&what))
 }
 
 /// A worker that ended by itself ends the gateway: who would serve its peers?
@@ -94,12 +95,9 @@ pub(crate) fn bad_endpoint(error: ProfileError) -> Failure {
     Failure::new(code::USAGE, error, say().give_outside_endpoint())
 }
 
-/// A command line that clap refuses, in two lines like everything else.
+/// A command line that cannot be understood.
 pub(crate) fn usage(error: &clap::Error) -> Failure {
-    let text = error.to_string();
-    let what = text.split("\n\n").next().unwrap_or_default();
-    let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
-    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    let (what, meant) = command_line::refusal(error);
     let is_value = matches!(
         error.kind(),
         ErrorKind::ValueValidation | ErrorKind::InvalidValue
@@ -114,7 +112,7 @@ pub(crate) fn usage(error: &clap::Error) -> Failure {
         "--route" => say().give_route(),
         "--network" => say().give_network(),
         "--endpoint" => say().give_endpoint(),
-        _ => say().see_help_of_command(),
+        _ => meant.unwrap_or_else(|| say().see_help_of_command()),
     };
     Failure::new(code::USAGE, what, hint)
 }
@@ -203,7 +201,7 @@ pub(crate) fn no_screen(cause: io::Error) -> Failure {
             say().watching_takes_a_terminal(),
             say().watch_with_json(),
         ),
-        _ => failed(say().terminal_cannot_be_watched(&cause), &cause),
+        _ => failed(say().terminal_unusable(&cause), &cause),
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, hint) = (printable(&self.what), printable(&self.hint));
-        f.write_str(&say().gateway_error_and_hint(&what, &hint))
+        f.write_str(&say().error_and_hint(&what, &hint))
     }
 }
 

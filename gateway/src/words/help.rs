@@ -15,16 +15,14 @@ pub(crate) const EXIT_STATUS: [(u8, fn() -> String); 6] = [
     (code::OTHER, || say().gateway_help_exit_other()),
     (code::USAGE, || say().gateway_help_exit_usage()),
     (code::DOWN, || say().gateway_help_exit_down()),
-    (code::NO_PERMISSION, || {
-        say().gateway_help_exit_no_permission()
-    }),
+    (code::NO_PERMISSION, || say().usage_exit_no_permission()),
     (code::INTERNAL, || say().gateway_help_exit_internal()),
 ];
 
 /// The same below the help.
 pub(crate) fn exit_status() -> String {
     let lines = EXIT_STATUS.map(|(code, meaning)| format!("\n  {code:<3} {}", meaning()));
-    say().gateway_help_exit_status() + &lines.concat()
+    say().usage_exit_status() + &lines.concat()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::words::{self, Failure, State};
 // Options of `token list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    #[arg(long, help = say().help_json())]
+    #[arg(long, help = say().usage_json())]
     json: bool,
 }
 

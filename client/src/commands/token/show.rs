@@ -17,7 +17,7 @@ use crate::words::{self, Failure, Object, State};
 pub(crate) struct Show {
     #[command(flatten)]
     which: Which,
-    #[arg(long, help = say().help_json())]
+    #[arg(long, help = say().usage_json())]
     json: bool,
 }
 

@@ -122,7 +122,7 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
             say().start_with_the_right_pin(),
         ),
         State::NoToken { seconds } => (say().no_token_was_plugged_in(seconds), say().plug_it_in()),
-        State::NoService => (say().no_service_answers(), say().start_the_service()),
+        State::NoService => (say().card_service_is_silent(), say().start_the_service()),
         State::TokenBusy { reader, holders } => {
             let held = match holders.is_empty() {
                 true => say().token_is_held(reader),

@@ -23,7 +23,7 @@ use crate::words::{Failure, code};
 
 /// An error of ours, or of a system that is not as we know it.
 pub(crate) fn internal(what: impl fmt::Display) -> Failure {
-    Failure::new(code::INTERNAL, what, say().report_gateway_fault())
+    Failure::new(code::INTERNAL, what, say().please_report())
 }
 
 /// Something on the disk or in the system that did not go as it should. `what` tells the cause too.
@@ -251,6 +251,6 @@ pub(crate) fn of_confinement(error: &ConfinementError) -> Failure {
 
 /// For measures that every kernel since 4.14 takes.
 fn unguarded(error: &dyn std::error::Error) -> Failure {
-    let hint = say().gateway_runs_never_unguarded();
+    let hint = say().check_kernel_settings();
     Failure::new(code::OTHER, with_causes(error), hint)
 }
