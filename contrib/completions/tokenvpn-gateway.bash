@@ -113,7 +113,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__add)
-            opts="-h --public-key --preshared-key --address --expires --config --help"
+            opts="-h --public-key --preshared-key --address --expires --help --config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -147,7 +147,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__audit)
-            opts="-h --json --since --config --help"
+            opts="-h --json --since --help --config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -169,7 +169,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__enrol)
-            opts="-h --config --help"
+            opts="-h --help --config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -369,7 +369,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__identities)
-            opts="-h --json --config --help"
+            opts="-h --json --help --config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -387,7 +387,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__init)
-            opts="-h --endpoint --network --interface --state-dir --runtime-dir --config --help"
+            opts="-h --endpoint --network --interface --state-dir --runtime-dir --help --config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -425,7 +425,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__invite)
-            opts="-h --spare --address --route --dns --expires --endpoint --config --help"
+            opts="-h --spare --address --route --dns --expires --endpoint --help --config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -463,7 +463,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__reinstate)
-            opts="-h --all --config --help"
+            opts="-h --all --help --config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -481,7 +481,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__reload)
-            opts="-h --config --help"
+            opts="-h --help --config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -499,7 +499,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__revoke)
-            opts="-h --key --config --help"
+            opts="-h --key --help --config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -521,7 +521,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__run)
-            opts="-h --config --help"
+            opts="-h --help --config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -539,7 +539,7 @@ _tokenvpn__gateway() {
             return 0
             ;;
         tokenvpn__subcmd__gateway__subcmd__status)
-            opts="-h --json --watch --config --help"
+            opts="-h --json --watch --help --config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -24,7 +24,7 @@ function __fish_tokenvpn_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c tokenvpn -n "__fish_tokenvpn_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tokenvpn -n "__fish_tokenvpn_needs_command" -s h -l help -d 'Print help; --help tells more than -h'
 complete -c tokenvpn -n "__fish_tokenvpn_needs_command" -s V -l version -d 'Print version'
 complete -c tokenvpn -n "__fish_tokenvpn_needs_command" -f -a "up" -d 'Wait for a token, ask for its PIN and hold the tunnel until the token is pulled'
 complete -c tokenvpn -n "__fish_tokenvpn_needs_command" -f -a "down" -d 'End a running `up` and put everything back'
@@ -41,7 +41,7 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l on-removal -d '
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l once -d 'End with the first token: at its removal (exit 10) or at what is wrong with it'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l kill-switch -d 'Let nothing out of this computer but through the tunnel'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l json -d 'Print one event a line on stdout, as JSON'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -s h -l help -d 'Print help; --help tells more than -h'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand down" -l interface -d 'Name of the tunnel device [default: tokenvpn]' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand down" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -l interface -d 'Name of the tunnel device [default: tokenvpn]' -r
@@ -53,8 +53,8 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l pin-fd -d '
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l gateways -d 'Ask the gateways of a token, with its PIN, whether they answer it'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l residue -d 'Look instead for anything that tokenvpn has left on this computer'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l json -d 'Print JSON'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -s h -l help -d 'Print help; --help tells more than -h'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -s h -l help -d 'Print help; --help tells more than -h'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "list" -d 'List the tokens that are plugged in'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "show" -d 'Show what a token holds: with its PIN everything but the secrets'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and not __fish_seen_subcommand_from list show issue renew add-gateway edit erase pin unblock help" -f -a "issue" -d 'Make a key and write it to a token, with what an invitation says'
@@ -99,10 +99,10 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from pin" -l token -d 'Use this token, as in 0006:12345678' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from pin" -l admin -d 'Change the admin PIN instead'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from pin" -l reset-code -d 'Set the reset code instead, with the admin PIN: who has the code can unblock the PIN'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from pin" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from pin" -s h -l help -d 'Print help; --help tells more than -h'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from unblock" -l token -d 'Use this token, as in 0006:12345678' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from unblock" -l admin -d 'Use the admin PIN even if the token has a reset code'
-complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from unblock" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from unblock" -s h -l help -d 'Print help; --help tells more than -h'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the tokens that are plugged in'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show what a token holds: with its PIN everything but the secrets'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "issue" -d 'Make a key and write it to a token, with what an invitation says'
