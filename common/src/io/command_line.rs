@@ -28,6 +28,9 @@ pub fn command<C: Parser>() -> Command {
     told(C::command())
 }
 
+/// Behind all other options, those for all commands too.
+const LAST: usize = 1000;
+
 fn told(command: Command) -> Command {
     let has_more = command.get_long_about().is_some()
         || command.get_after_long_help().is_some()
@@ -42,6 +45,7 @@ fn told(command: Command) -> Command {
         .short('h')
         .long("help")
         .action(ArgAction::Help)
+        .display_order(LAST)
         .help(help);
     let has_version = command.get_version().is_some();
     let command = command
@@ -56,6 +60,7 @@ fn told(command: Command) -> Command {
                 .short('V')
                 .long("version")
                 .action(ArgAction::Version)
+                .display_order(LAST + 1)
                 .help(say().usage_print_version()),
         ),
         false => command,
