@@ -506,8 +506,11 @@ impl Unlocked {
             .exchange(|card| card.as_admin_card(None)?.set_cardholder_name(&name.0))
     }
 
-    /// Writes a profile, then its label, and reads both back. Without a label, object
+    /// Writes a label, then its profile, and reads both back. Without a label, object
     /// 0101 stays as it is; an empty one clears it.
+    ///
+    /// In this order a write that is cut short leaves no old label, which may have expired,
+    /// to keep a computer from a new profile.
     ///
     /// # Errors
     /// Too long for the card, in which case nothing was written; not kept; or the card
@@ -518,11 +521,12 @@ impl Unlocked {
         if bytes > room {
             return Err(CardError::TooLong { bytes, room });
         }
-        self.put(PROFILE, profile)?;
-        label.map_or(Ok(()), |label| self.put(LABEL, label))
+        label.map_or(Ok(()), |label| self.put(LABEL, label))?;
+        self.put(PROFILE, profile)
     }
 
-    /// Overwrites both objects with zeros, empties them, and reads them back.
+    /// Overwrites both objects with zeros, empties them, and reads them back: the profile first,
+    /// so that no token seems empty that still holds its key.
     ///
     /// # Errors
     /// Not kept, or the card was removed.
