@@ -383,9 +383,12 @@ const SCHEMA: u32 = 1;
 
 /// Writes to stdout, where others read: a closed pipe is an error and no panic.
 fn print(text: &str) -> Result<(), Failure> {
+    print_to_stdout(text).map_err(|error| words::not_printed(&error))
+}
+
+fn print_to_stdout(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| words::not_printed(&error))
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
 }
 
 #[cfg(test)]

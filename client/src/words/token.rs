@@ -167,6 +167,51 @@ pub(crate) fn not_printed(error: &io::Error) -> Failure {
     )
 }
 
+/// The enrolment cannot be printed where it belongs, and was told where errors are.
+pub(crate) fn enrolment_not_printed(error: &io::Error) -> Failure {
+    Failure::new(
+        code::OTHER,
+        say().output_unwritable(error),
+        say().enrol_it_all_the_same(),
+    )
+}
+
+/// A write to the token was begun and did not end well.
+pub(crate) fn half_written(failure: Failure) -> Failure {
+    Failure {
+        what: say().cut_while_writing(&failure.what),
+        ..starting_over(failure)
+    }
+}
+
+/// The same for what was to be erased.
+pub(crate) fn half_erased(failure: Failure) -> Failure {
+    Failure {
+        what: say().cut_while_erasing(&failure.what),
+        ..starting_over(failure)
+    }
+}
+
+fn starting_over(failure: Failure) -> Failure {
+    match failure.code {
+        // Its hint says that already.
+        code::REMOVED => failure,
+        _ => Failure {
+            hint: say().then_start_over(&failure.hint),
+            ..failure
+        },
+    }
+}
+
+/// The token is written, but its card did not get the name.
+pub(crate) fn card_not_named(failure: Failure) -> Failure {
+    Failure {
+        what: say().card_not_named(&failure.what),
+        hint: say().all_but_name_is_done(),
+        ..failure
+    }
+}
+
 /// There is no invitation in this file, or else on standard input.
 pub(crate) fn unreadable_invitation(file: Option<&Path>, error: &io::Error) -> Failure {
     let what = match file {

@@ -668,6 +668,18 @@ texts! { Token in English;
     use_another_token() = "start over; if it stays so, use another token";
     output_unwritable(error) = "the output cannot be written: {error}";
     is_reader_of_output_there() = "is the program that reads it still there?";
+    enrolment_unread(enrolment) = "The enrolment, which nobody has got:\n{enrolment}";
+    enrol_it_all_the_same() =
+        "the token is written: give the enrolment above to tokenvpn-gateway enrol";
+    // what: what happened in the middle; hint: what to do about that.
+    cut_while_writing(what) =
+        "{what}, in the middle of writing: what the token held may be gone or incomplete";
+    cut_while_erasing(what) =
+        "{what}, in the middle of erasing: the token may still hold what it held";
+    then_start_over(hint) = "{hint}; then start over";
+    card_not_named(what) = "the card has not got its name: {what}";
+    all_but_name_is_done() = "all else is done: the token is written, and this is its enrolment; \
+        only issuing it again names the card";
 
     // An error where it is not the end, as a sentence of its own.
     error_as_sentence(error) = {

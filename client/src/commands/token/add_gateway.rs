@@ -49,7 +49,8 @@ impl AddGateway {
             );
         }
         let label = draft.label_after(&token.label().map_err(failure)?)?;
+        let written = draft.write(&mut token, label)?;
         let said = |token: &Ident| say().token_has_further_gateway(token);
-        invited::answer(id, draft, token, label, said)
+        invited::answer(id, written, token, said)
     }
 }

@@ -64,9 +64,8 @@ impl Edit {
 
         let draft = Draft::present(&token, profile)?;
         let label = draft.label_after(&token.label().map_err(failure)?)?;
-        let ident = token.ident();
-        draft.write(token, label)?;
-        eprintln!("{}", say().token_written(&ident));
+        draft.write(&mut token, label)?;
+        eprintln!("{}", say().token_written(&token.ident()));
         Ok(())
     }
 

@@ -34,7 +34,9 @@ impl Erase {
             say().to_be_erased(&ident, &words::profile_text(&profile), &label)
         );
         confirm(&say().erase_question(), Destroying::Erasing, &interrupts)?;
-        token.erase().map_err(failure)?;
+        token
+            .erase()
+            .map_err(|error| words::half_erased(failure(error)))?;
         eprintln!("{}", say().token_erased(&ident));
         Ok(())
     }

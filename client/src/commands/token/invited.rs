@@ -1,7 +1,7 @@
 //! The invitation that a token is filled from, first and later, and the enrolment that answers it.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read};
+use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::path::Path;
 
 use tokenvpn_common::clock::UnixTime;
@@ -12,8 +12,7 @@ use tokenvpn_common::profile::Profile;
 use tokenvpn_common::token::Ident;
 use zeroize::Zeroizing;
 
-use super::writing::{self, Draft};
-use super::{Interrupts, Which, print};
+use super::{Interrupts, Which, print_to_stdout, writing};
 use crate::words::{self, Failure};
 
 /// Reads an invitation that can be used at `now` from a file, or from standard input.
@@ -54,26 +53,31 @@ pub(super) fn unlock_same(
     }
 }
 
-/// Writes what was made of the invitation `id`, says so in these words, and prints the enrolment
-/// that answers it.
+/// Lets go of a token that holds what was made of the invitation `id`, says so in these words, and
+/// prints the enrolment that answers it.
 pub(super) fn answer(
     id: InvitationId,
-    draft: Draft,
+    written: Profile,
     token: Unlocked,
-    label: Option<Zeroizing<Vec<u8>>>,
     said: impl FnOnce(&Ident) -> String,
 ) -> Result<(), Failure> {
-    let ident = token.ident();
-    let profile = draft.write(token, label)?;
-    eprintln!("{}", said(&ident));
+    let said = said(&token.ident());
+    drop(token);
     let enrolment = Enrolment {
         version: invitation::VERSION,
         id,
-        public_key: profile.private_key.public(),
-        serial: profile.serial,
-        name: profile.name,
+        public_key: written.private_key.public(),
+        serial: written.serial,
+        name: written.name,
     };
-    print(&enrolment.to_toml())
+    let enrolment = enrolment.to_toml();
+    // Nobody may be there to read the one; the other is to come out all the same.
+    let _ = writeln!(io::stderr(), "{said}");
+    print_to_stdout(&enrolment).map_err(|error| {
+        // The token has its key: without this, no gateway would ever know it.
+        let _ = write!(io::stderr(), "{}", say().enrolment_unread(&enrolment));
+        words::enrolment_not_printed(&error)
+    })
 }
 
 /// Reads a text, at most one byte more than the longest that an invitation can be.

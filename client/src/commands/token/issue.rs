@@ -1,14 +1,15 @@
 //! `tokenvpn token issue`: makes a key on this computer and a token that holds it.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::Args;
 use tokenvpn_common::clock::UnixTime;
-use tokenvpn_common::io::card::{HolderName, Secret};
+use tokenvpn_common::io::card::{HolderName, Secret, Unlocked};
 use tokenvpn_common::key::PrivateKey;
 use tokenvpn_common::language::say;
 use tokenvpn_common::profile::Profile;
-use tokenvpn_common::token::{Content, Ident, Label};
+use tokenvpn_common::token::{Content, Label};
 use zeroize::Zeroizing;
 
 use super::secrets::administer;
@@ -57,10 +58,6 @@ impl Issue {
             let question = say().overwrite_question(&loss);
             confirm(&question, Destroying::Overwriting, &interrupts)?;
         }
-        if let Some(name) = &self.card_name {
-            token.set_holder(name).map_err(failure)?;
-            eprintln!("{}", say().card_named(&token.ident(), name));
-        }
         let label = match self.no_label {
             false => Some(draft.label()?),
             // Ours would be wrong now; another program's is none of our business.
@@ -69,9 +66,23 @@ impl Issue {
                 _ => Some(Zeroizing::default()),
             },
         };
-        let said = |token: &Ident| say().token_issued(token);
-        invited::answer(id, draft, token, label, said)
+        let written = draft.write(&mut token, label)?;
+        // Last, so that no card goes by the name of what it does not hold. If that fails, the
+        // enrolment is of use all the same.
+        let named = self.card_name.map(|name| name_card(&mut token, &name));
+        invited::answer(id, written, token, |token| say().token_issued(token))?;
+        named.unwrap_or(Ok(()))
     }
+}
+
+/// Gives the card its holder's name.
+fn name_card(token: &mut Unlocked, name: &HolderName) -> Result<(), Failure> {
+    token
+        .set_holder(name)
+        .map_err(|error| words::card_not_named(failure(error)))?;
+    // The enrolment is to come out whether anybody is there to read this or not.
+    let _ = writeln!(io::stderr(), "{}", say().card_named(&token.ident(), name));
+    Ok(())
 }
 
 /// What a token held before.

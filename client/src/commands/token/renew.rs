@@ -6,7 +6,6 @@ use clap::Args;
 use tokenvpn_common::key::PrivateKey;
 use tokenvpn_common::language::say;
 use tokenvpn_common::profile::Gateway;
-use tokenvpn_common::token::Ident;
 
 use super::writing::{Draft, sensible_time};
 use super::{Interrupts, Which, failure, invited};
@@ -48,8 +47,8 @@ impl Renew {
             eprint!("{}", say().no_longer_on_token(&words::columns(&dropped)));
         }
         let label = draft.label_after(&token.label().map_err(failure)?)?;
-        let said = |token: &Ident| say().token_renewed(token);
-        invited::answer(id, draft, token, label, said)
+        let written = draft.write(&mut token, label)?;
+        invited::answer(id, written, token, |token| say().token_renewed(token))
     }
 }
 

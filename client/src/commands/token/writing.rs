@@ -83,30 +83,28 @@ impl Draft {
         }
     }
 
-    /// Writes it, with its label or leaving the one that is there, reads it back, proves
-    /// that its key works, and lets go of the token.
+    /// Writes it, with its label or leaving the one that is there, reads it back, and proves
+    /// that its key works.
     pub(super) fn write(
         self,
-        mut token: Unlocked,
+        token: &mut Unlocked,
         label: Option<Zeroizing<Vec<u8>>>,
     ) -> Result<Profile, Failure> {
         let label = label.as_ref().map(|label| &label[..]);
-        token.write(&self.bytes, label).map_err(failure)?;
-        prove(&mut token, &self.profile)?;
-        Ok(self.profile)
+        let cut_short = |error| words::half_written(failure(error));
+        token.write(&self.bytes, label).map_err(cut_short)?;
+        let kept = token.profile().map_err(cut_short)?;
+        match has_key(&kept, &self.profile) {
+            true => Ok(self.profile),
+            false => Err(words::key_does_not_work()),
+        }
     }
 }
 
-/// Reads the profile once more and has its key agree with another on a secret, as a
-/// handshake does.
-fn prove(token: &mut Unlocked, written: &Profile) -> Result<(), Failure> {
-    let bytes = token.profile().map_err(failure)?;
+/// Whether the key of what was read once more agrees with another on a secret, as in a handshake.
+fn has_key(kept: &[u8], written: &Profile) -> bool {
     let other = PrivateKey::generate();
-    let proven = Profile::decode(&bytes).is_ok_and(|read| {
-        *read.private_key.agree(&other.public()) == *other.agree(&written.private_key.public())
-    });
-    match proven {
-        true => Ok(()),
-        false => Err(words::key_does_not_work()),
-    }
+    Profile::decode(kept).is_ok_and(|kept| {
+        *kept.private_key.agree(&other.public()) == *other.agree(&written.private_key.public())
+    })
 }
