@@ -136,7 +136,7 @@ pub(crate) struct Interface {
 pub(crate) const DEFAULT_INTERFACE: &str = "tokenvpn";
 
 /// The number of a descriptor that can be taken over: not where we write.
-fn descriptor(text: &str) -> Result<RawFd, String> {
+pub(crate) fn descriptor(text: &str) -> Result<RawFd, String> {
     match text.parse() {
         Ok(number) if number == 0 || number > 2 => Ok(number),
         _ => Err(say().bad_descriptor()),

@@ -143,9 +143,12 @@ pub(crate) fn given(pin_fd: Option<RawFd>) -> Result<Option<OwnedFd>, PinError> 
 /// Reads a PIN from a descriptor, up to a line end or the end, and closes it.
 ///
 /// # Errors
-/// It cannot be read, or holds what can be no PIN.
-pub(crate) fn read(descriptor: OwnedFd) -> Result<Pin, PinError> {
-    let line = read_line(descriptor.as_fd(), None).map_err(|error| match error {
+/// It cannot be read, or holds what can be no PIN; [`PinError::Interrupted`].
+pub(crate) fn read(
+    descriptor: OwnedFd,
+    interrupt: Option<BorrowedFd<'_>>,
+) -> Result<Pin, PinError> {
+    let line = read_line(descriptor.as_fd(), interrupt).map_err(|error| match error {
         // Nothing in it is no decision of anybody.
         PinError::Cancelled => PinTextError::TooShort {
             secret: Secret::Pin,
@@ -484,7 +487,7 @@ mod tests {
         writer.write_all(b"123456\n").unwrap();
         let number = std::os::fd::IntoRawFd::into_raw_fd(reader);
         let taken = given(Some(number)).unwrap().unwrap();
-        assert!(read(taken).is_ok());
+        assert!(read(taken, None).is_ok());
         assert!(matches!(
             given(Some(RawFd::MAX)),
             Err(PinError::Unreadable { .. })
@@ -502,7 +505,7 @@ mod tests {
             let (reader, mut writer) = io::pipe().unwrap();
             writer.write_all(bytes).unwrap();
             drop(writer);
-            match read(reader.into()) {
+            match read(reader.into(), None) {
                 Err(PinError::Unusable(refused)) => assert_eq!(refused, error),
                 _ => panic!("{bytes:?} is no PIN"),
             }

@@ -16,18 +16,19 @@ mod writing;
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, BorrowedFd, RawFd};
 use std::{process, thread};
 
 use clap::{Args, Subcommand};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Secret, Token, Unlocked};
+use tokenvpn_common::io::card::{self, CardError, FULL_TRIES, Pin, Secret, Token, Unlocked};
 use tokenvpn_common::io::hardening;
 use tokenvpn_common::language::say;
 use tokenvpn_common::token::Ident;
 
 use self::secrets::goes_on;
+use crate::cli::descriptor;
 use crate::lifecycle::Askable;
 use crate::message::{PinNeeded, Unable};
 use crate::pin::{self, PinError, Source};
@@ -79,7 +80,7 @@ pub(crate) struct Which {
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(i32).range(3..),
+        value_parser = descriptor,
         help = say().help_pin_fd()
     )]
     pub(crate) pin_fd: Option<RawFd>,
@@ -149,14 +150,14 @@ impl Interrupts {
         Some(self.0.as_fd())
     }
 
-    /// Has the reader ask meanwhile, which cannot be called off: an interrupt ends the whole
-    /// program with this failure. The card is reset when the reader has done.
+    /// Waits meanwhile for a reader or the smart-card service, which cannot be called off: an
+    /// interrupt ends the whole program with this failure. The card is reset when that has done.
     pub(crate) fn end_all_during<T>(
         &self,
         failure: impl FnOnce() -> Failure + Send,
-        asking: impl FnOnce() -> T,
+        waiting: impl FnOnce() -> T,
     ) -> Result<T, Failure> {
-        let (end, asked) = io::pipe().map_err(|error| Doing::HoldSignals.failed(error))?;
+        let (end, answered) = io::pipe().map_err(|error| Doing::HoldSignals.failed(error))?;
         Ok(thread::scope(|scope| {
             scope.spawn(move || {
                 if self.comes_before(end.as_fd()) {
@@ -168,8 +169,8 @@ impl Interrupts {
                     process::exit(failure.code.into());
                 }
             });
-            let answer = asking();
-            drop(asked);
+            let answer = waiting();
+            drop(answered);
             answer
         }))
     }
@@ -188,22 +189,30 @@ impl Interrupts {
 }
 
 impl Named {
-    /// Takes the token that is meant.
-    fn open(&self) -> Result<Token, Failure> {
-        let (reader, ident) = self.find()?;
-        let token = Token::open(&reader).map_err(failure)?;
-        match token.ident() == ident {
-            true => Ok(token),
-            // Another was put in its place meanwhile.
-            false => Err(failure(CardError::Removed)),
-        }
+    /// Takes the token that is meant. An interrupt ends the program meanwhile: the service may
+    /// hang.
+    fn open(&self, interrupts: &Interrupts) -> Result<Token, Failure> {
+        interrupts.end_all_during(words::left_search, || {
+            let (reader, ident) = self.search()?;
+            let token = Token::open(&reader).map_err(failure)?;
+            match token.ident() == ident {
+                true => Ok(token),
+                // Another was put in its place meanwhile.
+                false => Err(failure(CardError::Removed)),
+            }
+        })?
     }
 
-    /// Finds the token that is meant, the one named or the only one there is, and its reader.
+    /// Finds the token that is meant, the one named or the only one there is, and its reader. An
+    /// interrupt ends the program meanwhile.
     ///
     /// # Errors
     /// There is none, or none that can be used, or there are several.
-    pub(crate) fn find(&self) -> Result<(String, Ident), Failure> {
+    pub(crate) fn find(&self, interrupts: &Interrupts) -> Result<(String, Ident), Failure> {
+        interrupts.end_all_during(words::left_search, || self.search())?
+    }
+
+    fn search(&self) -> Result<(String, Ident), Failure> {
         let seen = card::list().map_err(failure)?;
         let mut idents = Vec::new();
         let mut refusals = Vec::new();
@@ -236,13 +245,14 @@ impl Named {
 
 impl Which {
     /// Takes the token that is meant.
-    fn open(&self) -> Result<Token, Failure> {
-        self.named.open()
+    fn open(&self, interrupts: &Interrupts) -> Result<Token, Failure> {
+        self.named.open(interrupts)
     }
 
     /// Takes the token and has it unlocked.
     fn unlock(&self, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
-        self.pin_source()?.unlock(self.open()?, interrupts)
+        let source = self.pin_source(interrupts)?;
+        source.unlock(self.open(interrupts)?, interrupts)
     }
 
     /// The same, to put a key on it.
@@ -250,14 +260,18 @@ impl Which {
         for_a_key(self.unlock(interrupts)?, interrupts)
     }
 
-    /// Finds out who says the PIN.
-    fn pin_source(&self) -> Result<PinSource, Failure> {
-        Ok(
-            match pin::given(self.pin_fd).map_err(|error| words::no_pin(&error))? {
-                Some(descriptor) => PinSource::Given(descriptor),
-                None => PinSource::Person(askable(Terminal::open().as_ref())),
-            },
-        )
+    /// Finds out who says the PIN. One that is handed over is read, before anybody has to wait for
+    /// the token: it may be long in coming.
+    fn pin_source(&self, interrupts: &Interrupts) -> Result<PinSource, Failure> {
+        let given = pin::given(self.pin_fd).and_then(|given| {
+            given
+                .map(|descriptor| pin::read(descriptor, interrupts.source()))
+                .transpose()
+        });
+        Ok(match given.map_err(|error| words::no_pin(&error))? {
+            Some(pin) => PinSource::Given(pin),
+            None => PinSource::Person(askable(Terminal::open().as_ref())),
+        })
     }
 }
 
@@ -289,8 +303,8 @@ fn refuse_factory(
 
 /// Who says the PIN.
 enum PinSource {
-    /// This descriptor, unread.
-    Given(OwnedFd),
+    /// Nobody: it was handed over.
+    Given(Pin),
     /// Whoever can be asked, here or on the reader.
     Person(Askable),
 }
@@ -300,13 +314,12 @@ impl PinSource {
     /// as that person tries.
     fn unlock(self, mut token: Token, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
         match self {
-            PinSource::Given(descriptor) => {
+            PinSource::Given(pin) => {
                 match token.tries_left().map_err(failure)? {
                     0 => return Err(State::PinBlocked.into()),
                     FULL_TRIES.. => {}
                     tries_left => return Err(State::PinUntried { tries_left }.into()),
                 }
-                let pin = pin::read(descriptor).map_err(|error| words::no_pin(&error))?;
                 token.unlock(pin).map_err(|(_, error)| failure(error))
             }
             PinSource::Person(askable) => unlock_by_person(token, askable, interrupts),

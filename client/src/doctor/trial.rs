@@ -73,7 +73,7 @@ impl Session {
             terminal: Terminal::open(),
             is_used: false,
         };
-        let (reader, token) = Named { token }.find()?;
+        let (reader, token) = Named { token }.find(&interrupts)?;
         let worker = adopt_orphans().and_then(|()| WorkerProcess::start(reader, token, 0));
         Ok(Session {
             worker: worker.map_err(|e| Doing::StartWorker.failed(e))?,

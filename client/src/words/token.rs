@@ -212,6 +212,24 @@ pub(crate) fn card_not_named(failure: Failure) -> Failure {
     }
 }
 
+/// Standard input was to hold both the invitation and the PIN.
+pub(crate) fn pin_in_place_of_invitation() -> Failure {
+    Failure::new(
+        code::USAGE,
+        say().invitation_and_pin_on_stdin(),
+        say().part_invitation_and_pin(),
+    )
+}
+
+/// Nobody waits any more for what is in the readers.
+pub(crate) fn left_search() -> Failure {
+    Failure::new(
+        code::OTHER,
+        say().search_was_interrupted(),
+        say().service_may_hang(),
+    )
+}
+
 /// There is no invitation in this file, or else on standard input.
 pub(crate) fn unreadable_invitation(file: Option<&Path>, error: &io::Error) -> Failure {
     let what = match file {

@@ -102,7 +102,7 @@ fn read_with_given(
         _ => {}
     }
     hardening::die_with_parent(supervisor)?;
-    let pin = pin::read(descriptor).map_err(|e| End::from(words::bad_given_pin(&e)))?;
+    let pin = pin::read(descriptor, None).map_err(|e| End::from(words::bad_given_pin(&e)))?;
     token.read_profile(pin).map_err(card_end)
 }
 

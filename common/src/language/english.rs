@@ -544,6 +544,9 @@ texts! { Token in English;
     plug_in_any_token() = "plug in your YubiKey, Nitrokey or OpenPGP card";
     named_token_absent(token) = "the token {token} is not plugged in";
     plug_in_named_token() = "plug it in; tokenvpn token list shows what is there";
+    search_was_interrupted() = "this was ended before the token was found; nothing was changed";
+    service_may_hang() =
+        "if the smart-card service does not answer: sudo systemctl restart pcscd.service";
     token_was_removed() = "the token was removed";
     plug_in_and_start_over() = "plug it in again and start over";
     run_where_logged_in() = "run it as root, or where you are logged in at the computer itself";
@@ -592,6 +595,10 @@ texts! { Token in English;
     invitation_unreadable(file, error) = "the invitation cannot be read from {file}: {error}";
     pasted_invitation_unreadable(error) =
         "the invitation cannot be read from standard input: {error}";
+    invitation_and_pin_on_stdin() =
+        "standard input cannot hold both the invitation and the PIN";
+    part_invitation_and_pin() =
+        "name the invitation's file, or hand the PIN over as in: --pin-fd 9 9<FILE";
     who_makes_invitations() =
         "the administrator makes one: tokenvpn-gateway invite NAME | tokenvpn token issue";
     copy_invitation_whole() = "copy it whole, or have a new one made";

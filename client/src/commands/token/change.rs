@@ -24,7 +24,7 @@ pub(crate) struct Change {
 impl Change {
     pub(super) fn run(self) -> Result<(), Failure> {
         let interrupts = Interrupts::hold()?;
-        let token = self.named.open()?;
+        let token = self.named.open(&interrupts)?;
         let ident = token.ident();
         let secret = match (self.admin, self.reset_code) {
             (true, _) => Secret::AdminPin,

@@ -19,8 +19,7 @@ pub(crate) struct Erase {
 impl Erase {
     pub(super) fn run(self) -> Result<(), Failure> {
         let interrupts = Interrupts::hold()?;
-        let source = self.which.pin_source()?;
-        let mut token = source.unlock(self.which.open()?, &interrupts)?;
+        let mut token = self.which.unlock(&interrupts)?;
         let profile = Content::from(Profile::decode(&token.profile().map_err(failure)?));
         let label = token.label().map_err(failure)?;
         let ident = token.ident();

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read, Write as _};
+use std::os::fd::RawFd;
 use std::path::Path;
 
 use tokenvpn_common::clock::UnixTime;
@@ -15,8 +16,18 @@ use zeroize::Zeroizing;
 use super::{Interrupts, Which, print_to_stdout, writing};
 use crate::words::{self, Failure};
 
+/// The number of standard input.
+const STDIN: RawFd = 0;
+
 /// Reads an invitation that can be used at `now` from a file, or from standard input.
-pub(super) fn read(file: Option<&Path>, now: UnixTime) -> Result<Invitation, Failure> {
+pub(super) fn read(
+    file: Option<&Path>,
+    which: &Which,
+    now: UnixTime,
+) -> Result<Invitation, Failure> {
+    if file.is_none() && which.pin_fd == Some(STDIN) {
+        return Err(words::pin_in_place_of_invitation());
+    }
     let text = match file {
         Some(path) => File::open(path).and_then(read_text),
         None => {

@@ -33,13 +33,13 @@ pub(crate) struct Issue {
 impl Issue {
     pub(super) fn run(self) -> Result<(), Failure> {
         let now = sensible_time()?;
-        let invitation = invited::read(self.invitation.as_deref(), now)?;
+        let invitation = invited::read(self.invitation.as_deref(), &self.which, now)?;
         let interrupts = Interrupts::hold()?;
         let mut token = match self.card_name {
             None => self.which.unlock_for_a_key(&interrupts)?,
             Some(_) => {
-                let source = self.which.pin_source()?;
-                let token = administer(self.which.open()?, &interrupts)?;
+                let source = self.which.pin_source(&interrupts)?;
+                let token = administer(self.which.open(&interrupts)?, &interrupts)?;
                 refuse_factory(Secret::AdminPin, token.has_factory_pin(), &interrupts)?;
                 for_a_key(source.unlock(token.into_token(), &interrupts)?, &interrupts)?
             }

@@ -25,7 +25,7 @@ pub(crate) struct Renew {
 impl Renew {
     pub(super) fn run(self) -> Result<(), Failure> {
         let now = sensible_time()?;
-        let invitation = invited::read(self.invitation.as_deref(), now)?;
+        let invitation = invited::read(self.invitation.as_deref(), &self.which, now)?;
         let interrupts = Interrupts::hold()?;
         let (mut token, old) = invited::unlock_same(&self.which, &invitation, &interrupts)?;
 

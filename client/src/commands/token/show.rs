@@ -24,8 +24,8 @@ pub(crate) struct Show {
 impl Show {
     pub(super) fn run(self) -> Result<(), Failure> {
         let interrupts = Interrupts::hold()?;
-        let source = self.which.pin_source()?;
-        let mut token = self.which.open()?;
+        let source = self.which.pin_source(&interrupts)?;
+        let mut token = self.which.open(&interrupts)?;
         let facts = token.facts().map_err(failure)?;
         let holder = token.holder().map_err(failure)?;
         if !self.json {

@@ -21,7 +21,7 @@ impl Unblock {
     pub(super) fn run(self) -> Result<(), Failure> {
         need_terminal()?;
         let interrupts = Interrupts::hold()?;
-        let mut token = self.named.open()?;
+        let mut token = self.named.open(&interrupts)?;
         let ident = token.ident();
         let has_code = token.all_tries_left().map_err(failure)?.reset_code > 0;
         match has_code && !self.admin {
