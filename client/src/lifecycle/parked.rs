@@ -73,7 +73,7 @@ impl Lifecycle {
             State::TokenBusy { .. } | State::WaitingToken { .. } => true,
             State::Expired { not_after, .. } => wall <= *not_after,
             State::NotYetValid { not_before, .. } => *not_before <= wall,
-            State::Clock { now: told } => {
+            State::Clock { now: told, .. } => {
                 let expected = told.0.saturating_add(now.since(*since).as_secs());
                 wall.0.abs_diff(expected) >= CLOCK_STEP.as_secs()
             }
@@ -84,7 +84,7 @@ impl Lifecycle {
         }
         match &self.shown {
             // Nothing that could be done to the token helps.
-            State::Clock { .. } => *look = Some(now + LOOK),
+            State::Clock { issued: None, .. } => *look = Some(now + LOOK),
             _ => {
                 self.phase = Phase::Parked {
                     since: *since,

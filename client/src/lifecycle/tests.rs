@@ -328,7 +328,14 @@ fn troubles() -> Vec<(State, u8)> {
         (State::Empty, 8),
         (State::Foreign, 8),
         (busy(), 11),
-        (State::Clock { now }, 14),
+        (State::Clock { now, issued: None }, 14),
+        (
+            State::Clock {
+                now,
+                issued: Some(tomorrow),
+            },
+            14,
+        ),
         (
             State::NotYetValid {
                 not_before: tomorrow,

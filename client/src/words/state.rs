@@ -85,8 +85,14 @@ pub(crate) enum State {
     ExpiresSoon { not_after: UnixTime, now: UnixTime },
     /// The profile begins later.
     NotYetValid { not_before: UnixTime, now: UnixTime },
-    /// The clock shows a time before the profile was written.
-    Clock { now: UnixTime },
+    /// The clock shows a time that is over, or one before the profile was written.
+    Clock {
+        now: UnixTime,
+        /// When that was, if it is the trouble: then the clock that was fast may be that of the
+        /// computer that wrote it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issued: Option<UnixTime>,
+    },
     /// The card has no room for a profile.
     UnsupportedCard,
     /// The card does not do as it should.
@@ -342,6 +348,10 @@ impl State {
                 | State::TooNew { .. }
                 | State::Expired { .. }
                 | State::NotYetValid { .. }
+                | State::Clock {
+                    issued: Some(_),
+                    ..
+                }
         )
     }
 

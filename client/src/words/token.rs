@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use tokenvpn_common::clock::UnixTime;
 use tokenvpn_common::invitation::InvitationError;
 use tokenvpn_common::io::card::{CardError, Secret};
 use tokenvpn_common::language::say;
@@ -261,6 +262,16 @@ pub(crate) fn no_profile(error: &ProfileError) -> Failure {
         _ => say().correct_profile(),
     };
     Failure::new(code::OTHER, say().profile_impossible(error), hint)
+}
+
+/// The profile that is to be changed has expired.
+pub(crate) fn over(not_after: UnixTime, now: UnixTime) -> Failure {
+    let days = now.days_since(not_after).unsigned_abs();
+    Failure::new(
+        code::EXPIRED,
+        say().expired_and_not_changed(&not_after.day(), days),
+        say().renew_or_set_the_clock(),
+    )
 }
 
 /// The token does not hold what was written.

@@ -163,7 +163,7 @@ fn unasked(error: PinError) -> End {
 /// What is known before the profile is.
 fn check_now(not_after: Option<UnixTime>, now: UnixTime) -> Result<(), State> {
     if now < UnixTime::EARLIEST {
-        return Err(State::Clock { now });
+        return Err(State::Clock { now, issued: None });
     }
     match not_after {
         Some(not_after) if not_after < now => Err(State::Expired { not_after, now }),
@@ -175,7 +175,8 @@ fn check_dates(profile: &Profile, now: UnixTime) -> Result<(), State> {
     // The day counts, not the second: computers whose clocks differ by some minutes are both right.
     // Those of a few minutes around midnight differ for as many minutes only.
     if now < profile.issued.day_start() {
-        return Err(State::Clock { now });
+        let issued = Some(profile.issued);
+        return Err(State::Clock { now, issued });
     }
     if let Some(not_before) = profile.not_before
         && now < not_before

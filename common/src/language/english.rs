@@ -22,6 +22,14 @@ fn count(number: u64, noun: &str) -> String {
     }
 }
 
+/// `23 days ago`
+fn ago(days: u64) -> String {
+    match days {
+        0 => "less than a day ago".into(),
+        days => format!("{} ago", count(days, "day")),
+    }
+}
+
 /// `in 6 days`
 fn in_days(days: u64) -> String {
     match days {
@@ -337,10 +345,7 @@ texts! { Up in English;
     label_is_too_new(what) = "the label on this token was written by a newer tokenvpn ({what})";
     update_this_tokenvpn() = "update tokenvpn on this computer";
     token_has_expired(day, days: u64) = {
-        let ago = match days {
-            0 => "less than a day ago".into(),
-            days => format!("{} ago", count(days, "day")),
-        };
+        let ago = ago(days);
         format!("this token expired on {day}, {ago} by this computer's clock; there is no tunnel")
     };
     have_it_renewed() = "ask your administrator to renew it";
@@ -352,6 +357,11 @@ texts! { Up in English;
     wait_or_set_the_clock() = "wait until then, or set the clock (timedatectl)";
     clock_is_not_right(today) = "this computer's clock ({today}) cannot be right";
     set_the_clock() = "set it (timedatectl), then try again";
+    one_of_two_clocks_is_not_right(today, issued) =
+        "this computer's clock ({today}) cannot be right, or else that of the computer that wrote \
+         the token ({issued}) was not";
+    set_the_clock_or_renew() = "set it (timedatectl), then try again; if it is right, ask your \
+        administrator to renew the token";
     card_is_unsupported() = "this card cannot hold a profile (no private-use objects)";
     supported_cards() = "cards that can: YubiKey 5, Nitrokey 3, SmartPGP";
     plug_the_card_in_again() = "pull it, plug it in again, and try another port or reader";
@@ -639,6 +649,12 @@ texts! { Token in English;
     profile_impossible(error) = "no profile can be made of this: {error}";
     leave_out_of_profile() = "leave out endpoints, routes or name servers; nothing was written";
     correct_profile() = "correct that and start over; nothing was written";
+    expired_and_not_changed(day, days: u64) = {
+        let ago = ago(days);
+        format!("this token expired on {day}, {ago} by this computer's clock; nothing was written")
+    };
+    renew_or_set_the_clock() =
+        "renew it first (tokenvpn token renew), or set the clock (timedatectl)";
     to_be_written(token, lines) = "For {token}:\n{lines}";
     no_longer_on_token(lines) = "No longer on the token:\n{lines}";
     // The only answer to the questions below that is a yes; they and the hints name it.

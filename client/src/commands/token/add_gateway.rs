@@ -6,7 +6,7 @@ use clap::Args;
 use tokenvpn_common::language::say;
 use tokenvpn_common::token::Ident;
 
-use super::writing::{Draft, sensible_time};
+use super::writing::{Draft, check_end, sensible_time};
 use super::{Interrupts, Which, failure, invited};
 use crate::words::{self, Failure};
 
@@ -25,6 +25,7 @@ impl AddGateway {
         let invitation = invited::read(self.invitation.as_deref(), &self.which, now)?;
         let interrupts = Interrupts::hold()?;
         let (mut token, old) = invited::unlock_same(&self.which, &invitation, &interrupts)?;
+        check_end(&old, now)?;
         let inviting = &invitation.gateway_public_key;
         if old.gateways.iter().any(|g| g.public_key == *inviting) {
             return Err(words::known_gateway());

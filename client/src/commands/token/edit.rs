@@ -12,7 +12,7 @@ use tokenvpn_common::profile::{
     Profile, ProfileError, check_allowed_ips, check_dns, check_endpoints,
 };
 
-use super::writing::{Draft, held, sensible_time};
+use super::writing::{Draft, check_end, held, sensible_time};
 use super::{Interrupts, Which, failure};
 use crate::words::{self, Failure};
 
@@ -58,6 +58,7 @@ impl Edit {
         let interrupts = Interrupts::hold()?;
         let mut token = self.which.unlock(&interrupts)?;
         let mut profile = held(&mut token)?;
+        check_end(&profile, now)?;
         profile.issued = now;
         profile.serial = profile.serial.saturating_add(1);
         self.apply(&mut profile)?;

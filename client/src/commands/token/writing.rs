@@ -16,8 +16,17 @@ use crate::words::{self, Failure, Object, State};
 pub(super) fn sensible_time() -> Result<UnixTime, Failure> {
     let now = clock::unix_time();
     match now < UnixTime::EARLIEST {
-        true => Err(State::Clock { now }.into()),
+        true => Err(State::Clock { now, issued: None }.into()),
         false => Ok(now),
+    }
+}
+
+/// Refuses to date a profile after its own end, which this command does not change: by a clock that
+/// is right, that is of no use, and one that is fast would shut out the others.
+pub(super) fn check_end(profile: &Profile, now: UnixTime) -> Result<(), Failure> {
+    match profile.not_after {
+        Some(not_after) if not_after < now => Err(words::over(not_after, now)),
+        _ => Ok(()),
     }
 }
 

@@ -107,6 +107,7 @@ fn what_nobody_can_change_elsewhere_is_not_looked_at() {
 fn a_clock_that_is_set_begins_again() {
     let now = UnixTime(TODAY);
     let (before, after) = (UnixTime(TODAY - DAY), UnixTime(TODAY + DAY));
+    let issued = Some(after);
     let expired = State::Expired {
         not_after: before,
         now,
@@ -116,14 +117,15 @@ fn a_clock_that_is_set_begins_again() {
         now,
     };
     for (state, wall) in [
-        (State::Clock { now }, TODAY + 3600),
-        (State::Clock { now }, TODAY - 3600),
+        (State::Clock { now, issued: None }, TODAY + 3600),
+        (State::Clock { now, issued: None }, TODAY - 3600),
+        (State::Clock { now, issued }, TODAY + DAY),
         (expired, before.0 - 60),
         (too_early, after.0),
     ] {
         let mut scene = parked(label(1), &state);
         let looks = match state {
-            State::Clock { .. } => vec![],
+            State::Clock { issued: None, .. } => vec![],
             _ => vec![Action::Survey],
         };
         assert_eq!(scene.after(LOOK), looks);

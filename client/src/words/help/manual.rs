@@ -104,7 +104,7 @@ fn states() -> [(&'static str, &'static str, String); 41] {
             "not_before, now",
             say().manual_state_not_yet_valid(),
         ),
-        ("clock", "now", say().manual_state_clock()),
+        ("clock", "now, issued", say().manual_state_clock()),
         (
             "unsupported_card",
             "",

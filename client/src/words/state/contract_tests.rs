@@ -232,10 +232,27 @@ fn of_the_token() -> Vec<Row> {
             &["2026-12-01", "this computer's clock", "2026-11-20"],
         ),
         (
-            State::Clock { now: UnixTime(0) },
+            State::Clock {
+                now: UnixTime(0),
+                issued: None,
+            },
             "clock",
             Some(14),
             &["1970-01-01", "cannot be right", "timedatectl"],
+        ),
+        (
+            State::Clock {
+                now: NOW,
+                issued: Some(UnixTime(NOW.0 + 11 * DAY)),
+            },
+            "clock",
+            Some(14),
+            &[
+                "this computer's clock (2026-11-20) cannot be right",
+                "of the computer that wrote the token (2026-12-01)",
+                "timedatectl",
+                "renew",
+            ],
         ),
         (
             State::UnsupportedCard,

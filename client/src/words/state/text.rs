@@ -180,7 +180,16 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
             say().token_is_not_yet_valid(&not_before.day(), &now.day()),
             say().wait_or_set_the_clock(),
         ),
-        State::Clock { now } => (say().clock_is_not_right(&now.day()), say().set_the_clock()),
+        State::Clock { now, issued: None } => {
+            (say().clock_is_not_right(&now.day()), say().set_the_clock())
+        }
+        State::Clock {
+            now,
+            issued: Some(issued),
+        } => (
+            say().one_of_two_clocks_is_not_right(&now.day(), &issued.day()),
+            say().set_the_clock_or_renew(),
+        ),
         State::UnsupportedCard => (say().card_is_unsupported(), say().supported_cards()),
         State::CardFailed { what } => (what.clone(), say().plug_the_card_in_again()),
         State::NoPermission { what, cards: true } => {
