@@ -358,11 +358,14 @@ fn a_card_that_does_not_keep_what_is_written_is_found_out() {
         let failed = failed.expect_error(1, &["did not keep"]);
         assert_eq!(failed.stdout, "", "{words:?}");
     };
-    // The profile first, the label then.
+    // The label first, the profile then.
     for nth in 1..=2 {
         desk.card.forget_at(rig::card::PUT_DATA, nth);
         told(&["issue"], &text(&invitation()));
     }
+    let words = ["issue", "--no-label"];
+    desk.token(&words, desk.card.pin(), &text(&invitation()))
+        .expect_code(0);
     let erase = || {
         let answers = [("PIN for", desk.card.pin()), ("Type YES to erase", "YES")];
         desk.converse(&["erase"], "", &answers)
