@@ -333,6 +333,7 @@ fn a_service_that_hangs_is_given_up() {
     let pcscd = Pid::from_raw(desk.computer.processes_named("pcscd")[0]);
     kill(pcscd, Signal::SIGSTOP).expect("it is stopped");
     let number = rig::client::PIN_FD.to_string();
+    let facts = ["before the token answered", "restart pcscd"];
     for words in [&["show"][..], &["edit", "--no-dns"], &["erase"]] {
         let hanging = desk.computer.tokenvpn(&["token"]).args(words);
         let hanging = hanging
@@ -342,9 +343,20 @@ fn a_service_that_hangs_is_given_up() {
         // The second one waits for an interrupt.
         await_held(&hanging, 2);
         hanging.signal(Signal::SIGINT);
-        let facts = ["before the token was found", "restart pcscd"];
         hanging.finish().expect_error(1, &facts);
     }
+    kill(pcscd, Signal::SIGCONT).expect("it goes on");
+
+    // Also when it hangs later, as long as nothing is being written.
+    let (show, pty) = desk.asking(&["show"], "");
+    pty.expect("PIN for");
+    pty.await_no_echo();
+    kill(pcscd, Signal::SIGSTOP).expect("it is stopped");
+    pty.type_line(desk.card.pin());
+    await_held(&show, 2);
+    show.signal(Signal::SIGINT);
+    let ended = show.finish().expect_code(1).stderr;
+    assert!(facts.iter().all(|fact| ended.contains(fact)), "{ended}");
     kill(pcscd, Signal::SIGCONT).expect("it goes on");
 }
 

@@ -192,7 +192,7 @@ impl Named {
     /// Takes the token that is meant. An interrupt ends the program meanwhile: the service may
     /// hang.
     fn open(&self, interrupts: &Interrupts) -> Result<Token, Failure> {
-        interrupts.end_all_during(words::left_search, || {
+        interrupts.end_all_during(words::left_token, || {
             let (reader, ident) = self.search()?;
             let token = Token::open(&reader).map_err(failure)?;
             match token.ident() == ident {
@@ -209,7 +209,7 @@ impl Named {
     /// # Errors
     /// There is none, or none that can be used, or there are several.
     pub(crate) fn find(&self, interrupts: &Interrupts) -> Result<(String, Ident), Failure> {
-        interrupts.end_all_during(words::left_search, || self.search())?
+        interrupts.end_all_during(words::left_token, || self.search())?
     }
 
     fn search(&self) -> Result<(String, Ident), Failure> {
@@ -314,14 +314,14 @@ impl PinSource {
     /// as that person tries.
     fn unlock(self, mut token: Token, interrupts: &Interrupts) -> Result<Unlocked, Failure> {
         match self {
-            PinSource::Given(pin) => {
+            PinSource::Given(pin) => interrupts.end_all_during(words::left_token, || {
                 match token.tries_left().map_err(failure)? {
                     0 => return Err(State::PinBlocked.into()),
                     FULL_TRIES.. => {}
                     tries_left => return Err(State::PinUntried { tries_left }.into()),
                 }
                 token.unlock(pin).map_err(|(_, error)| failure(error))
-            }
+            })?,
             PinSource::Person(askable) => unlock_by_person(token, askable, interrupts),
         }
     }
@@ -349,7 +349,7 @@ fn unlock_by_person(
             interrupts.end_all_during(words::left_reader, || token.unlock_by_pinpad())?
         } else {
             match pin::ask_at(source, token.ident(), tries_left, interrupts.source()) {
-                Ok(pin) => token.unlock(pin),
+                Ok(pin) => interrupts.end_all_during(words::left_token, || token.unlock(pin))?,
                 Err(error @ PinError::Asking { .. }) => {
                     let failure = words::cannot_ask(&error);
                     unable = Some(Unable { source, failure });

@@ -222,11 +222,11 @@ pub(crate) fn pin_in_place_of_invitation() -> Failure {
     )
 }
 
-/// Nobody waits any more for what is in the readers.
-pub(crate) fn left_search() -> Failure {
+/// Nobody waits any more for what a token, or the service, has to say.
+pub(crate) fn left_token() -> Failure {
     Failure::new(
         code::OTHER,
-        say().search_was_interrupted(),
+        say().token_was_not_awaited(),
         say().service_may_hang(),
     )
 }

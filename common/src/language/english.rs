@@ -554,7 +554,7 @@ texts! { Token in English;
     plug_in_any_token() = "plug in your YubiKey, Nitrokey or OpenPGP card";
     named_token_absent(token) = "the token {token} is not plugged in";
     plug_in_named_token() = "plug it in; tokenvpn token list shows what is there";
-    search_was_interrupted() = "this was ended before the token was found; nothing was changed";
+    token_was_not_awaited() = "this was ended before the token answered; nothing was written";
     service_may_hang() =
         "if the smart-card service does not answer: sudo systemctl restart pcscd.service";
     token_was_removed() = "the token was removed";
