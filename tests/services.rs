@@ -8,6 +8,7 @@ use nix::{
 };
 use rig::{
     Card, Gateway, Host, Process, Pty, Scene, ServiceManager, Tap,
+    card::Slot,
     client::TUNNEL,
     process::{raw_line, threads},
     scene::{ENDPOINT, HOTEL_ADDRESS, SERVER, TUNNEL_NETWORK},
@@ -267,6 +268,28 @@ fn the_client_s_unit_connects_follows_its_token_and_never_tries_a_wrong_pin_agai
     assert_eq!(card.counts().pins, tried + 1);
     let said = assert_said_well(&computer.manager);
     assert!(said.contains("error: "), "{said}");
+    assert!(said.contains("whatever token comes"), "{said}");
+}
+
+#[test]
+fn with_its_token_named_the_client_s_unit_neither_tries_its_pin_on_a_stranger_s_nor_ends() {
+    let computer = Computer::new();
+    let (host, card) = (computer.host(), &computer.card);
+    computer.configure(&format!("token = \"{}\"\n", card.ident()));
+    computer.keep_pin(card.pin());
+    let stranger = Card::new(&computer.scene.world, "stranger");
+    stranger.connect_to(host, Slot::Second);
+    computer.control(&["start", CLIENT]);
+    let supervisor = computer.main_process();
+    stranger.insert();
+    host.await_token(&stranger.ident());
+    card.insert();
+    computer.carries();
+    assert_eq!(stranger.counts().pins, 0);
+    assert_eq!(computer.main_process(), supervisor);
+    computer.control(&["stop", CLIENT]);
+    let said = assert_said_well(&computer.manager);
+    assert!(!said.contains("whatever token comes"), "{said}");
 }
 
 #[test]

@@ -1167,7 +1167,8 @@ texts! { Manual in English;
         types it.";
     manual_credential() = "The systemd credential pin";
     manual_credential_use() = "LoadCredential=pin:FILE or LoadCredentialEncrypted=pin:FILE in the \
-        unit, see systemd.exec(5). Nobody types it.";
+        unit, see systemd.exec(5). Nobody types it, and nobody sees whose token it is tried on: \
+        name the one that it is for, with --token or in client.toml.";
     manual_keypad() = "The reader's keypad";
     manual_keypad_use() = "If it has one; the PIN does not pass through this computer. Not for the \
         last try, before which a YES is asked for.";
