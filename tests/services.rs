@@ -299,10 +299,17 @@ fn the_client_s_unit_has_systemd_ask_for_the_pin() {
     computer.control(&["start", CLIENT]);
     card.insert();
     let questions = computer.host().path("/run/systemd/ask-password");
-    wait::until_true("systemd asks", SOON, || {
+    let is_asked = || {
         let mut asked = questions.read_dir().into_iter().flatten().flatten();
         asked.any(|entry| entry.file_name().to_string_lossy().starts_with("ask."))
-    });
+    };
+    wait::until_true("systemd asks", SOON, is_asked);
+    // Whoever stops it then has not refused to give a PIN.
+    computer.control(&["stop", CLIENT]);
+    assert_eq!(computer.manager.show(CLIENT, "Result"), "success");
+    assert!(!is_asked());
+    computer.control(&["start", CLIENT]);
+    wait::until_true("systemd asks", SOON, is_asked);
     let pty = Pty::open();
     let agent = computer.manager.run("systemd-tty-ask-password-agent");
     let agent = agent.arg("--query").on(&pty).spawn();
@@ -361,5 +368,98 @@ fn an_upgrade_of_pcscd_neither_opens_the_kill_switch_nor_ends_the_client_s_unit(
 
     computer.control(&["stop", CLIENT]);
     wait::until_true("the way is open", SOON, || restless.got_out() > got_out);
+    assert_said_well(&computer.manager);
+}
+
+#[test]
+fn an_upgrade_of_tokenvpn_itself_opens_nothing_and_a_stop_does() {
+    let computer = Computer::new();
+    let (host, card) = (computer.host(), &computer.card);
+    let before = host.network_state();
+    computer.configure("kill-switch = true\n");
+    computer.keep_pin(card.pin());
+    let restless = Restless::at(host);
+    computer.control(&["start", CLIENT]);
+    let got_out = restless.got_out();
+    card.insert();
+    computer.carries();
+    let supervisor = computer.main_process();
+
+    computer.control(&["restart", CLIENT]);
+    computer.carries();
+    assert_ne!(computer.main_process(), supervisor);
+    // Whatever it finds when it is there again: only a person opens it.
+    computer.configure("kill-switch = maybe\n");
+    let restart = computer.manager.control(&["restart", CLIENT]).finish();
+    assert!(!restart.status.success(), "{restart}");
+    computer.has_failed("2");
+    assert!(!host.pings(HOTEL_ADDRESS));
+    computer.configure("kill-switch = true\n");
+    computer.control(&["start", CLIENT]);
+    computer.carries();
+    assert_eq!(restless.got_out(), got_out, "something left in the clear");
+
+    computer.control(&["stop", CLIENT]);
+    wait::until_true("the way is open", SOON, || restless.got_out() > got_out);
+    assert_eq!(host.network_state(), before);
+    assert_said_well(&computer.manager);
+}
+
+#[test]
+fn the_kill_switch_can_be_closed_before_there_is_a_network() {
+    let computer = Computer::new();
+    computer.configure("kill-switch = true\n");
+    // As the unit's own lines advise.
+    let unit = computer.host().path("/run/units").join(CLIENT);
+    let unit = fs::read_to_string(unit).expect("the unit");
+    let is_order = |line: &str| {
+        let mut keys = ["After=", "Before=", "Wants="].into_iter();
+        keys.any(|key| line.starts_with(key))
+    };
+    let ordered = unit.lines().filter(|line| !is_order(line)).map(|line| {
+        let instead = line.strip_prefix('#').filter(|line| is_order(line));
+        instead.unwrap_or(line)
+    });
+    let ordered: Vec<_> = ordered.collect();
+    let manager = &computer.manager;
+    manager.add(CLIENT, &ordered.join("\n"));
+    // A boot is one transaction, and so is its end.
+    let part = "[Unit]\nPartOf=boot.target\n";
+    manager.amend(CLIENT, part);
+    let pre = format!("{part}DefaultDependencies=no\n");
+    manager.add("network-pre.target", &pre);
+    let looks = [("Start", "first"), ("Stop", "last")]
+        .map(|(when, name)| format!("Exec{when}=/bin/sh -c 'ip rule >/run/rules-at-{name}'\n"));
+    let network = format!(
+        "{part}After=network-pre.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\n{}",
+        looks.concat()
+    );
+    manager.add("network.service", &network);
+    let boot = format!("[Unit]\nWants=network.service {CLIENT}\n");
+    manager.add("boot.target", &boot);
+    computer.control(&["start", "boot.target"]);
+    computer.control(&["stop", "boot.target"]);
+    eprintln!(
+        "DEBUG {}",
+        computer
+            .manager
+            .control(&[
+                "status",
+                "--no-pager",
+                "boot.target",
+                "network.service",
+                CLIENT,
+                "network-pre.target"
+            ])
+            .finish()
+    );
+    for file in ["/run/rules-at-first", "/run/rules-at-last"] {
+        let file_outside = computer.host().path(file);
+        let read = || fs::read_to_string(&file_outside).ok();
+        let rules = wait::until("the network looks", SOON, || {
+            read().filter(|rules| rules.contains("default"))
+        });
+        assert!(rules.contains("unreachable"), "{file}: {rules}");
+    }
     assert_said_well(&computer.manager);
 }

@@ -1178,6 +1178,12 @@ texts! { Manual in English;
     manual_agent() = "Where it runs as a service of systemd; answered with \
         systemd-tty-ask-password-agent.";
 
+    manual_signals() = "SIGNALS";
+    manual_signals_end() = "End it as tokenvpn down does.";
+    manual_signal_restart() = "Ends it too, but leaves closed what the kill switch or hold keeps \
+        closed, for the one that is started next; systemctl restart sends it. Without a next one, \
+        tokenvpn down opens it.";
+
     manual_config_file(keys) = "What the command line leaves out: {keys}, as in kill-switch = true \
         or on-removal = \"hold\". It holds no secret.";
     manual_runtime_files() = "Lock, control socket and journal of each tunnel. Whatever a killed \
