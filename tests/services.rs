@@ -11,7 +11,7 @@ use rig::{
     card::Slot,
     client::TUNNEL,
     process::{raw_line, threads},
-    scene::{ENDPOINT, HOTEL_ADDRESS, SERVER, TUNNEL_NETWORK},
+    scene::{ENDPOINT, HOTEL_ADDRESS, INNER_NETWORK, SERVER, TUNNEL_NETWORK},
     wait::{self, SOON, promised},
 };
 
@@ -139,7 +139,8 @@ impl Computer {
     fn new() -> Computer {
         let scene = Scene::new();
         let gateway = scene.start_gateway();
-        let card = scene.issue(&gateway, "traveller");
+        let options = ["--route", INNER_NETWORK, "--dns", &SERVER.to_string()];
+        let card = scene.issue_with(&gateway, "traveller", &options);
         let manager = ServiceManager::boot(&scene.one, &[CLIENT]);
         card.connect(&scene.one);
         fs::create_dir_all(scene.one.path("/etc/tokenvpn")).expect("a directory");
@@ -246,6 +247,15 @@ fn the_client_s_unit_connects_follows_its_token_and_never_tries_a_wrong_pin_agai
     for thread in threads(supervisor) {
         assert_eq!(thread["NoNewPrivs"], "1");
     }
+    // For everybody on this computer, and whoever has managed that file so far changes nothing.
+    let shell = |words: &str| computer.manager.run("sh").args(["-c", words]);
+    let resolver = shell("cat /etc/resolv.conf").ok();
+    assert!(
+        resolver.contains(&format!("nameserver {SERVER}\n")),
+        "{resolver}"
+    );
+    let written = shell("echo nameserver 192.0.2.1 >/etc/resolv.conf").finish();
+    assert!(written.stderr.contains("Read-only"), "{written}");
     card.remove();
     wait::until_true("all is gone", SOON, || !host.has_link(TUNNEL));
     assert_eq!(computer.main_process(), Some(supervisor));
