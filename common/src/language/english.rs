@@ -1189,8 +1189,9 @@ texts! { Manual in English;
     manual_runtime_files() = "Lock, control socket and journal of each tunnel. Whatever a killed \
         one leaves there is put back by the next tokenvpn up or down.";
     manual_wireguard_socket() = "For wg show.";
-    manual_resolv_conf() = "Another file is mounted over it while there is a tunnel with name \
-        servers and no systemd-resolved.";
+    manual_resolv_conf() = "Another file, which nobody can write to, is mounted over it while \
+        there is a tunnel with name servers and no systemd-resolved. What a DHCP client has to say \
+        of a network that is joined meanwhile is missing afterwards until it says it again.";
 
     manual_states() = "JSON STATES";
     manual_states_begin() = "With --json each line on standard output is an object. Its state has \
