@@ -1179,7 +1179,7 @@ texts! { Manual in English;
         systemd-tty-ask-password-agent.";
 
     manual_signals() = "SIGNALS";
-    manual_signals_end() = "End it as tokenvpn down does.";
+    manual_signals_end() = "Ends it as tokenvpn down does, and so do SIGINT, SIGHUP and SIGQUIT.";
     manual_signal_restart() = "Ends it too, but leaves closed what the kill switch or hold keeps \
         closed, for the one that is started next; systemctl restart sends it. Without a next one, \
         tokenvpn down opens it.";
