@@ -358,6 +358,7 @@ fn an_upgrade_of_pcscd_neither_opens_the_kill_switch_nor_ends_the_client_s_unit(
     // As Debian's package does it when it is upgraded.
     computer.control(&["restart", "pcscd.service", "pcscd.socket"]);
     put_in_again();
+    assert_eq!(computer.main_process(), supervisor);
     computer.control(&["stop", "pcscd.socket"]);
     wait::until_true("the tunnel is gone", SOON, || {
         !computer.host().has_link(TUNNEL)
@@ -471,5 +472,48 @@ fn the_kill_switch_can_be_closed_before_there_is_a_network() {
         });
         assert!(rules.contains("unreachable"), "{file}: {rules}");
     }
+    assert_said_well(&computer.manager);
+}
+
+#[test]
+fn what_hold_keeps_closed_stays_so_through_a_restart_of_the_client_s_unit() {
+    let computer = Computer::new();
+    let (host, card) = (computer.host(), &computer.card);
+    computer.configure("on-removal = \"hold\"\n");
+    computer.keep_pin(card.pin());
+    computer.control(&["start", CLIENT]);
+    card.insert();
+    computer.carries();
+    let tap = Tap::on(host, "eth0");
+    card.remove();
+    wait::until_true("the tunnel is gone", SOON, || !host.has_link(TUNNEL));
+    computer.control(&["restart", CLIENT]);
+    assert!(!host.pings(SERVER));
+    card.insert();
+    computer.carries();
+    let packets = tap.clear_packets();
+    assert!(packets.iter().all(|packet| packet.destination != SERVER));
+    computer.control(&["stop", CLIENT]);
+    assert_said_well(&computer.manager);
+}
+
+#[test]
+fn started_before_there_is_a_network_the_client_s_unit_connects_when_there_is_one() {
+    let computer = Computer::new();
+    let (host, card) = (computer.host(), &computer.card);
+    host.ip("link set eth0 down");
+    computer.keep_pin(card.pin());
+    computer.control(&["start", CLIENT]);
+    let supervisor = computer.main_process();
+    card.insert();
+    let status = || host.tokenvpn(&["status", "--json"]).finish().stdout;
+    wait::until_true("it knows that nobody answers", 2 * SOON, || {
+        status().contains("unreachable")
+    });
+    host.ip("link set eth0 up");
+    host.ip("route add default via 192.0.2.1");
+    computer.carries();
+    assert_eq!(computer.main_process(), supervisor);
+    computer.control(&["stop", CLIENT]);
     assert_said_well(&computer.manager);
 }
