@@ -7,10 +7,11 @@ use nix::{
     unistd::Pid,
 };
 use rig::{
-    Gateway, Pty, Scene, ServiceManager,
+    Card, Gateway, Host, Process, Pty, Scene, ServiceManager, Tap,
+    card::Slot,
     client::TUNNEL,
     process::{raw_line, threads},
-    scene::{ENDPOINT, SERVER, TUNNEL_NETWORK},
+    scene::{ENDPOINT, HOTEL_ADDRESS, INNER_NETWORK, SERVER, TUNNEL_NETWORK},
     wait::{self, SOON, promised},
 };
 
@@ -125,16 +126,46 @@ fn the_gateway_s_unit_lets_it_serve_reload_and_come_back_with_no_power_but_its_o
     up.process().wait(SOON);
 }
 
-#[test]
-fn the_client_s_unit_connects_follows_its_token_and_never_tries_a_wrong_pin_again() {
-    let scene = Scene::new();
-    let gateway = scene.start_gateway();
-    let card = scene.issue(&gateway, "traveller");
-    let host = &scene.one;
-    let before = host.network_state();
-    let manager = ServiceManager::boot(host, &[CLIENT]);
-    // The PIN as the unit's own lines advise.
-    let keep = |pin: &str| {
+/// A computer with the client's unit, which is not started, and a token beside its reader.
+struct Computer {
+    manager: ServiceManager,
+    card: Card,
+    _gateway: Gateway,
+    scene: Scene,
+}
+
+impl Computer {
+    #[track_caller]
+    fn new() -> Computer {
+        let scene = Scene::new();
+        let gateway = scene.start_gateway();
+        let options = ["--route", INNER_NETWORK, "--dns", &SERVER.to_string()];
+        let card = scene.issue_with(&gateway, "traveller", &options);
+        let manager = ServiceManager::boot(&scene.one, &[CLIENT]);
+        card.connect(&scene.one);
+        fs::create_dir_all(scene.one.path("/etc/tokenvpn")).expect("a directory");
+        Computer {
+            manager,
+            card,
+            _gateway: gateway,
+            scene,
+        }
+    }
+
+    fn host(&self) -> &Host {
+        &self.scene.one
+    }
+
+    /// Writes the client's configuration.
+    #[track_caller]
+    fn configure(&self, text: &str) {
+        let file = self.host().path("/etc/tokenvpn/client.toml");
+        fs::write(file, text).expect("a file");
+    }
+
+    /// Keeps a PIN for the unit, as its own lines advise.
+    #[track_caller]
+    fn keep_pin(&self, pin: &str) {
         let words = [
             "--with-key=host",
             "--name=pin",
@@ -142,77 +173,347 @@ fn the_client_s_unit_connects_follows_its_token_and_never_tries_a_wrong_pin_agai
             "-",
             "/etc/tokenvpn/pin.cred",
         ];
-        host.run("systemd-creds").args(words).stdin(pin).ok();
-    };
-    fs::create_dir_all(host.path("/etc/tokenvpn")).unwrap();
-    keep(card.pin());
-    manager.amend(
-        CLIENT,
-        "[Service]\nLoadCredentialEncrypted=pin:/etc/tokenvpn/pin.cred\n",
-    );
-    manager.control(&["start", CLIENT]).ok();
-    card.insert();
-    wait::until_true("the tunnel carries", SOON, || host.pings(SERVER));
+        let encrypted = self.host().run("systemd-creds").args(words).stdin(pin);
+        encrypted.ok();
+        self.manager.amend(
+            CLIENT,
+            "[Service]\nLoadCredentialEncrypted=pin:/etc/tokenvpn/pin.cred\n",
+        );
+    }
 
-    let supervisor = manager.main_process(CLIENT).expect("it runs");
+    #[track_caller]
+    fn control(&self, words: &[&str]) {
+        self.manager.control(words).ok();
+    }
+
+    /// The unit's process by its number outside, if it runs.
+    #[track_caller]
+    fn main_process(&self) -> Option<i32> {
+        self.manager.main_process(CLIENT)
+    }
+
+    #[track_caller]
+    fn carries(&self) {
+        let carries = || self.host().pings(SERVER);
+        wait::until_true("the tunnel carries", 2 * SOON, carries);
+    }
+
+    #[track_caller]
+    fn has_failed(&self, code: &str) {
+        wait::until_true("it has failed", SOON, || {
+            self.manager.show(CLIENT, "ActiveState") == "failed"
+        });
+        assert_eq!(self.manager.show(CLIENT, "ExecMainStatus"), code);
+    }
+}
+
+/// Somebody at a computer who never stops trying to get out, past the tunnel.
+struct Restless {
+    tap: Tap,
+    _ping: Process,
+}
+
+impl Restless {
+    #[track_caller]
+    fn at(host: &Host) -> Restless {
+        let ping = host.run("ping").args(["-n", "-i", "0.02"]);
+        let restless = Restless {
+            tap: Tap::on(host, "eth0"),
+            _ping: ping.arg(HOTEL_ADDRESS.to_string()).spawn(),
+        };
+        wait::until_true("the way is open", SOON, || restless.got_out() > 0);
+        restless
+    }
+
+    /// How often it got out so far.
+    fn got_out(&self) -> usize {
+        let packets = self.tap.clear_packets().into_iter();
+        let out = packets.filter(|packet| packet.outgoing && packet.destination == HOTEL_ADDRESS);
+        out.count()
+    }
+}
+
+#[test]
+fn the_client_s_unit_connects_follows_its_token_and_never_tries_a_wrong_pin_again() {
+    let computer = Computer::new();
+    let (host, card) = (computer.host(), &computer.card);
+    let before = host.network_state();
+    computer.keep_pin(card.pin());
+    computer.control(&["start", CLIENT]);
+    card.insert();
+    computer.carries();
+
+    let supervisor = computer.main_process().expect("it runs");
     for thread in threads(supervisor) {
         assert_eq!(thread["NoNewPrivs"], "1");
     }
+    // For everybody on this computer, and whoever has managed that file so far changes nothing.
+    let shell = |words: &str| computer.manager.run("sh").args(["-c", words]);
+    let resolver = shell("cat /etc/resolv.conf").ok();
+    assert!(
+        resolver.contains(&format!("nameserver {SERVER}\n")),
+        "{resolver}"
+    );
+    let written = shell("echo nameserver 192.0.2.1 >/etc/resolv.conf").finish();
+    assert!(written.stderr.contains("Read-only"), "{written}");
     card.remove();
     wait::until_true("all is gone", SOON, || !host.has_link(TUNNEL));
-    assert_eq!(manager.main_process(CLIENT), Some(supervisor));
+    assert_eq!(computer.main_process(), Some(supervisor));
     card.insert();
-    wait::until_true("the tunnel carries again", SOON, || host.pings(SERVER));
+    computer.carries();
 
     // Its end takes the keys and the tunnel, and systemd brings another.
-    kill_main(&manager, CLIENT);
+    kill_main(&computer.manager, CLIENT);
     wait::until_true("the tunnel is back", 2 * SOON, || {
-        manager
-            .main_process(CLIENT)
-            .is_some_and(|new| new != supervisor)
-            && host.pings(SERVER)
+        computer.main_process().is_some_and(|new| new != supervisor) && host.pings(SERVER)
     });
-    manager.control(&["stop", CLIENT]).ok();
-    assert_eq!(manager.show(CLIENT, "Result"), "success");
+    computer.control(&["stop", CLIENT]);
+    assert_eq!(computer.manager.show(CLIENT, "Result"), "success");
     assert_eq!(host.network_state(), before);
 
-    keep("654321");
+    computer.keep_pin("654321");
     let tried = card.counts().pins;
-    manager.control(&["start", CLIENT]).ok();
-    wait::until_true("it has failed", SOON, || {
-        manager.show(CLIENT, "ActiveState") == "failed"
-    });
-    assert_eq!(manager.show(CLIENT, "ExecMainStatus"), "4");
+    computer.control(&["start", CLIENT]);
+    computer.has_failed("4");
     assert_eq!(card.counts().pins, tried + 1);
-    let said = assert_said_well(&manager);
+    let said = assert_said_well(&computer.manager);
     assert!(said.contains("error: "), "{said}");
+    assert!(said.contains("whatever token comes"), "{said}");
+}
+
+#[test]
+fn with_its_token_named_the_client_s_unit_neither_tries_its_pin_on_a_stranger_s_nor_ends() {
+    let computer = Computer::new();
+    let (host, card) = (computer.host(), &computer.card);
+    computer.configure(&format!("token = \"{}\"\n", card.ident()));
+    computer.keep_pin(card.pin());
+    let stranger = Card::new(&computer.scene.world, "stranger");
+    stranger.connect_to(host, Slot::Second);
+    computer.control(&["start", CLIENT]);
+    let supervisor = computer.main_process();
+    stranger.insert();
+    host.await_token(&stranger.ident());
+    card.insert();
+    computer.carries();
+    assert_eq!(stranger.counts().pins, 0);
+    assert_eq!(computer.main_process(), supervisor);
+    computer.control(&["stop", CLIENT]);
+    let said = assert_said_well(&computer.manager);
+    assert!(!said.contains("whatever token comes"), "{said}");
 }
 
 #[test]
 fn the_client_s_unit_has_systemd_ask_for_the_pin() {
-    let scene = Scene::new();
-    let gateway = scene.start_gateway();
-    let card = scene.issue(&gateway, "traveller");
-    let host = &scene.one;
-    let manager = ServiceManager::boot(host, &[CLIENT]);
-    card.reset_counts();
-    manager.control(&["start", CLIENT]).ok();
+    let computer = Computer::new();
+    let card = &computer.card;
+    computer.control(&["start", CLIENT]);
     card.insert();
-    let questions = host.path("/run/systemd/ask-password");
-    wait::until_true("systemd asks", SOON, || {
+    let questions = computer.host().path("/run/systemd/ask-password");
+    let is_asked = || {
         let mut asked = questions.read_dir().into_iter().flatten().flatten();
         asked.any(|entry| entry.file_name().to_string_lossy().starts_with("ask."))
-    });
+    };
+    wait::until_true("systemd asks", SOON, is_asked);
+    // Whoever stops it then has not refused to give a PIN.
+    computer.control(&["stop", CLIENT]);
+    assert_eq!(computer.manager.show(CLIENT, "Result"), "success");
+    assert!(!is_asked());
+    computer.control(&["start", CLIENT]);
+    wait::until_true("systemd asks", SOON, is_asked);
     let pty = Pty::open();
-    let agent = manager.run("systemd-tty-ask-password-agent");
+    let agent = computer.manager.run("systemd-tty-ask-password-agent");
     let agent = agent.arg("--query").on(&pty).spawn();
     pty.expect("3 tries left");
     pty.type_line(card.pin());
     assert_eq!(agent.exit_code(SOON), 0, "{}", pty.screen().all());
-    wait::until_true("the tunnel carries", SOON, || host.pings(SERVER));
+    computer.carries();
     let counts = card.counts();
     assert_eq!((counts.pins, counts.right_pins), (1, 1));
-    manager.control(&["stop", CLIENT]).ok();
-    assert_eq!(manager.show(CLIENT, "Result"), "success");
-    assert_said_well(&manager);
+    computer.control(&["stop", CLIENT]);
+    assert_eq!(computer.manager.show(CLIENT, "Result"), "success");
+    assert_said_well(&computer.manager);
+}
+
+#[test]
+fn an_upgrade_of_pcscd_neither_opens_the_kill_switch_nor_ends_the_client_s_unit() {
+    let computer = Computer::new();
+    let card = &computer.card;
+    computer.configure("kill-switch = true\n");
+    computer.keep_pin(card.pin());
+    let restless = Restless::at(computer.host());
+    computer.control(&["start", CLIENT]);
+    card.insert();
+    computer.carries();
+    let supervisor = computer.main_process();
+    let got_out = restless.got_out();
+
+    let put_in_again = || {
+        // The reader of another pcscd is a new one to the card.
+        card.connect(computer.host());
+        card.insert();
+        computer.carries();
+    };
+    computer.control(&["restart", "pcscd.service"]);
+    put_in_again();
+    // As Debian's package does it when it is upgraded.
+    computer.control(&["restart", "pcscd.service", "pcscd.socket"]);
+    put_in_again();
+    assert_eq!(computer.main_process(), supervisor);
+    computer.control(&["stop", "pcscd.socket"]);
+    wait::until_true("the tunnel is gone", SOON, || {
+        !computer.host().has_link(TUNNEL)
+    });
+    computer.control(&["start", "pcscd.socket"]);
+    put_in_again();
+    assert_eq!(computer.main_process(), supervisor);
+
+    // Away for longer than it is waited for, it is brought back.
+    computer.control(&["stop", "pcscd.socket"]);
+    wait::until_true("another one runs", 2 * SOON, || {
+        computer
+            .main_process()
+            .is_some_and(|new| Some(new) != supervisor)
+    });
+    put_in_again();
+    assert_eq!(restless.got_out(), got_out, "something left in the clear");
+
+    computer.control(&["stop", CLIENT]);
+    wait::until_true("the way is open", SOON, || restless.got_out() > got_out);
+    assert_said_well(&computer.manager);
+}
+
+#[test]
+fn an_upgrade_of_tokenvpn_itself_opens_nothing_and_a_stop_does() {
+    let computer = Computer::new();
+    let (host, card) = (computer.host(), &computer.card);
+    let before = host.network_state();
+    computer.configure("kill-switch = true\n");
+    computer.keep_pin(card.pin());
+    let restless = Restless::at(host);
+    computer.control(&["start", CLIENT]);
+    let got_out = restless.got_out();
+    card.insert();
+    computer.carries();
+    let supervisor = computer.main_process();
+
+    computer.control(&["restart", CLIENT]);
+    computer.carries();
+    assert_ne!(computer.main_process(), supervisor);
+    // Whatever it finds when it is there again: only a person opens it.
+    computer.configure("kill-switch = maybe\n");
+    let restart = computer.manager.control(&["restart", CLIENT]).finish();
+    assert!(!restart.status.success(), "{restart}");
+    computer.has_failed("2");
+    assert!(!host.pings(HOTEL_ADDRESS));
+    computer.configure("kill-switch = true\n");
+    computer.control(&["start", CLIENT]);
+    computer.carries();
+    assert_eq!(restless.got_out(), got_out, "something left in the clear");
+
+    computer.control(&["stop", CLIENT]);
+    wait::until_true("the way is open", SOON, || restless.got_out() > got_out);
+    assert_eq!(host.network_state(), before);
+    assert_said_well(&computer.manager);
+}
+
+#[test]
+fn the_kill_switch_can_be_closed_before_there_is_a_network() {
+    let computer = Computer::new();
+    computer.configure("kill-switch = true\n");
+    // As the unit's own lines advise.
+    let unit = computer.host().path("/run/units").join(CLIENT);
+    let unit = fs::read_to_string(unit).expect("the unit");
+    let is_order = |line: &str| {
+        let mut keys = ["After=", "Before=", "Wants="].into_iter();
+        keys.any(|key| line.starts_with(key))
+    };
+    let ordered = unit.lines().filter(|line| !is_order(line)).map(|line| {
+        let instead = line.strip_prefix('#').filter(|line| is_order(line));
+        instead.unwrap_or(line)
+    });
+    let ordered: Vec<_> = ordered.collect();
+    let manager = &computer.manager;
+    manager.add(CLIENT, &ordered.join("\n"));
+    // A boot is one transaction, and so is its end.
+    let part = "[Unit]\nPartOf=boot.target\n";
+    manager.amend(CLIENT, part);
+    let pre = format!("{part}DefaultDependencies=no\n");
+    manager.add("network-pre.target", &pre);
+    let looks = [("Start", "first"), ("Stop", "last")]
+        .map(|(when, name)| format!("Exec{when}=/bin/sh -c 'ip rule >/run/rules-at-{name}'\n"));
+    let network = format!(
+        "{part}After=network-pre.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\n{}",
+        looks.concat()
+    );
+    manager.add("network.service", &network);
+    let boot = format!("[Unit]\nWants=network.service {CLIENT}\n");
+    manager.add("boot.target", &boot);
+    computer.control(&["start", "boot.target"]);
+    computer.control(&["stop", "boot.target"]);
+    eprintln!(
+        "DEBUG {}",
+        computer
+            .manager
+            .control(&[
+                "status",
+                "--no-pager",
+                "boot.target",
+                "network.service",
+                CLIENT,
+                "network-pre.target"
+            ])
+            .finish()
+    );
+    for file in ["/run/rules-at-first", "/run/rules-at-last"] {
+        let file_outside = computer.host().path(file);
+        let read = || fs::read_to_string(&file_outside).ok();
+        let rules = wait::until("the network looks", SOON, || {
+            read().filter(|rules| rules.contains("default"))
+        });
+        assert!(rules.contains("unreachable"), "{file}: {rules}");
+    }
+    assert_said_well(&computer.manager);
+}
+
+#[test]
+fn what_hold_keeps_closed_stays_so_through_a_restart_of_the_client_s_unit() {
+    let computer = Computer::new();
+    let (host, card) = (computer.host(), &computer.card);
+    computer.configure("on-removal = \"hold\"\n");
+    computer.keep_pin(card.pin());
+    computer.control(&["start", CLIENT]);
+    card.insert();
+    computer.carries();
+    let tap = Tap::on(host, "eth0");
+    card.remove();
+    wait::until_true("the tunnel is gone", SOON, || !host.has_link(TUNNEL));
+    computer.control(&["restart", CLIENT]);
+    assert!(!host.pings(SERVER));
+    card.insert();
+    computer.carries();
+    let packets = tap.clear_packets();
+    assert!(packets.iter().all(|packet| packet.destination != SERVER));
+    computer.control(&["stop", CLIENT]);
+    assert_said_well(&computer.manager);
+}
+
+#[test]
+fn started_before_there_is_a_network_the_client_s_unit_connects_when_there_is_one() {
+    let computer = Computer::new();
+    let (host, card) = (computer.host(), &computer.card);
+    host.ip("link set eth0 down");
+    computer.keep_pin(card.pin());
+    computer.control(&["start", CLIENT]);
+    let supervisor = computer.main_process();
+    card.insert();
+    let status = || host.tokenvpn(&["status", "--json"]).finish().stdout;
+    wait::until_true("it knows that nobody answers", 2 * SOON, || {
+        status().contains("unreachable")
+    });
+    host.ip("link set eth0 up");
+    host.ip("route add default via 192.0.2.1");
+    computer.carries();
+    assert_eq!(computer.main_process(), supervisor);
+    computer.control(&["stop", CLIENT]);
+    assert_said_well(&computer.manager);
 }

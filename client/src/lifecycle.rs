@@ -104,6 +104,8 @@ pub(crate) enum Input {
     Cleared,
     /// Ctrl-C, SIGTERM, SIGHUP or `tokenvpn down`.
     End,
+    /// The same, but another `up` comes at once and takes over what is closed.
+    HandOver,
     /// [`Lifecycle::poll_timeout`] has come.
     Timeout,
 }
@@ -247,6 +249,8 @@ pub(crate) struct Lifecycle {
     frozen: Option<Frozen>,
     /// What leads into a tunnel or nowhere.
     closed: Vec<IpNet>,
+    /// Whether its end is no reason to open that.
+    hands_over: bool,
     /// The gateways' names for which no address was found when they were looked up last.
     unresolved: Vec<String>,
     /// When the gateways' names are looked up again; in vain so far.
@@ -280,6 +284,7 @@ impl Lifecycle {
             watch_until: None,
             frozen: None,
             closed,
+            hands_over: false,
             unresolved: Vec::new(),
             resolve_at: None,
             options,
@@ -412,6 +417,10 @@ impl Lifecycle {
                 }
                 _ => self.end(false),
             },
+            Input::HandOver => {
+                self.hands_over = true;
+                self.handle(now, wall, Input::End);
+            }
             Input::Timeout => self.timeout(now, wall),
         }
     }
@@ -446,7 +455,7 @@ impl Lifecycle {
         self.actions.push_back(Action::Say(state));
     }
 
-    /// Ends because something is wrong. What was closed stays so: only the user opens it.
+    /// Ends, but not for good. What was closed stays so: only the user opens it.
     fn exit(&mut self, code: u8) {
         if self.options.fenced() != Fenced::Nothing {
             self.actions.push_back(Action::Say(State::StaysClosed {
@@ -466,6 +475,11 @@ impl Lifecycle {
     }
 
     fn end(&mut self, tunnel: bool) {
+        if self.hands_over {
+            let opened = false;
+            self.say(State::Down { tunnel, opened });
+            return self.exit(0);
+        }
         if self.options.fenced() != Fenced::Nothing {
             self.actions.push_back(Action::Unfence);
         }

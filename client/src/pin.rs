@@ -275,8 +275,8 @@ fn is_program(name: &str) -> bool {
 }
 
 /// How long a program that asks may take to end, and how often to see whether it has.
-const ASKER_PATIENCE: Duration = Duration::from_millis(300);
-const ASKER_PACE: Duration = Duration::from_millis(10);
+pub(crate) const ASKER_PATIENCE: Duration = Duration::from_millis(300);
+pub(crate) const ASKER_PACE: Duration = Duration::from_millis(10);
 
 /// A program that asks; it has nothing to ask any more when this is dropped.
 struct Asker(Child);

@@ -8,6 +8,7 @@ mod changes;
 mod control;
 mod news;
 pub(crate) mod process;
+mod readiness;
 pub(crate) mod survey;
 
 use std::collections::BTreeSet;
@@ -147,6 +148,7 @@ impl Supervisor {
     /// Waiting itself fails. Worker and tunnel are gone then too.
     pub(crate) fn run(mut self) -> io::Result<u8> {
         let mut events = Events::with_capacity(64);
+        let mut ready = false;
         loop {
             while let Some(action) = self.lifecycle.poll_action() {
                 if let Action::Exit(code) = action {
@@ -156,6 +158,10 @@ impl Supervisor {
                 if let Some(outcome) = self.perform(action) {
                     self.feed(outcome);
                 }
+            }
+            if !std::mem::replace(&mut ready, true) {
+                // What the kill switch closes is closed.
+                readiness::tell();
             }
             self.set_alarm()?;
             let patience = self.has_reports.then_some(Duration::ZERO);
@@ -336,7 +342,10 @@ impl Supervisor {
                     {
                         terminal.leave_interrupt();
                     }
-                    self.feed(Input::End);
+                    self.feed(match signal.ssi_signo == terminal::RESTARTING as u32 {
+                        true => Input::HandOver,
+                        false => Input::End,
+                    });
                 }
             }
             NEWS => {

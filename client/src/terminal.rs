@@ -17,12 +17,17 @@ const TTY: &str = "/dev/tty";
 /// from the background.
 const STOPPING: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
-/// What ends a program: Ctrl-C, a hang-up, systemd's SIGTERM.
-const ENDING: [Signal; 4] = [
+/// What ends a program that is started again at once: in the shipped unit, `systemctl restart`
+/// (systemd.kill(5), `RestartKillSignal=`).
+pub(crate) const RESTARTING: Signal = Signal::SIGUSR1;
+
+/// What ends a program: Ctrl-C, a hang-up, systemd's SIGTERM, a restart.
+const ENDING: [Signal; 5] = [
     Signal::SIGINT,
     Signal::SIGTERM,
     Signal::SIGHUP,
     Signal::SIGQUIT,
+    RESTARTING,
 ];
 
 /// The signals that end a program, for one that sees to that itself.

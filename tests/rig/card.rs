@@ -31,6 +31,8 @@ pub const FACTORY_PIN: &str = "123456";
 /// The admin PIN of every card.
 pub const ADMIN_PIN: &str = "31415926";
 
+/// The reader, as its maker has named it.
+pub(crate) const READER_NAME: &str = "Virtual PCD";
 /// The reader's first slot, as PC/SC names it.
 pub const READER: &str = "Virtual PCD 00 00";
 
@@ -47,7 +49,7 @@ impl Host {
     /// If it does not come up.
     #[track_caller]
     pub fn start_pcscd(&self) -> Process {
-        self.start_pcscd_with("Virtual PCD")
+        self.start_pcscd_with(READER_NAME)
     }
 
     /// The same with a reader of this name, which its maker has chosen.
@@ -56,14 +58,7 @@ impl Host {
     /// If it does not come up.
     #[track_caller]
     pub fn start_pcscd_with(&self, name: &str) -> Process {
-        let driver = programs::reader_driver();
-        let config = self.dir().join("reader.conf.d");
-        fs::create_dir_all(&config).expect("a directory for pcscd's configuration");
-        let reader = format!(
-            "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{PORT:#x}\nLIBPATH {}\nCHANNELID {PORT:#x}\n",
-            driver.display()
-        );
-        fs::write(config.join("vpcd"), reader).expect("pcscd's configuration");
+        let config = self.reader_configuration(name);
         let pcscd = self
             .run("pcscd")
             .args(["--foreground", "--config"])
@@ -80,6 +75,19 @@ impl Host {
             UnixStream::connect(&socket).ok()
         });
         pcscd
+    }
+
+    /// The directory that tells a pcscd here of a reader of this name (reader.conf(5)).
+    pub(crate) fn reader_configuration(&self, name: &str) -> PathBuf {
+        let driver = programs::reader_driver();
+        let config = self.dir().join("reader.conf.d");
+        fs::create_dir_all(&config).expect("a directory for pcscd's configuration");
+        let reader = format!(
+            "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{PORT:#x}\nLIBPATH {}\nCHANNELID {PORT:#x}\n",
+            driver.display()
+        );
+        fs::write(config.join("vpcd"), reader).expect("pcscd's configuration");
+        config
     }
 }
 

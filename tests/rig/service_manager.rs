@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    card::READER_NAME,
     host::Host,
     process::{Invocation, Process},
     programs,
@@ -73,8 +74,9 @@ pub struct ServiceManager {
 }
 
 impl ServiceManager {
-    /// Boots it with these of the shipped units, none of which is started. What else they name is
-    /// there, and empty.
+    /// Boots it with these of the shipped units, none of which is started. The targets that they
+    /// name are there, and empty; the smart-card service takes the place of one that runs here
+    /// already, and cards have to be connected to its reader anew.
     ///
     /// # Panics
     /// If it does not come up.
@@ -97,10 +99,17 @@ impl ServiceManager {
             let text = "[Unit]\nDefaultDependencies=no\n";
             fs::write(own.join(format!("{target}.target")), text).expect("a unit");
         }
-        // The host's own pcscd was started without it.
-        let socket = "[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=/run/pcscd.nobody\n";
+        // The smart-card service is Debian's, with the host's reader; one reader has one service.
+        if !host.processes_named("pcscd").is_empty() {
+            host.kill_pcscd();
+        }
+        let socket = "[Socket]\nListenStream=/run/pcscd/pcscd.comm\nSocketMode=0666\n";
         fs::write(own.join("pcscd.socket"), socket).expect("a unit");
-        let service = "[Service]\nType=oneshot\nExecStart=/bin/true\n";
+        let service = format!(
+            "[Unit]\nRequires=pcscd.socket\n\
+             [Service]\nExecStart=/usr/sbin/pcscd --foreground --auto-exit --config {}\n",
+            host.reader_configuration(READER_NAME).display()
+        );
         fs::write(own.join("pcscd.service"), service).expect("a unit");
         // All that is said is looked through for secrets, so all of it has to be said.
         let said = format!(

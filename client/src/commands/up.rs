@@ -45,6 +45,12 @@ fn start(options: Up, voice: Arc<Voice>) -> Result<u8, Failure> {
     hardening::forbid_core_files().map_err(|e| Doing::ForbidCoreFiles.failed(e))?;
     let options = config::complete(options, Path::new(config::PATH))?;
     let pin = pin::given(options.pin_fd).map_err(|e| words::no_pin_fd(&e))?;
+    if pin.is_some() && options.pin_fd.is_none() && options.token.is_none() {
+        // A person would see whose it is.
+        tracing::warn!(
+            "the credential pin is tried on whatever token comes: name the one that it is for"
+        );
+    }
     check_permission()?;
     let runtime = Runtime::new(options.interface.as_deref().unwrap_or(DEFAULT_INTERFACE));
     let lock = runtime.lock().map_err(|e| words::locked(&e))?;

@@ -32,6 +32,15 @@ const RESOLVED_STUB: &str = "127.0.0.53";
 const PATIENCE: Duration = Duration::from_secs(2);
 const PACE: Duration = Duration::from_millis(20);
 
+/// How a mount is made one for reading only. The others may not be taken from it where /run has
+/// them from outside of a container.
+const READ_ONLY: MsFlags = MsFlags::MS_BIND
+    .union(MsFlags::MS_REMOUNT)
+    .union(MsFlags::MS_RDONLY)
+    .union(MsFlags::MS_NOSUID)
+    .union(MsFlags::MS_NODEV)
+    .union(MsFlags::MS_NOEXEC);
+
 /// Who turns names into addresses here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resolver {
@@ -139,7 +148,8 @@ fn finish(commands: [Command; 2]) -> io::Result<()> {
     }
 }
 
-/// Writes `file` and mounts it over `target`.
+/// Writes `file` and mounts it over `target`, for reading only: whoever else manages
+/// `target`, as a DHCP client does, would write its own name servers into `file`.
 ///
 /// # Errors
 /// [`DnsError::Write`] or [`DnsError::Mount`]; the mount is then not there.
@@ -151,17 +161,17 @@ pub(crate) fn mount_over(file: &Path, target: &Path, servers: &[IpAddr]) -> Resu
             path: file.to_owned(),
             source,
         })?;
-    mount(
-        Some(file),
-        target,
-        None::<&str>,
-        MsFlags::MS_BIND,
-        None::<&str>,
-    )
-    .map_err(|errno| DnsError::Mount {
-        path: target.to_owned(),
-        source: errno.into(),
-    })
+    let mount_with = |from, flags| mount(from, target, None::<&str>, flags, None::<&str>);
+    mount_with(Some(file), MsFlags::MS_BIND)
+        .and_then(|()| {
+            mount_with(None, READ_ONLY).inspect_err(|_| {
+                let _ = umount2(target, MntFlags::MNT_DETACH);
+            })
+        })
+        .map_err(|errno| DnsError::Mount {
+            path: target.to_owned(),
+            source: errno.into(),
+        })
 }
 
 /// Undoes [`mount_over`]; does nothing if it was not done.
@@ -309,6 +319,32 @@ mod tests {
         let [target, ..] = files(directory.path());
         let mode = fs::metadata(target).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o644);
+    }
+
+    #[test]
+    fn whoever_else_manages_the_file_cannot_change_what_the_tunnel_has_mounted() {
+        if world::is_outside(
+            "whoever_else_manages_the_file_cannot_change_what_the_tunnel_has_mounted",
+        ) {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let [target, a, b] = files(directory.path());
+        let new = directory.path().join("new");
+        fs::write(&new, "nameserver 192.0.2.9\n").unwrap();
+        let errors = [
+            fs::copy(&new, &target).unwrap_err(),
+            fs::rename(&new, &target).unwrap_err(),
+        ];
+        let kinds = [
+            io::ErrorKind::ReadOnlyFilesystem,
+            io::ErrorKind::ResourceBusy,
+        ];
+        assert_eq!(errors.map(|error| error.kind()), kinds);
+        assert!(shows(&target, "10.0.0.2"));
+        unmount(&b, &target).unwrap();
+        unmount(&a, &target).unwrap();
+        fs::rename(&new, &target).unwrap();
     }
 
     #[test]

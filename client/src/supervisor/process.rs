@@ -1,19 +1,21 @@
 //! The worker as a process: started, spoken to, killed.
 
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use tokenvpn_common::io::clock;
 use tokenvpn_common::token::Ident;
 
 use crate::message::{Channel, MessageError, Order, Report};
-use crate::worker;
+use crate::{pin, worker};
 
 /// A running worker. Killed when dropped.
 pub(crate) struct WorkerProcess {
@@ -99,24 +101,37 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
 
 /// Ends the programs that asked for a killed worker: nobody waits for their answer.
 fn end_orphans() {
+    let mut orphans = orphans();
+    for orphan in &orphans {
+        let _ = kill(*orphan, Signal::SIGTERM);
+    }
+    // Time to put back an echo, or to take back a question that lies somewhere.
+    let until = clock::now() + pin::ASKER_PATIENCE;
+    loop {
+        let reaped = |orphan: &Pid| waitpid(*orphan, Some(WaitPidFlag::WNOHANG));
+        orphans.retain(|orphan| reaped(orphan) == Ok(WaitStatus::StillAlive));
+        if orphans.is_empty() || clock::now() >= until {
+            break;
+        }
+        thread::sleep(pin::ASKER_PACE);
+    }
+    for orphan in orphans {
+        let _ = kill(orphan, Signal::SIGKILL);
+        let _ = waitpid(orphan, None);
+    }
+}
+
+/// This process's children once there is no worker.
+fn orphans() -> Vec<Pid> {
     // Not from the list of children, which may leave some out while others end (proc(5)).
     let own = std::process::id();
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    for process in processes {
-        let Some(pid) = process
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
-            continue;
-        };
-        let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
-        if parent(&stat) == Some(own) {
-            let child = Pid::from_raw(pid);
-            let _ = kill(child, Signal::SIGKILL);
-            let _ = waitpid(child, None);
-        }
-    }
+    let child = |process: DirEntry| {
+        let pid = process.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(process.path().join("stat")).ok()?;
+        (parent(&stat) == Some(own)).then(|| Pid::from_raw(pid))
+    };
+    processes.filter_map(child).collect()
 }
 
 /// The parent in a line of proc_pid_stat(5), where the program's name may hold anything.

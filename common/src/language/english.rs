@@ -1202,7 +1202,8 @@ texts! { Manual in English;
         types it.";
     manual_credential() = "The systemd credential pin";
     manual_credential_use() = "LoadCredential=pin:FILE or LoadCredentialEncrypted=pin:FILE in the \
-        unit, see systemd.exec(5). Nobody types it.";
+        unit, see systemd.exec(5). Nobody types it, and nobody sees whose token it is tried on: \
+        name the one that it is for, with --token or in client.toml.";
     manual_keypad() = "The reader's keypad";
     manual_keypad_use() = "If it has one; the PIN does not pass through this computer. Not for the \
         last try, before which a YES is asked for.";
@@ -1212,13 +1213,20 @@ texts! { Manual in English;
     manual_agent() = "Where it runs as a service of systemd; answered with \
         systemd-tty-ask-password-agent.";
 
+    manual_signals() = "SIGNALS";
+    manual_signals_end() = "Ends it as tokenvpn down does, and so do SIGINT, SIGHUP and SIGQUIT.";
+    manual_signal_restart() = "Ends it too, but leaves closed what the kill switch or hold keeps \
+        closed, for the one that is started next; systemctl restart sends it. Without a next one, \
+        tokenvpn down opens it.";
+
     manual_config_file(keys) = "What the command line leaves out: {keys}, as in kill-switch = true \
         or on-removal = \"hold\". It holds no secret.";
     manual_runtime_files() = "Lock, control socket and journal of each tunnel. Whatever a killed \
         one leaves there is put back by the next tokenvpn up or down.";
     manual_wireguard_socket() = "For wg show.";
-    manual_resolv_conf() = "Another file is mounted over it while there is a tunnel with name \
-        servers and no systemd-resolved.";
+    manual_resolv_conf() = "Another file, which nobody can write to, is mounted over it while \
+        there is a tunnel with name servers and no systemd-resolved. What a DHCP client has to say \
+        of a network that is joined meanwhile is missing afterwards until it says it again.";
 
     manual_states() = "JSON STATES";
     manual_states_begin() = "With --json each line on standard output is an object. Its state has \

@@ -340,6 +340,31 @@ fn the_kill_switch_closes_everything_first_and_opens_it_only_for_who_ends_it() {
 }
 
 #[test]
+fn who_hands_over_leaves_closed_what_is_closed() {
+    let closed = say(State::StaysClosed {
+        interface: "tokenvpn".into(),
+    });
+    let down = |tunnel| {
+        let opened = false;
+        say(State::Down { tunnel, opened })
+    };
+    let mut scene = with("immediate", true);
+    let actions = scene.feed(Input::HandOver);
+    assert_eq!(actions, [down(false), closed.clone(), Action::Exit(0)]);
+
+    let mut scene = with("hold", false);
+    scene.start();
+    assert_eq!(scene.feed(Input::HandOver), [Action::Clear]);
+    assert_eq!(scene.cleared(), [down(false), closed, Action::Exit(0)]);
+
+    let mut scene = with("immediate", false);
+    scene.start();
+    scene.connect();
+    assert_eq!(scene.feed(Input::HandOver), [Action::Clear]);
+    assert_eq!(scene.cleared(), [down(true), Action::Exit(0)]);
+}
+
+#[test]
 fn a_worker_cannot_open_what_is_closed() {
     let mut scene = with("immediate", true);
     scene.start();

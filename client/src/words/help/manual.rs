@@ -18,6 +18,12 @@ pub(crate) fn sections() -> Vec<Section> {
             say().manual_pin_sources_begin(),
             pin_sources().into(),
         ),
+        (
+            "tokenvpn-up",
+            say().manual_signals(),
+            String::new(),
+            signals().into(),
+        ),
         ("tokenvpn-up", "FILES".into(), String::new(), files().into()),
         (
             "tokenvpn-up",
@@ -36,6 +42,13 @@ fn pin_sources() -> [(String, String); 6] {
         (say().manual_terminal(), say().manual_terminal_use()),
         ("pinentry".into(), say().manual_pinentry()),
         ("systemd-ask-password".into(), say().manual_agent()),
+    ]
+}
+
+fn signals() -> [(String, String); 2] {
+    [
+        ("SIGTERM".into(), say().manual_signals_end()),
+        ("SIGUSR1".into(), say().manual_signal_restart()),
     ]
 }
 
