@@ -374,6 +374,22 @@ fn on_a_reader_with_keys_the_pin_is_typed_there_and_each_entry_is_one_try() {
     desk.tried(2, 1);
 }
 
+#[test]
+fn a_pin_of_a_length_that_the_reader_refuses_is_asked_again_and_costs_no_try() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let up = desk.start(keypad.of(desk.up()));
+    up.await_state("pin");
+    keypad.press("12345");
+    assert_eq!(up.await_state("pin_length")["asked_again"], true);
+    assert_eq!(up.await_state("pin")["tries_left"], 3);
+    desk.tried(0, 0);
+    keypad.press(PIN);
+    up.await_state(READ);
+    desk.tried(1, 1);
+    desk.computer.tokenvpn(&["down"]).ok();
+}
+
 /// Nobody can type YES on keys: the last try is for the terminal.
 #[test]
 fn the_last_try_is_never_made_on_a_reader_s_keys() {

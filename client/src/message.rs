@@ -166,6 +166,8 @@ pub(crate) enum Refusal {
         /// The longest in bytes.
         max: u8,
     },
+    /// The reader takes none of such a length, and the card was not asked.
+    Length,
 }
 
 /// A source that fails: neither it nor one before it is asked again.

@@ -80,6 +80,7 @@ fn refused_state(refusal: Refusal, tries_left: u8, asked_again: bool) -> State {
             asked_again,
         },
         Refusal::TooLong { max } => State::PinTooLong { max, asked_again },
+        Refusal::Length => State::PinLength { asked_again },
     }
 }
 

@@ -57,6 +57,8 @@ pub(crate) enum State {
     PinWrong { tries_left: u8, asked_again: bool },
     /// The card takes no PIN that long, and was not asked.
     PinTooLong { max: u8, asked_again: bool },
+    /// The reader takes no PIN of such a length, and the card was not asked.
+    PinLength { asked_again: bool },
     /// The next mistake blocks the token.
     PinLast,
     /// No try is left.
@@ -304,7 +306,8 @@ impl State {
             }
             | State::PinTooLong {
                 asked_again: false, ..
-            } => code::PIN,
+            }
+            | State::PinLength { asked_again: false } => code::PIN,
             State::PinBlocked => code::PIN_BLOCKED,
             State::Empty | State::Foreign => code::EMPTY,
             State::Damaged { .. } | State::TooNew { .. } => code::DAMAGED,
@@ -381,13 +384,13 @@ impl From<CardError> for State {
                 max,
                 asked_again: false,
             },
+            CardError::PinLength => State::PinLength { asked_again: false },
             CardError::Unsupported { .. } => State::UnsupportedCard,
             CardError::AdminPinWrong { .. }
             | CardError::AdminPinBlocked
             | CardError::ResetCodeWrong { .. }
             | CardError::ResetCodeBlocked
             | CardError::NewPinsDiffer
-            | CardError::PinLength
             | CardError::PinUnseen
             | CardError::TooLong { .. }
             | CardError::NotKept { .. }

@@ -146,6 +146,7 @@ fn read_with_typed(
         Ok(bytes) => Ok(Typed::Read(bytes)),
         Err(CardError::PinWrong { .. }) => Ok(Typed::Refused(Refusal::Wrong)),
         Err(CardError::PinTooLong { max }) => Ok(Typed::Refused(Refusal::TooLong { max })),
+        Err(CardError::PinLength) => Ok(Typed::Refused(Refusal::Length)),
         Err(error) => Err(card_end(error)),
     }
 }

@@ -121,35 +121,38 @@ fn whoever_cannot_ask_leaves_it_to_the_next_and_the_last_to_nobody() {
 }
 
 #[test]
-fn a_pin_that_is_too_long_for_the_card_is_asked_again_and_costs_no_try() {
-    let too_long = || {
-        Report::PinNeeded(PinNeeded {
-            tries_left: 3,
-            refused: Some(Refusal::TooLong { max: 8 }),
-            pinpad: false,
-            unable: None,
-        })
+fn a_pin_of_a_wrong_length_is_asked_again_and_costs_no_try() {
+    let too_long = |asked_again| State::PinTooLong {
+        max: 8,
+        asked_again,
     };
-    let told = |asked_again| {
-        say(State::PinTooLong {
-            max: 8,
-            asked_again,
-        })
-    };
-    let mut scene = Scene::attended();
-    scene.start();
-    let actions = scene.report(too_long());
-    assert_eq!(actions[0], told(true));
-    assert_eq!(source(&actions), Some(Source::Terminal));
+    let by_card = (Refusal::TooLong { max: 8 }, too_long(true), too_long(false));
+    let length = |asked_again| State::PinLength { asked_again };
+    let by_reader = (Refusal::Length, length(true), length(false));
+    for (refusal, again, end) in [by_card, by_reader] {
+        let refused = || {
+            Report::PinNeeded(PinNeeded {
+                tries_left: 3,
+                refused: Some(refusal),
+                pinpad: false,
+                unable: None,
+            })
+        };
+        let mut scene = Scene::attended();
+        scene.start();
+        let actions = scene.report(refused());
+        assert_eq!(actions[0], say(again));
+        assert_eq!(source(&actions), Some(Source::Terminal));
 
-    let mut scene = Scene::new(Options {
-        once: true,
-        askable: TERMINAL,
-        ..Options::default()
-    });
-    scene.start();
-    assert_eq!(scene.report(too_long()), [Action::Clear]);
-    assert_eq!(scene.cleared(), [told(false), Action::Exit(code::PIN)]);
+        let mut scene = Scene::new(Options {
+            once: true,
+            askable: TERMINAL,
+            ..Options::default()
+        });
+        scene.start();
+        assert_eq!(scene.report(refused()), [Action::Clear]);
+        assert_eq!(scene.cleared(), [say(end), Action::Exit(code::PIN)]);
+    }
 }
 
 #[test]

@@ -134,6 +134,18 @@ fn of_the_pin() -> Vec<Row> {
             &["at most 8 bytes", "no try was lost"],
         ),
         (
+            State::PinLength { asked_again: true },
+            "pin_length",
+            None,
+            &["The reader", "such a length", "no try was lost"],
+        ),
+        (
+            State::PinLength { asked_again: false },
+            "pin_length",
+            Some(4),
+            &["the reader", "such a length", "no try was lost"],
+        ),
+        (
             State::PinLast,
             "pin_last",
             None,

@@ -46,7 +46,7 @@ pub enum CardError {
     /// The new PIN was typed on the reader's keypad in two ways; nothing was changed.
     #[error("{}", say().card_reader_got_two_pins())]
     NewPinsDiffer,
-    /// The reader takes no PIN of such a length; nothing was changed.
+    /// The reader takes no PIN of such a length; the card was not asked.
     #[error("{}", say().card_reader_refuses_length())]
     PinLength,
     /// The PIN was typed on the reader's keypad, so that it can be changed only there.
