@@ -390,6 +390,59 @@ fn a_pin_of_a_length_that_the_reader_refuses_is_asked_again_and_costs_no_try() {
     desk.computer.tokenvpn(&["down"]).ok();
 }
 
+#[test]
+fn a_reader_that_cannot_ask_leaves_it_to_the_next_source() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    // Something is wrong with the question, or with the command that was made of it.
+    for status in ["6B80", "6700"] {
+        let up = desk.up().env("INVOCATION_ID", "0123456789abcdef");
+        let up = desk.start(keypad.refusing(up, status));
+        assert_eq!(up.await_state("pin")["source"], "pinpad");
+        let failed = up.await_state("pin_source_failed");
+        assert_eq!(failed["source"], "pinpad", "{status}");
+        assert_eq!(up.await_state("pin")["source"], "agent");
+        answer(&desk, "3 tries left", PIN);
+        up.await_state(READ);
+        desk.tried(1, 1);
+        desk.card.reset_counts();
+        desk.computer.tokenvpn(&["down"]).ok();
+    }
+    let up = keypad.refusing(desk.up(), "6B80").finish();
+    let said = up.stdout.clone();
+    up.expect_code(4);
+    assert!(
+        said.contains("keypad fails") && said.contains("--pin-fd"),
+        "{said}"
+    );
+    desk.tried(0, 0);
+}
+
+#[test]
+fn a_reader_that_breaks_down_while_it_asks_leaves_it_to_the_terminal() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let pty = Pty::open();
+    let up = desk.start(keypad.of(desk.computer.tokenvpn(&["up"]).on(&pty)));
+    pty.expect("3 tries left: type it on the reader.");
+    keypad.press(WRONG);
+    pty.expect("2 tries left: type it on the reader.");
+    keypad.break_down();
+    pty.expect("The reader's keypad fails: ");
+    desk.computer.type_pin(&pty, WRONG);
+    // Neither is the reader asked again, nor is it told again.
+    pty.expect("Wrong PIN. 1 try left.");
+    pty.expect("Type YES");
+    pty.type_line("YES");
+    desk.computer.type_pin(&pty, PIN);
+    pty.expect("Connecting to");
+    desk.tried(3, 1);
+    let screen = pty.screen().all();
+    assert_eq!(screen.matches("keypad fails").count(), 1, "{screen}");
+    up.process().signal(Signal::SIGTERM);
+    assert_eq!(up.process().exit_code(SOON), 0);
+}
+
 /// Nobody can type YES on keys: the last try is for the terminal.
 #[test]
 fn the_last_try_is_never_made_on_a_reader_s_keys() {

@@ -176,8 +176,10 @@ pub(crate) enum Refusal {
 pub(crate) struct Unable {
     /// Which one.
     pub(crate) source: Source,
-    /// Why, for when there is no other.
+    /// Why.
     pub(crate) failure: Failure,
+    /// Whether that was told before.
+    pub(crate) told: bool,
 }
 
 /// What came of asking a gateway at one address.
@@ -527,6 +529,7 @@ mod tests {
                 unable: Some(Unable {
                     source: Source::Pinentry,
                     failure: Fault::Answer.into(),
+                    told: false,
                 }),
             }),
             Report::Unlocked(Box::new(summary())),
@@ -678,6 +681,7 @@ mod tests {
         let unable = Unable {
             source: Source::Agent,
             failure: harmless,
+            told: false,
         };
         let needed = PinNeeded {
             tries_left: 3,

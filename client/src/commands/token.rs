@@ -320,7 +320,7 @@ fn unlock_by_person(
     askable: Askable,
     interrupts: &Interrupts,
 ) -> Result<Unlocked, Failure> {
-    let mut unable = None;
+    let mut unable = None::<Unable>;
     loop {
         let tries_left = token.tries_left().map_err(failure)?;
         let needed = PinNeeded {
@@ -332,6 +332,9 @@ fn unlock_by_person(
         };
         let (said, source) = askable.question(token.ident(), needed)?;
         tell(&said);
+        if let Some(unable) = &mut unable {
+            unable.told = true;
+        }
         let unlocked = if source == Source::Pinpad {
             interrupts.end_all_during(words::left_reader, || token.unlock_by_pinpad())?
         } else {
@@ -339,7 +342,11 @@ fn unlock_by_person(
                 Ok(pin) => token.unlock(pin),
                 Err(error @ PinError::Asking { .. }) => {
                     let failure = words::cannot_ask(&error);
-                    unable = Some(Unable { source, failure });
+                    unable = Some(Unable {
+                        source,
+                        failure,
+                        told: false,
+                    });
                     continue;
                 }
                 Err(error) => return Err(words::no_pin(&error)),

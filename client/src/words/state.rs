@@ -59,6 +59,8 @@ pub(crate) enum State {
     PinTooLong { max: u8, asked_again: bool },
     /// The reader takes no PIN of such a length, and the card was not asked.
     PinLength { asked_again: bool },
+    /// Who was to ask for the PIN cannot; the next one does.
+    PinSourceFailed { source: Source, reason: String },
     /// The next mistake blocks the token.
     PinLast,
     /// No try is left.
@@ -391,6 +393,7 @@ impl From<CardError> for State {
             | CardError::ResetCodeWrong { .. }
             | CardError::ResetCodeBlocked
             | CardError::NewPinsDiffer
+            | CardError::Keypad(_)
             | CardError::PinUnseen
             | CardError::TooLong { .. }
             | CardError::NotKept { .. }

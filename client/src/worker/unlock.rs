@@ -61,7 +61,7 @@ fn check_label(token: &mut Token) -> Result<(), End> {
 /// Asks until the card accepts, each typed PIN tried once. Whether to ask at all, and where,
 /// is the supervisor's to say.
 fn read(token: &mut Token, channel: &Channel, supervisor: Pid) -> Result<Zeroizing<Vec<u8>>, End> {
-    let (mut refused, mut unable) = (None, None);
+    let (mut refused, mut unable) = (None, None::<Unable>);
     loop {
         let needed = PinNeeded {
             tries_left: token.tries_left().map_err(card_end)?,
@@ -72,6 +72,9 @@ fn read(token: &mut Token, channel: &Channel, supervisor: Pid) -> Result<Zeroizi
         channel
             .send(&Report::PinNeeded(needed), &[])
             .map_err(|_| End::Unwanted)?;
+        if let Some(unable) = &mut unable {
+            unable.told = true;
+        }
         let source = match channel.receive_order(Wait::Forever)? {
             (Order::AskPin { source }, _) => source,
             (Order::UsePin, mut descriptors) => {
@@ -83,7 +86,13 @@ fn read(token: &mut Token, channel: &Channel, supervisor: Pid) -> Result<Zeroizi
         match read_with_typed(token, channel, supervisor, source)? {
             Typed::Read(bytes) => return Ok(bytes),
             Typed::Refused(refusal) => refused = Some(refusal),
-            Typed::Unable(failure) => unable = Some(Unable { source, failure }),
+            Typed::Unable(failure) => {
+                unable = Some(Unable {
+                    source,
+                    failure,
+                    told: false,
+                });
+            }
         }
     }
 }
@@ -134,7 +143,6 @@ fn read_with_typed(
             let asked = pin::ask_at(source, token.ident(), tries_left, Some(channel.as_fd()));
             if let Err(error @ PinError::Asking { .. }) = &asked {
                 hardening::die_with_parent(supervisor)?;
-                tracing::warn!(reason = %error, "if there is another who can be asked, that one is");
                 return Ok(Typed::Unable(words::cannot_ask(error)));
             }
             let pin = asked.map_err(unasked)?;
@@ -147,6 +155,7 @@ fn read_with_typed(
         Err(CardError::PinWrong { .. }) => Ok(Typed::Refused(Refusal::Wrong)),
         Err(CardError::PinTooLong { max }) => Ok(Typed::Refused(Refusal::TooLong { max })),
         Err(CardError::PinLength) => Ok(Typed::Refused(Refusal::Length)),
+        Err(error @ CardError::Keypad(_)) => Ok(Typed::Unable(words::cannot_ask(&error))),
         Err(error) => Err(card_end(error)),
     }
 }

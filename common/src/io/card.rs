@@ -125,6 +125,8 @@ pub struct Token {
     presence: Option<Presence>,
     ident: Ident,
     room: usize,
+    /// Whether the reader's keypad is to be used, if it has one.
+    uses_keypad: bool,
 }
 
 impl Token {
@@ -205,6 +207,7 @@ impl Token {
             presence,
             ident,
             room,
+            uses_keypad: true,
         })
     }
 
@@ -340,12 +343,18 @@ impl Token {
         self.exchange(|card| object(card, PROFILE))
     }
 
-    /// Whether its reader has a keypad on which a PIN can be typed.
+    /// Whether its reader has a keypad on which a PIN can be typed, and which has not failed.
     ///
     /// # Errors
     /// The card was removed or does not answer.
     pub fn has_pinpad(&mut self) -> Result<bool, CardError> {
-        self.exchange(|card| Ok(card.feature_pinpad_verify() && !derives(card)))
+        let has_one = self.exchange(|card| Ok(card.feature_pinpad_verify() && !derives(card)))?;
+        Ok(has_one && self.uses_keypad)
+    }
+
+    /// Leaves the keypad alone: from now on there is none.
+    fn leave_keypad(&mut self) {
+        self.uses_keypad = false;
     }
 
     /// Whether a PIN can be changed on that keypad too.
@@ -382,10 +391,19 @@ impl Token {
         if self.all_tries_left()?.of(secret) == 0 {
             return Err(CardError::refused(secret, 0));
         }
-        match self.exchange(|card| refusal(ask(card)))? {
+        let answer = self.exchange(|card| refusal(ask(card)));
+        let verdict = answer.and_then(|refusal| match refusal {
             Some(status) if let Some(error) = of_reader(status) => Err(error),
             refusal => self.accepted(secret, refusal),
-        }
+        });
+        verdict.map_err(|error| match error {
+            // No verdict of the card, and nothing that whoever types has done.
+            CardError::Card(what) => {
+                self.leave_keypad();
+                CardError::Keypad(what)
+            }
+            error => error,
+        })
     }
 
     fn verify(&mut self, pin: &Pin) -> Result<(), CardError> {
@@ -640,8 +658,8 @@ fn derives(card: &mut Card<Transaction<'_>>) -> bool {
         .is_ok_and(|derivation| derivation.kdf_algo() != 0)
 }
 
-/// What the reader has to say, in place of the card (PC/SC part 10, FEATURE_VERIFY_PIN_DIRECT and
-/// FEATURE_MODIFY_PIN_DIRECT).
+/// What whoever types has done, in place of the card's answer (PC/SC part 10,
+/// FEATURE_VERIFY_PIN_DIRECT and FEATURE_MODIFY_PIN_DIRECT).
 fn of_reader(status: StatusBytes) -> Option<CardError> {
     match status {
         // No digit in time, or its cancel key.

@@ -205,6 +205,7 @@ texts! { Shared in English;
     card_reader_got_no_pin() = "no PIN was typed on the reader";
     card_reader_got_two_pins() = "the two new ones differ";
     card_reader_refuses_length() = "the reader takes no PIN of such a length";
+    card_reader_cannot_ask(what) = "the reader's keypad fails: {what}";
     card_reader_keeps_pin() = "what is typed on the reader is changed there only";
     card_refuses_admin_pin(tries_left) = "wrong admin PIN, tries left: {tries_left}";
     card_has_admin_pin_blocked() = "the admin PIN is blocked";
@@ -1116,7 +1117,8 @@ texts! { Help in English;
     help_token_pin() = "Change a token's PIN, its admin PIN or its reset code";
     help_token_unblock() = "Give a token whose PIN is blocked or forgotten a new one";
     help_token_more() = "The PIN is asked for as by tokenvpn up, see tokenvpn-up(8): on the \
-        reader's keypad if it has one. The admin PIN is typed there too, or else on the terminal. \
+        reader's keypad if it has one. The admin PIN is typed there too, or else on the terminal; \
+        where the keypad fails, neither is typed on it. \
         Not seen by this computer, neither can be told from the one that every new token has: to put a \
         key on a token, somebody has to say in the terminal that it is another one.";
     help_token_pin_more() = "Where the reader has a keypad on which PINs can be changed, PIN and \
@@ -1170,8 +1172,8 @@ texts! { Manual in English;
     manual_credential_use() = "LoadCredential=pin:FILE or LoadCredentialEncrypted=pin:FILE in the \
         unit, see systemd.exec(5). Nobody types it.";
     manual_keypad() = "The reader's keypad";
-    manual_keypad_use() = "If it has one; the PIN does not pass through this computer. Not for the \
-        last try, before which a YES is asked for.";
+    manual_keypad_use() = "If it has one; the PIN does not pass through this computer. Not for the last try, before \
+        which a YES is asked for. Where the keypad fails, the next source is asked.";
     manual_terminal() = "The terminal";
     manual_terminal_use() = "The one that it was started on, without echo; never standard input.";
     manual_pinentry() = "Where it is installed and there is a display, or GPG_TTY is set.";
@@ -1205,6 +1207,7 @@ texts! { Manual in English;
     manual_state_pin_wrong() = "The token refused a PIN";
     manual_state_pin_too_long() = "The token takes shorter PINs only, and was not asked";
     manual_state_pin_length() = "The reader takes no PIN of that length; the token was not asked";
+    manual_state_pin_source_failed() = "This source cannot ask for the PIN; the next one does";
     manual_state_pin_last() = "One try is left, and has to be confirmed";
     manual_state_pin_blocked() = "No try is left";
     manual_state_pin_cancelled() = "The PIN was asked for and not given";

@@ -115,7 +115,10 @@ pub(super) fn goes_on(error: CardError) -> Result<(), Failure> {
         CardError::ResetCodeWrong { tries_left } => {
             eprintln!("{}", say().wrong_secret(&Secret::ResetCode, tries_left));
         }
-        CardError::PinTooLong { .. } | CardError::NewPinsDiffer | CardError::PinLength => {
+        CardError::PinTooLong { .. }
+        | CardError::NewPinsDiffer
+        | CardError::PinLength
+        | CardError::Keypad(_) => {
             eprintln!("{}", words::sentence(&error));
         }
         error => return Err(failure(error)),

@@ -105,15 +105,26 @@ fn whoever_cannot_ask_leaves_it_to_the_next_and_the_last_to_nobody() {
     let failure = |source| Unable {
         source,
         failure: Fault::Answer.into(),
+        told: false,
     };
     let asked = scene.report(needed(3, None, None));
     assert_eq!(source(&asked), Some(Source::Pinentry));
-    let unable = Some(failure(Source::Pinentry));
-    let asked = scene.report(needed(3, None, unable.clone()));
+    let unable = failure(Source::Pinentry);
+    let failed = say(State::PinSourceFailed {
+        source: Source::Pinentry,
+        reason: unable.failure.what.clone(),
+    });
+    let asked = scene.report(needed(3, None, Some(unable.clone())));
+    assert_eq!(asked[0], failed);
     assert_eq!(source(&asked), Some(Source::Agent));
-    // A wrong PIN there is no reason to go back.
-    let asked = scene.report(needed(2, Some(Refusal::Wrong), unable));
+    // A wrong PIN there is no reason to go back, or to say it again.
+    let unable = Unable {
+        told: true,
+        ..unable
+    };
+    let asked = scene.report(needed(2, Some(Refusal::Wrong), Some(unable)));
     assert_eq!(source(&asked), Some(Source::Agent));
+    assert!(!asked.contains(&failed), "{asked:?}");
     let unable = failure(Source::Agent);
     let why = State::from(unable.failure.clone());
     assert_eq!(scene.report(needed(2, None, Some(unable))), [Action::Clear]);

@@ -56,7 +56,7 @@ fn files() -> [(String, String); 4] {
 }
 
 /// Every state: its name, its fields, and what it means.
-fn states() -> [(&'static str, &'static str, String); 42] {
+fn states() -> [(&'static str, &'static str, String); 43] {
     [
         ("waiting_token", "token", say().manual_state_waiting_token()),
         (
@@ -81,6 +81,11 @@ fn states() -> [(&'static str, &'static str, String); 42] {
             say().manual_state_pin_too_long(),
         ),
         ("pin_length", "asked_again", say().manual_state_pin_length()),
+        (
+            "pin_source_failed",
+            "source, reason",
+            say().manual_state_pin_source_failed(),
+        ),
         ("pin_last", "", say().manual_state_pin_last()),
         ("pin_blocked", "", say().manual_state_pin_blocked()),
         ("pin_cancelled", "", say().manual_state_pin_cancelled()),

@@ -146,6 +146,15 @@ fn of_the_pin() -> Vec<Row> {
             &["the reader", "such a length", "no try was lost"],
         ),
         (
+            State::PinSourceFailed {
+                source: Source::Pinpad,
+                reason: "the reader's keypad fails: it is worn".into(),
+            },
+            "pin_source_failed",
+            None,
+            &["keypad fails: it is worn."],
+        ),
+        (
             State::PinLast,
             "pin_last",
             None,

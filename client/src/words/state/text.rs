@@ -38,6 +38,7 @@ pub(crate) fn state_text(state: &State) -> String {
             asked_again: true,
         } => sentence(&say().pin_was_too_long(max)),
         State::PinLength { asked_again: true } => sentence(&say().pin_length_refused()),
+        State::PinSourceFailed { reason, .. } => sentence(reason),
         State::PinLast => say().last_try_of_the_pin(),
         State::ExpiresSoon { not_after, now } => {
             let days = not_after.days_since(*now).unsigned_abs();

@@ -49,6 +49,9 @@ pub enum CardError {
     /// The reader takes no PIN of such a length; the card was not asked.
     #[error("{}", say().card_reader_refuses_length())]
     PinLength,
+    /// The reader's keypad, or the way to it, fails; it is not used any more.
+    #[error("{}", say().card_reader_cannot_ask(.0))]
+    Keypad(String),
     /// The PIN was typed on the reader's keypad, so that it can be changed only there.
     #[error("{}", say().card_reader_keeps_pin())]
     PinUnseen,

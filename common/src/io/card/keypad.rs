@@ -9,7 +9,8 @@ impl Token {
     /// object 0103. Blocks meanwhile.
     ///
     /// # Errors
-    /// As [`Token::unlock`]; [`CardError::PinCancelled`] when nobody does.
+    /// As [`Token::unlock`]; [`CardError::PinCancelled`] when nobody does;
+    /// [`CardError::PinLength`] and [`CardError::Keypad`].
     pub fn read_profile_by_pinpad(&mut self) -> Result<Zeroizing<Vec<u8>>, CardError> {
         self.verify_by_pinpad(Secret::Pin)?;
         self.exchange(|card| object(card, PROFILE))
@@ -18,7 +19,8 @@ impl Token {
     /// Lets somebody type the PIN on the reader's keypad, once. Blocks meanwhile.
     ///
     /// # Errors
-    /// As [`Token::unlock`]; [`CardError::PinCancelled`] when nobody does.
+    /// As [`Token::unlock`]; [`CardError::PinCancelled`] when nobody does;
+    /// [`CardError::PinLength`] and [`CardError::Keypad`].
     #[expect(clippy::result_large_err, reason = "the token moves either way")]
     pub fn unlock_by_pinpad(mut self) -> Result<Unlocked, (Token, CardError)> {
         match self.verify_by_pinpad(Secret::Pin) {
@@ -33,7 +35,8 @@ impl Token {
     /// Lets somebody type the admin PIN on the reader's keypad, once. Blocks meanwhile.
     ///
     /// # Errors
-    /// As [`Token::administer`]; [`CardError::PinCancelled`] when nobody does.
+    /// As [`Token::administer`]; [`CardError::PinCancelled`] when nobody does;
+    /// [`CardError::PinLength`] and [`CardError::Keypad`].
     #[expect(clippy::result_large_err, reason = "the token moves either way")]
     pub fn administer_by_pinpad(mut self) -> Result<Administered, (Token, CardError)> {
         match self.verify_by_pinpad(Secret::AdminPin) {
