@@ -280,12 +280,14 @@ enum Typed<'a> {
     Change(&'a str, &'a str, &'a str),
     /// Its cancel key.
     Cancel,
+    /// Until its time is over, nothing.
+    TimeOut,
     /// Something that breaks the reader.
     Break,
     /// On the terminal.
     Line(&'a str),
 }
-use Typed::{Break, Cancel, Change, Line, Pin};
+use Typed::{Break, Cancel, Change, Line, Pin, TimeOut};
 
 /// Runs `tokenvpn token …` on a terminal and with a keypad, and answers what is asked, as it
 /// appears.
@@ -311,6 +313,7 @@ fn converse(
             Pin(pin) => keypad.press(pin),
             Change(old, new, again) => keypad.change(old, new, again),
             Cancel => keypad.cancel(),
+            TimeOut => keypad.time_out(),
             Break => keypad.break_down(),
             Line(text) => pty.type_line(text),
         }
@@ -520,6 +523,25 @@ fn what_a_reader_cannot_ask_for_is_typed_at_the_terminal() {
     let erase = erase.expect_code(4);
     assert!(erase.stderr.contains("keypad fails"), "{erase}");
     assert_eq!(pins(&desk), (3, 2));
+}
+
+#[test]
+fn a_reader_whose_time_runs_out_is_asked_again_by_a_command_too() {
+    let desk = Desk::new();
+    let new = "192837465";
+    let answers = [
+        ("then the new one twice.", TimeOut),
+        ("It goes on asking", TimeOut),
+        // That is not said again.
+        ("", Change(desk.card.pin(), "12", "12")),
+        ("no PIN of such a length", Change(desk.card.pin(), new, new)),
+        ("once more on the reader", TimeOut),
+        ("It goes on asking", Pin(new)),
+    ];
+    let changed = at_reader(&desk, &["pin"], &answers).expect(0, &["has the new PIN"]);
+    let said = changed.said.matches("It goes on asking").count();
+    assert_eq!(said, 2, "{}", changed.said);
+    assert_eq!(pins(&desk), (1, 1), "one proof");
 }
 
 #[test]

@@ -391,11 +391,51 @@ fn a_pin_of_a_length_that_the_reader_refuses_is_asked_again_and_costs_no_try() {
 }
 
 #[test]
+fn a_reader_whose_time_runs_out_goes_on_asking_until_somebody_types() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let up = desk.up().env("INVOCATION_ID", "0123456789abcdef");
+    let up = desk.start(keypad.of(up));
+    up.await_state("pin");
+    keypad.time_out();
+    up.await_state("pin_timed_out");
+    let status = desk.computer.tokenvpn(&["status"]).finish().expect_code(3);
+    assert!(status.stdout.contains("waiting for the PIN"), "{status}");
+    for _ in 0..2 {
+        keypad.time_out();
+    }
+    keypad.press(PIN);
+    up.await_state(READ);
+    desk.tried(1, 1);
+    let events = up.events();
+    let said = |state: &str| {
+        events
+            .iter()
+            .filter(|event| event["state"] == state)
+            .count()
+    };
+    // However often it asks, that is said once.
+    assert_eq!((said("pin"), said("pin_timed_out")), (1, 1));
+    desk.computer.tokenvpn(&["down"]).ok();
+
+    let pty = Pty::open();
+    let doctor = desk.computer.tokenvpn(&["doctor", "--gateways"]).on(&pty);
+    let _doctor = keypad.of(doctor).spawn();
+    pty.expect("type it on the reader.");
+    keypad.time_out();
+    pty.expect("It goes on asking");
+    keypad.press(PIN);
+    pty.expect("Asking at 1 address");
+    desk.tried(2, 2);
+}
+
+#[test]
 fn a_reader_that_cannot_ask_leaves_it_to_the_next_source() {
     let desk = Desk::new();
     let keypad = Keypad::new(&desk.computer);
-    // Something is wrong with the question, or with the command that was made of it.
-    for status in ["6B80", "6700"] {
+    // Something is wrong with the question, or with the command that was made of it; or the time
+    // for typing is said to be over at once.
+    for status in ["6B80", "6700", "6400"] {
         let up = desk.up().env("INVOCATION_ID", "0123456789abcdef");
         let up = desk.start(keypad.refusing(up, status));
         assert_eq!(up.await_state("pin")["source"], "pinpad");

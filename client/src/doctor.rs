@@ -68,7 +68,7 @@ impl Wait {
             "waiting_token" | "token_removed" | "token_grace" => Some(Wait::Token),
             "token_busy" => Some(Wait::Holder),
             "pin" | "pin_wrong" | "pin_too_long" | "pin_length" | "pin_source_failed"
-            | "pin_last" => Some(Wait::Pin),
+            | "pin_timed_out" | "pin_last" => Some(Wait::Pin),
             "resolving" | "connecting" => Some(Wait::Gateway),
             _ => None,
         }

@@ -99,6 +99,8 @@ pub(crate) enum Order {
 pub(crate) enum Report {
     /// The card wants a PIN; the worker waits for [`Order::AskPin`] or [`Order::UsePin`].
     PinNeeded(PinNeeded),
+    /// Nobody has typed it on the reader in its time; it goes on asking.
+    PinTimedOut,
     /// The token's profile can be used; it and the card are no longer needed.
     Unlocked(Box<Summary>),
     /// It cannot go on, and ends.

@@ -27,7 +27,7 @@ use tokenvpn_common::io::hardening;
 use tokenvpn_common::language::say;
 use tokenvpn_common::token::Ident;
 
-use self::secrets::goes_on;
+use self::secrets::{goes_on, tell_of_silence};
 use crate::lifecycle::Askable;
 use crate::message::{PinNeeded, Unable};
 use crate::pin::{self, PinError, Source};
@@ -336,7 +336,9 @@ fn unlock_by_person(
             unable.told = true;
         }
         let unlocked = if source == Source::Pinpad {
-            interrupts.end_all_during(words::left_reader, || token.unlock_by_pinpad())?
+            interrupts.end_all_during(words::left_reader, || {
+                token.unlock_by_pinpad(&tell_of_silence)
+            })?
         } else {
             match pin::ask_at(source, token.ident(), tries_left, interrupts.source()) {
                 Ok(pin) => token.unlock(pin),

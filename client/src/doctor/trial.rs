@@ -91,6 +91,7 @@ impl Session {
         loop {
             match self.report()? {
                 Report::PinNeeded(needed) => self.answer_card(needed)?,
+                Report::PinTimedOut => tell(&[State::PinTimedOut]),
                 Report::Unlocked(summary) => {
                     (asked, unresolved) = candidates(&endpoints(&summary));
                     asked.truncate(MAX_CANDIDATES);

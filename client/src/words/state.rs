@@ -61,6 +61,8 @@ pub(crate) enum State {
     PinLength { asked_again: bool },
     /// Who was to ask for the PIN cannot; the next one does.
     PinSourceFailed { source: Source, reason: String },
+    /// Nobody has typed on the reader in its time; it goes on asking.
+    PinTimedOut,
     /// The next mistake blocks the token.
     PinLast,
     /// No try is left.

@@ -132,7 +132,8 @@ fn read_with_typed(
     let read = match source {
         Source::Pinpad => {
             hardening::die_with_parent(supervisor)?;
-            token.read_profile_by_pinpad()
+            // If nobody hears it, the supervisor is gone, and this process with it.
+            token.read_profile_by_pinpad(&|| drop(channel.send(&Report::PinTimedOut, &[])))
         }
         source => {
             // At the prompt the end of the supervisor must not kill: the echo has to come back,

@@ -23,6 +23,7 @@ use pcsc::{Context, Scope, ShareMode};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
+use crate::io::clock;
 use crate::profile::wire::MAX_OBJECT;
 use crate::token::{Content, Ident, Label};
 pub use error::CardError;
@@ -47,6 +48,10 @@ const REMOVAL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tries of a PIN that nobody has mistyped (OpenPGP card 3.4.1 §4.3.1).
 pub const FULL_TRIES: u8 = 3;
+
+/// The shortest time that a reader gives people to type. What says sooner that nobody has typed has
+/// not asked.
+const SHORTEST_QUESTION: Duration = Duration::from_secs(1);
 
 /// What a card says about itself without a PIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -367,31 +372,45 @@ impl Token {
     }
 
     /// Has the reader ask for the PIN or the admin PIN.
-    fn verify_by_pinpad(&mut self, secret: Secret) -> Result<(), CardError> {
-        self.ask_reader(secret, |card| match secret {
+    fn verify_by_pinpad(&mut self, secret: Secret, timed_out: &dyn Fn()) -> Result<(), CardError> {
+        self.ask_reader(secret, timed_out, |card| match secret {
             Secret::AdminPin => card.verify_admin_pinpad(&|| ()),
             _ => card.verify_user_pinpad(&|| ()),
         })
     }
 
     /// Has it ask for the old one and a new one.
-    fn change_by_pinpad(&mut self, secret: Secret) -> Result<(), CardError> {
-        self.ask_reader(secret, |card| match secret {
+    fn change_by_pinpad(&mut self, secret: Secret, timed_out: &dyn Fn()) -> Result<(), CardError> {
+        self.ask_reader(secret, timed_out, |card| match secret {
             Secret::AdminPin => card.change_admin_pin_pinpad(&|| ()),
             _ => card.change_user_pin_pinpad(&|| ()),
         })
     }
 
-    /// Has the reader ask for a secret, unless no try is left of it.
+    /// Has the reader ask for a secret, unless no try is left of it, until somebody does something:
+    /// no reader waits for long.
     fn ask_reader(
         &mut self,
         secret: Secret,
-        ask: impl FnOnce(&mut Card<Transaction<'_>>) -> Result<(), Error>,
+        timed_out: &dyn Fn(),
+        ask: impl Fn(&mut Card<Transaction<'_>>) -> Result<(), Error>,
     ) -> Result<(), CardError> {
         if self.all_tries_left()?.of(secret) == 0 {
             return Err(CardError::refused(secret, 0));
         }
-        let answer = self.exchange(|card| refusal(ask(card)));
+        let mut is_told = false;
+        let answer = loop {
+            let began = clock::now();
+            let answer = self.exchange(|card| refusal(ask(card)));
+            let has_asked = clock::now().since(began) >= SHORTEST_QUESTION;
+            if !matches!(answer, Ok(Some(TIMED_OUT))) || !has_asked {
+                break answer;
+            }
+            if !is_told {
+                timed_out();
+                is_told = true;
+            }
+        };
         let verdict = answer.and_then(|refusal| match refusal {
             Some(status) if let Some(error) = of_reader(status) => Err(error),
             refusal => self.accepted(secret, refusal),
@@ -658,13 +677,14 @@ fn derives(card: &mut Card<Transaction<'_>>) -> bool {
         .is_ok_and(|derivation| derivation.kdf_algo() != 0)
 }
 
+/// A reader's time for typing is over (PC/SC part 10, FEATURE_VERIFY_PIN_DIRECT: 6400).
+const TIMED_OUT: StatusBytes = StatusBytes::ExecutionErrorNonVolatileMemoryUnchanged;
+
 /// What whoever types has done, in place of the card's answer (PC/SC part 10,
 /// FEATURE_VERIFY_PIN_DIRECT and FEATURE_MODIFY_PIN_DIRECT).
 fn of_reader(status: StatusBytes) -> Option<CardError> {
     match status {
-        // No digit in time, or its cancel key.
-        StatusBytes::ExecutionErrorNonVolatileMemoryUnchanged
-        | StatusBytes::UnknownStatus(0x64, 0x01) => Some(CardError::PinCancelled),
+        StatusBytes::UnknownStatus(0x64, 0x01) => Some(CardError::PinCancelled),
         StatusBytes::TriggeringByCard(0x02) => Some(CardError::NewPinsDiffer),
         StatusBytes::TriggeringByCard(0x03) => Some(CardError::PinLength),
         _ => None,

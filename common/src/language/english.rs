@@ -440,6 +440,8 @@ texts! { Prompt in English;
             tries(tries_left)
         )
     };
+    reader_goes_on_asking() =
+        "Nobody has typed on the reader yet. It goes on asking, for as long as it takes.";
     prove_on_reader(secret) =
         "Changed. Type the new {secret} once more on the reader, to prove it.";
     new_secret_unproven(secret) =
@@ -1172,7 +1174,8 @@ texts! { Manual in English;
     manual_credential_use() = "LoadCredential=pin:FILE or LoadCredentialEncrypted=pin:FILE in the \
         unit, see systemd.exec(5). Nobody types it.";
     manual_keypad() = "The reader's keypad";
-    manual_keypad_use() = "If it has one; the PIN does not pass through this computer. Not for the last try, before \
+    manual_keypad_use() = "If it has one; the PIN does not pass through this computer. It asks for \
+        as long as it takes, whatever time the reader itself gives. Not for the last try, before \
         which a YES is asked for. Where the keypad fails, the next source is asked.";
     manual_terminal() = "The terminal";
     manual_terminal_use() = "The one that it was started on, without echo; never standard input.";
@@ -1208,6 +1211,7 @@ texts! { Manual in English;
     manual_state_pin_too_long() = "The token takes shorter PINs only, and was not asked";
     manual_state_pin_length() = "The reader takes no PIN of that length; the token was not asked";
     manual_state_pin_source_failed() = "This source cannot ask for the PIN; the next one does";
+    manual_state_pin_timed_out() = "Nobody has typed on the reader in its time; it goes on asking";
     manual_state_pin_last() = "One try is left, and has to be confirmed";
     manual_state_pin_blocked() = "No try is left";
     manual_state_pin_cancelled() = "The PIN was asked for and not given";

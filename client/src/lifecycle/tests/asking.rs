@@ -167,6 +167,23 @@ fn a_pin_of_a_wrong_length_is_asked_again_and_costs_no_try() {
 }
 
 #[test]
+fn a_reader_that_nobody_types_on_goes_on_asking_with_once_too() {
+    let mut scene = Scene::new(Options {
+        once: true,
+        ..Options::default()
+    });
+    scene.start();
+    let pin = Report::PinNeeded(PinNeeded {
+        tries_left: 3,
+        refused: None,
+        pinpad: true,
+        unable: None,
+    });
+    assert_eq!(source(&scene.report(pin)), Some(Source::Pinpad));
+    assert_eq!(scene.report(Report::PinTimedOut), [say(State::PinTimedOut)]);
+}
+
+#[test]
 fn on_a_terminal_a_wrong_pin_is_asked_again_and_the_last_try_warned_of() {
     let mut scene = Scene::attended();
     scene.start();

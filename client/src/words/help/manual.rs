@@ -56,7 +56,7 @@ fn files() -> [(String, String); 4] {
 }
 
 /// Every state: its name, its fields, and what it means.
-fn states() -> [(&'static str, &'static str, String); 43] {
+fn states() -> [(&'static str, &'static str, String); 44] {
     [
         ("waiting_token", "token", say().manual_state_waiting_token()),
         (
@@ -86,6 +86,7 @@ fn states() -> [(&'static str, &'static str, String); 43] {
             "source, reason",
             say().manual_state_pin_source_failed(),
         ),
+        ("pin_timed_out", "", say().manual_state_pin_timed_out()),
         ("pin_last", "", say().manual_state_pin_last()),
         ("pin_blocked", "", say().manual_state_pin_blocked()),
         ("pin_cancelled", "", say().manual_state_pin_cancelled()),

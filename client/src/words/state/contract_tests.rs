@@ -155,6 +155,12 @@ fn of_the_pin() -> Vec<Row> {
             &["keypad fails: it is worn."],
         ),
         (
+            State::PinTimedOut,
+            "pin_timed_out",
+            None,
+            &["Nobody has typed on the reader", "goes on asking"],
+        ),
+        (
             State::PinLast,
             "pin_last",
             None,

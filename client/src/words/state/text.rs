@@ -39,6 +39,7 @@ pub(crate) fn state_text(state: &State) -> String {
         } => sentence(&say().pin_was_too_long(max)),
         State::PinLength { asked_again: true } => sentence(&say().pin_length_refused()),
         State::PinSourceFailed { reason, .. } => sentence(reason),
+        State::PinTimedOut => say().reader_goes_on_asking(),
         State::PinLast => say().last_try_of_the_pin(),
         State::ExpiresSoon { not_after, now } => {
             let days = not_after.days_since(*now).unsigned_abs();

@@ -40,7 +40,7 @@ pub enum CardError {
     /// No try is left.
     #[error("{}", say().card_has_pin_blocked())]
     PinBlocked,
-    /// Nobody typed the PIN on the reader's keypad, or somebody pressed its cancel key.
+    /// Somebody pressed the cancel key of the reader's keypad.
     #[error("{}", say().card_reader_got_no_pin())]
     PinCancelled,
     /// The new PIN was typed on the reader's keypad in two ways; nothing was changed.
