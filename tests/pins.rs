@@ -517,12 +517,19 @@ fn what_a_reader_cannot_ask_for_is_typed_at_the_terminal() {
     ];
     at_reader(&desk, &["pin", "--reset-code"], &answers).expect(0, &["has the new reset code"]);
     assert_eq!(pins(&desk), (3, 2));
+    let alone = [
+        ("3 tries left: ", Line("192837")),
+        ("New PIN: ", Line(NEW_PIN)),
+        ("again: ", Line(NEW_PIN)),
+    ];
+    at_reader(&desk, &["pin", "--no-keypad"], &alone).expect(0, &["has the new PIN"]);
+    assert_eq!(pins(&desk), (4, 3));
 
     // Without a terminal it is nobody's.
     let erase = keypad.refusing(token(&["erase"]), "6B80").finish();
     let erase = erase.expect_code(4);
     assert!(erase.stderr.contains("keypad fails"), "{erase}");
-    assert_eq!(pins(&desk), (3, 2));
+    assert_eq!(pins(&desk), (4, 3));
 }
 
 #[test]

@@ -483,6 +483,35 @@ fn a_reader_that_breaks_down_while_it_asks_leaves_it_to_the_terminal() {
     assert_eq!(up.process().exit_code(SOON), 0);
 }
 
+#[test]
+fn a_keypad_is_left_alone_where_somebody_wants_that() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let typed = |words: &[&str], then: &str| {
+        let pty = Pty::open();
+        let process = keypad.of(desk.computer.tokenvpn(words).on(&pty)).spawn();
+        desk.computer.type_pin(&pty, PIN);
+        pty.expect(then);
+        assert!(!pty.screen().all().contains("on the reader"));
+        desk.tried(1, 1);
+        desk.card.reset_counts();
+        process
+    };
+    let ends = |up: rig::process::Process| {
+        up.signal(Signal::SIGTERM);
+        assert_eq!(up.exit_code(SOON), 0, "{}", up.report());
+    };
+    ends(typed(&["up", "--no-keypad"], "Connecting to"));
+    let show = typed(&["token", "show", "--no-keypad"], "10.77.0.2");
+    assert_eq!(show.exit_code(SOON), 0, "{}", show.report());
+    let doctor = ["doctor", "--gateways", "--no-keypad"];
+    typed(&doctor, "Asking").kill();
+    let directory = desk.computer.path("/etc/tokenvpn");
+    fs::create_dir_all(&directory).expect("a directory");
+    fs::write(directory.join("client.toml"), "keypad = false\n").expect("a file");
+    ends(typed(&["up"], "Connecting to"));
+}
+
 /// Nobody can type YES on keys: the last try is for the terminal.
 #[test]
 fn the_last_try_is_never_made_on_a_reader_s_keys() {

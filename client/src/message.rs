@@ -57,6 +57,8 @@ pub(crate) enum Order {
         /// For how many seconds it may wait for its token to come back, with its keys;
         /// 0: not at all.
         grace: u64,
+        /// Whether the keypad of its reader may be used.
+        keypad: bool,
     },
     /// Ask for the PIN.
     AskPin {

@@ -64,11 +64,13 @@ pub(crate) enum TokenCommand {
     Unblock(unblock::Unblock),
 }
 
-// Which token.
+// Which token, and whether its reader asks for PINs.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
     #[arg(long, value_name = "IDENT", help = say().help_which_token())]
     pub(crate) token: Option<Ident>,
+    #[arg(long, help = say().help_no_keypad())]
+    pub(crate) no_keypad: bool,
 }
 
 // Which token, and who says its PIN.
@@ -191,7 +193,10 @@ impl Named {
     /// Takes the token that is meant.
     fn open(&self) -> Result<Token, Failure> {
         let (reader, ident) = self.find()?;
-        let token = Token::open(&reader).map_err(failure)?;
+        let mut token = Token::open(&reader).map_err(failure)?;
+        if self.no_keypad {
+            token.leave_keypad();
+        }
         match token.ident() == ident {
             true => Ok(token),
             // Another was put in its place meanwhile.

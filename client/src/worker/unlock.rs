@@ -27,8 +27,12 @@ pub(super) fn unlock(
     supervisor: Pid,
     reader: &str,
     ident: Ident,
+    keypad: bool,
 ) -> Result<Unlocked, End> {
     let mut token = Token::open(reader).map_err(card_end)?;
+    if !keypad {
+        token.leave_keypad();
+    }
     if token.ident() != ident {
         return Err(End::TokenGone);
     }

@@ -358,7 +358,7 @@ impl Token {
     }
 
     /// Leaves the keypad alone: from now on there is none.
-    fn leave_keypad(&mut self) {
+    pub fn leave_keypad(&mut self) {
         self.uses_keypad = false;
     }
 

@@ -939,7 +939,8 @@ texts! { Tunnel in English;
     correct_or_remove_config() =
         "correct its permissions, or remove it: every option can be left out";
     config_may_set(keys) = "it may set {keys}";
-    config_keys() = "token, interface, wait, ready-timeout, once, kill-switch and on-removal";
+    config_keys() = "token, interface, wait, ready-timeout, once, kill-switch, on-removal \
+        and keypad";
     started_by_hand() = "this is how tokenvpn starts itself";
 
     // Who holds the interface, and the supervisor there.
@@ -1071,6 +1072,7 @@ texts! { Help in English;
 
     help_up_token() = "Use this token only, as in 0006:12345678";
     help_pin_fd() = "Read the PIN from this open descriptor; it is tried once";
+    help_no_keypad() = "Leave the reader's keypad alone: PINs are typed elsewhere";
     help_interface() = "Name of the tunnel device [default: tokenvpn]";
     help_up_wait() = "Give up (exit 3) when no token is plugged in within this time";
     help_up_ready_timeout() = "Give up (exit 9) when no gateway answers within this time";
@@ -1120,7 +1122,7 @@ texts! { Help in English;
     help_token_unblock() = "Give a token whose PIN is blocked or forgotten a new one";
     help_token_more() = "The PIN is asked for as by tokenvpn up, see tokenvpn-up(8): on the \
         reader's keypad if it has one. The admin PIN is typed there too, or else on the terminal; \
-        where the keypad fails, neither is typed on it. \
+        with --no-keypad, or where the keypad fails, neither is typed on it. \
         Not seen by this computer, neither can be told from the one that every new token has: to put a \
         key on a token, somebody has to say in the terminal that it is another one.";
     help_token_pin_more() = "Where the reader has a keypad on which PINs can be changed, PIN and \
@@ -1176,7 +1178,9 @@ texts! { Manual in English;
     manual_keypad() = "The reader's keypad";
     manual_keypad_use() = "If it has one; the PIN does not pass through this computer. It asks for \
         as long as it takes, whatever time the reader itself gives. Not for the last try, before \
-        which a YES is asked for. Where the keypad fails, the next source is asked.";
+        which a YES is asked for. Where the keypad fails, the next source is asked. --no-keypad, \
+        or keypad = false in client.toml, leaves it alone: for a reader whose keypad is of no use, \
+        and for a PIN with letters.";
     manual_terminal() = "The terminal";
     manual_terminal_use() = "The one that it was started on, without echo; never standard input.";
     manual_pinentry() = "Where it is installed and there is a display, or GPG_TTY is set.";
