@@ -118,6 +118,34 @@ fn a_descriptor_comes_before_a_credential_and_no_other_source_after_it() {
     assert_eq!(pty.screen().all(), "");
 }
 
+/// No object of a card tells how many tries its owner has given it.
+#[test]
+fn a_pin_that_nobody_types_needs_three_tries_whatever_the_card_s_limit() {
+    let up = |desk: &Desk, pin: &str| {
+        let number = PIN_FD.to_string();
+        let up = desk
+            .computer
+            .tokenvpn(&["up", "--once", "--pin-fd", &number]);
+        up.text_on(PIN_FD, pin).finish()
+    };
+    let desk = Desk::with(|world| Card::new(world, "traveller").with_tries(10));
+    up(&desk, WRONG).expect_error(4, &["wrong PIN, 9 tries left"]);
+    up(&desk, WRONG).expect_error(4, &["wrong PIN, 8 tries left"]);
+    desk.tried(2, 0);
+
+    let desk = Desk::with(|world| Card::new(world, "traveller").with_tries(2));
+    let untried = ["only 2 tries left", "that never has three takes typed PINs"];
+    up(&desk, PIN).expect_error(4, &untried);
+    desk.tried(0, 0);
+    let pty = Pty::open();
+    let process = desk.computer.up_on(&pty, &[]);
+    desk.computer.type_pin(&pty, PIN);
+    pty.expect("Connecting to");
+    desk.tried(1, 1);
+    process.process().signal(Signal::SIGTERM);
+    assert_eq!(process.process().exit_code(SOON), 0);
+}
+
 #[test]
 fn a_credential_comes_before_everybody_who_could_be_asked() {
     let desk = Desk::new();

@@ -71,7 +71,9 @@ pub(crate) enum State {
     PinCancelled,
     /// There is nobody to ask.
     PinMissing,
-    /// A PIN that nobody typed is not risked once a try has been lost.
+    /// A PIN that nobody typed is risked only with [`FULL_TRIES`] or more.
+    ///
+    /// [`FULL_TRIES`]: tokenvpn_common::io::card::FULL_TRIES
     PinUntried { tries_left: u8 },
     /// The card has no profile.
     Empty,

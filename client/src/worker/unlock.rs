@@ -101,7 +101,7 @@ fn read(token: &mut Token, channel: &Channel, supervisor: Pid) -> Result<Zeroizi
     }
 }
 
-/// A PIN that nobody typed: one try, and only if no try was lost before.
+/// A PIN that nobody typed: one try, and only with so many left that people keep some.
 fn read_with_given(
     token: &mut Token,
     supervisor: Pid,

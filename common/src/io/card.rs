@@ -46,7 +46,8 @@ const ROOM_VERSION_2: usize = 254;
 /// needs 400 ms).
 const REMOVAL_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Tries of a PIN that nobody has mistyped (OpenPGP card 3.4.1 §4.3.1).
+/// Tries of a PIN that nobody has mistyped (OpenPGP card 3.4.1 §4.3.1). An owner can set another
+/// limit, which no object tells.
 pub const FULL_TRIES: u8 = 3;
 
 /// The shortest time that a reader gives people to type. What says sooner that nobody has typed has

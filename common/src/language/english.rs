@@ -326,7 +326,8 @@ texts! { Up in English;
     given_pin_is_not_risked(tries_left: u8) = {
         format!("only {} left: a PIN that nobody typed is not risked", tries(tries_left))
     };
-    type_the_pin_once() = "type the PIN once in a terminal; a right one restores all tries";
+    type_the_pin_once() = "type the PIN once in a terminal; a right one restores all tries, but \
+        a token that never has three takes typed PINs only";
 
     token_is_empty() = "this token holds no VPN profile";
     get_a_profile() = "ask your administrator, or: tokenvpn token issue";
@@ -721,7 +722,8 @@ texts! { Doctor in English;
     try_another_port() = "pull it, plug it in again, and try another port";
 
     token_has_few_tries(token, left: u8) = { format!("{token} has {} left", tries(left)) };
-    right_pin_restores_tries() = "type the right PIN once; it restores all tries";
+    right_pin_restores_tries() =
+        "type the right PIN once; it restores all tries, unless the token never has more";
     pin_of_token_blocked(token) = "the PIN of {token} is blocked; nothing was erased";
     token_has_room(token, bytes: usize) = "{token} has {bytes} bytes for a profile";
 
@@ -1169,7 +1171,9 @@ texts! { Manual in English;
     manual_pin_sources() = "PIN SOURCES";
     manual_pin_sources_begin() = "The PIN comes from the first of these that there is. It is in no \
         argument and no environment variable, and a wrong one is never tried again. One that \
-        nobody types is tried once, and only while the token's tries are full.";
+        nobody types is tried once, and only while the token has three tries or more. Three are \
+        all that a token has, unless its owner has set another limit: below three such a PIN is \
+        never tried, and above, a wrong one costs a try with each start until two are left.";
     manual_pin_fd() = "One line on a descriptor that is open already: --pin-fd 9 9<FILE. Nobody \
         types it.";
     manual_credential() = "The systemd credential pin";
@@ -1220,7 +1224,8 @@ texts! { Manual in English;
     manual_state_pin_blocked() = "No try is left";
     manual_state_pin_cancelled() = "The PIN was asked for and not given";
     manual_state_pin_missing() = "There is nobody to ask for the PIN";
-    manual_state_pin_untried() = "A PIN that nobody typed was not tried, as a try is lost already";
+    manual_state_pin_untried() = "A PIN that nobody typed was not tried, as fewer than three tries \
+        are left";
     manual_state_foreign() = "The token holds another program's data in place of a profile";
     manual_state_damaged() = "A profile or label fails a check, and was not used";
     manual_state_too_new() = "Only a newer tokenvpn can read the profile or label";

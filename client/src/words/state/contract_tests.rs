@@ -188,7 +188,12 @@ fn of_the_pin() -> Vec<Row> {
             State::PinUntried { tries_left: 2 },
             "pin_untried",
             Some(4),
-            &["2 tries left", "terminal"],
+            &[
+                "2 tries left",
+                "terminal",
+                "restores all tries",
+                "never has three",
+            ],
         ),
     ]
 }
