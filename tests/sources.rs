@@ -461,9 +461,9 @@ fn a_reader_whose_time_runs_out_goes_on_asking_until_somebody_types() {
 fn a_reader_that_cannot_ask_leaves_it_to_the_next_source() {
     let desk = Desk::new();
     let keypad = Keypad::new(&desk.computer);
-    // Something is wrong with the question, or with the command that was made of it; or the time
-    // for typing is said to be over at once.
-    for status in ["6B80", "6700", "6400"] {
+    // Something is wrong with the question, or with the command that was made of it; no PIN is in
+    // that; or the time for typing is said to be over at once.
+    for status in ["6B80", "6700", "63C3", "6400"] {
         let up = desk.up().env("INVOCATION_ID", "0123456789abcdef");
         let up = desk.start(keypad.refusing(up, status));
         assert_eq!(up.await_state("pin")["source"], "pinpad");

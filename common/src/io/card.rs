@@ -24,6 +24,7 @@ use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
 use crate::io::clock;
+use crate::language::say;
 use crate::profile::wire::MAX_OBJECT;
 use crate::token::{Content, Ident, Label};
 pub use error::CardError;
@@ -396,9 +397,12 @@ impl Token {
         timed_out: &dyn Fn(),
         ask: impl Fn(&mut Card<Transaction<'_>>) -> Result<(), Error>,
     ) -> Result<(), CardError> {
-        if self.all_tries_left()?.of(secret) == 0 {
+        let tries_left = self.all_tries_left()?.of(secret);
+        if tries_left == 0 {
             return Err(CardError::refused(secret, 0));
         }
+        // Asked without a PIN, a card tells its tries in the same words (OpenPGP card 3.4.1 §7.2.2).
+        let unshown = CardError::refused(secret, tries_left);
         let mut is_told = false;
         let answer = loop {
             let began = clock::now();
@@ -421,6 +425,10 @@ impl Token {
             CardError::Card(what) => {
                 self.leave_keypad();
                 CardError::Keypad(what)
+            }
+            error if error == unshown => {
+                self.leave_keypad();
+                CardError::Keypad(say().reader_shows_no_pin())
             }
             error => error,
         })

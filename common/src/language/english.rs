@@ -206,6 +206,7 @@ texts! { Shared in English;
     card_reader_got_two_pins() = "the two new ones differ";
     card_reader_refuses_length() = "the reader takes no PIN of such a length";
     card_reader_cannot_ask(what) = "the reader's keypad fails: {what}";
+    reader_shows_no_pin() = "it does not send what was typed";
     card_reader_keeps_pin() = "what is typed on the reader is changed there only";
     card_refuses_admin_pin(tries_left) = "wrong admin PIN, tries left: {tries_left}";
     card_has_admin_pin_blocked() = "the admin PIN is blocked";
