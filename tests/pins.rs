@@ -280,10 +280,14 @@ enum Typed<'a> {
     Change(&'a str, &'a str, &'a str),
     /// Its cancel key.
     Cancel,
+    /// Until its time is over, nothing.
+    TimeOut,
+    /// Something that breaks the reader.
+    Break,
     /// On the terminal.
     Line(&'a str),
 }
-use Typed::{Cancel, Change, Line, Pin};
+use Typed::{Break, Cancel, Change, Line, Pin, TimeOut};
 
 /// Runs `tokenvpn token …` on a terminal and with a keypad, and answers what is asked, as it
 /// appears.
@@ -309,6 +313,8 @@ fn converse(
             Pin(pin) => keypad.press(pin),
             Change(old, new, again) => keypad.change(old, new, again),
             Cancel => keypad.cancel(),
+            TimeOut => keypad.time_out(),
+            Break => keypad.break_down(),
             Line(text) => pty.type_line(text),
         }
     }
@@ -476,6 +482,73 @@ fn an_old_pin_that_was_typed_too_long_on_a_reader_is_noticed() {
     at_reader(&desk, &["pin"], &answers).expect(4, &["not proven", "stands before it"]);
     desk.converse(&["show"], "", &[("PIN for", "00192837")])
         .expect(8, &[]);
+}
+
+#[test]
+fn what_a_reader_cannot_ask_for_is_typed_at_the_terminal() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let token = |words: &[&str]| desk.computer.tokenvpn(&["token"]).args(words);
+    let show = keypad.refusing(token(&["show"]), "6B80");
+    let pty = Pty::open();
+    let process = show.on(&pty).spawn();
+    pty.expect("3 tries left: type it on the reader.");
+    pty.expect("The reader's keypad fails: ");
+    pty.expect("3 tries left: ");
+    pty.type_line(desk.card.pin());
+    assert_eq!(process.exit_code(SOON), 8);
+    assert_eq!(pins(&desk), (1, 1));
+
+    // The old one and a new one, as well as the admin PIN.
+    desk.card.reset_counts();
+    let answers = [
+        ("type it on the reader, then the new one twice.", Break),
+        ("3 tries left: ", Line(desk.card.pin())),
+        ("New PIN: ", Line("192837")),
+        ("again: ", Line("192837")),
+    ];
+    at_reader(&desk, &["pin"], &answers).expect(0, &["keypad fails", "has the new PIN"]);
+    let answers = [
+        ("3 tries left: type it on the reader.", Pin("99999999")),
+        ("2 tries left: type it on the reader.", Break),
+        ("2 tries left: ", Line(ADMIN_PIN)),
+        ("New reset code: ", Line(CODE)),
+        ("again: ", Line(CODE)),
+    ];
+    at_reader(&desk, &["pin", "--reset-code"], &answers).expect(0, &["has the new reset code"]);
+    assert_eq!(pins(&desk), (3, 2));
+    let alone = [
+        ("3 tries left: ", Line("192837")),
+        ("New PIN: ", Line(NEW_PIN)),
+        ("again: ", Line(NEW_PIN)),
+    ];
+    at_reader(&desk, &["pin", "--no-keypad"], &alone).expect(0, &["has the new PIN"]);
+    assert_eq!(pins(&desk), (4, 3));
+
+    // Without a terminal it is nobody's.
+    let erase = keypad.refusing(token(&["erase"]), "6B80").finish();
+    let erase = erase.expect_code(4);
+    assert!(erase.stderr.contains("keypad fails"), "{erase}");
+    assert_eq!(pins(&desk), (4, 3));
+}
+
+#[test]
+fn a_reader_whose_time_runs_out_is_asked_again_by_a_command_too() {
+    let desk = Desk::new();
+    let new = "192837465";
+    let answers = [
+        ("then the new one twice.", TimeOut),
+        ("It goes on asking", TimeOut),
+        // That is not said again.
+        ("", Change(desk.card.pin(), "12", "12")),
+        ("no PIN of such a length", Change(desk.card.pin(), new, new)),
+        ("once more on the reader", TimeOut),
+        ("It goes on asking", Pin(new)),
+    ];
+    let changed = at_reader(&desk, &["pin"], &answers).expect(0, &["has the new PIN"]);
+    let said = changed.said.matches("It goes on asking").count();
+    assert_eq!(said, 2, "{}", changed.said);
+    assert_eq!(pins(&desk), (1, 1), "one proof");
 }
 
 #[test]

@@ -118,6 +118,34 @@ fn a_descriptor_comes_before_a_credential_and_no_other_source_after_it() {
     assert_eq!(pty.screen().all(), "");
 }
 
+/// No object of a card tells how many tries its owner has given it.
+#[test]
+fn a_pin_that_nobody_types_needs_three_tries_whatever_the_card_s_limit() {
+    let up = |desk: &Desk, pin: &str| {
+        let number = PIN_FD.to_string();
+        let up = desk
+            .computer
+            .tokenvpn(&["up", "--once", "--pin-fd", &number]);
+        up.text_on(PIN_FD, pin).finish()
+    };
+    let desk = Desk::with(|world| Card::new(world, "traveller").with_tries(10));
+    up(&desk, WRONG).expect_error(4, &["wrong PIN, 9 tries left"]);
+    up(&desk, WRONG).expect_error(4, &["wrong PIN, 8 tries left"]);
+    desk.tried(2, 0);
+
+    let desk = Desk::with(|world| Card::new(world, "traveller").with_tries(2));
+    let untried = ["only 2 tries left", "that never has three takes typed PINs"];
+    up(&desk, PIN).expect_error(4, &untried);
+    desk.tried(0, 0);
+    let pty = Pty::open();
+    let process = desk.computer.up_on(&pty, &[]);
+    desk.computer.type_pin(&pty, PIN);
+    pty.expect("Connecting to");
+    desk.tried(1, 1);
+    process.process().signal(Signal::SIGTERM);
+    assert_eq!(process.process().exit_code(SOON), 0);
+}
+
 #[test]
 fn a_credential_comes_before_everybody_who_could_be_asked() {
     let desk = Desk::new();
@@ -372,6 +400,144 @@ fn on_a_reader_with_keys_the_pin_is_typed_there_and_each_entry_is_one_try() {
     up.await_state("pin_cancelled");
     assert_eq!(up.process().exit_code(SOON), 4);
     desk.tried(2, 1);
+}
+
+#[test]
+fn a_pin_of_a_length_that_the_reader_refuses_is_asked_again_and_costs_no_try() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let up = desk.start(keypad.of(desk.up()));
+    up.await_state("pin");
+    keypad.press("12345");
+    assert_eq!(up.await_state("pin_length")["asked_again"], true);
+    assert_eq!(up.await_state("pin")["tries_left"], 3);
+    desk.tried(0, 0);
+    keypad.press(PIN);
+    up.await_state(READ);
+    desk.tried(1, 1);
+    desk.computer.tokenvpn(&["down"]).ok();
+}
+
+#[test]
+fn a_reader_whose_time_runs_out_goes_on_asking_until_somebody_types() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let up = desk.up().env("INVOCATION_ID", "0123456789abcdef");
+    let up = desk.start(keypad.of(up));
+    up.await_state("pin");
+    keypad.time_out();
+    up.await_state("pin_timed_out");
+    let status = desk.computer.tokenvpn(&["status"]).finish().expect_code(3);
+    assert!(status.stdout.contains("waiting for the PIN"), "{status}");
+    for _ in 0..2 {
+        keypad.time_out();
+    }
+    keypad.press(PIN);
+    up.await_state(READ);
+    desk.tried(1, 1);
+    let events = up.events();
+    let said = |state: &str| {
+        events
+            .iter()
+            .filter(|event| event["state"] == state)
+            .count()
+    };
+    // However often it asks, that is said once.
+    assert_eq!((said("pin"), said("pin_timed_out")), (1, 1));
+    desk.computer.tokenvpn(&["down"]).ok();
+
+    let pty = Pty::open();
+    let doctor = desk.computer.tokenvpn(&["doctor", "--gateways"]).on(&pty);
+    let _doctor = keypad.of(doctor).spawn();
+    pty.expect("type it on the reader.");
+    keypad.time_out();
+    pty.expect("It goes on asking");
+    keypad.press(PIN);
+    pty.expect("Asking at 1 address");
+    desk.tried(2, 2);
+}
+
+#[test]
+fn a_reader_that_cannot_ask_leaves_it_to_the_next_source() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    // Something is wrong with the question, or with the command that was made of it; no PIN is in
+    // that; or the time for typing is said to be over at once.
+    for status in ["6B80", "6700", "63C3", "6400"] {
+        let up = desk.up().env("INVOCATION_ID", "0123456789abcdef");
+        let up = desk.start(keypad.refusing(up, status));
+        assert_eq!(up.await_state("pin")["source"], "pinpad");
+        let failed = up.await_state("pin_source_failed");
+        assert_eq!(failed["source"], "pinpad", "{status}");
+        assert_eq!(up.await_state("pin")["source"], "agent");
+        answer(&desk, "3 tries left", PIN);
+        up.await_state(READ);
+        desk.tried(1, 1);
+        desk.card.reset_counts();
+        desk.computer.tokenvpn(&["down"]).ok();
+    }
+    let up = keypad.refusing(desk.up(), "6B80").finish();
+    let said = up.stdout.clone();
+    up.expect_code(4);
+    assert!(
+        said.contains("keypad fails") && said.contains("--pin-fd"),
+        "{said}"
+    );
+    desk.tried(0, 0);
+}
+
+#[test]
+fn a_reader_that_breaks_down_while_it_asks_leaves_it_to_the_terminal() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let pty = Pty::open();
+    let up = desk.start(keypad.of(desk.computer.tokenvpn(&["up"]).on(&pty)));
+    pty.expect("3 tries left: type it on the reader.");
+    keypad.press(WRONG);
+    pty.expect("2 tries left: type it on the reader.");
+    keypad.break_down();
+    pty.expect("The reader's keypad fails: ");
+    desk.computer.type_pin(&pty, WRONG);
+    // Neither is the reader asked again, nor is it told again.
+    pty.expect("Wrong PIN. 1 try left.");
+    pty.expect("Type YES");
+    pty.type_line("YES");
+    desk.computer.type_pin(&pty, PIN);
+    pty.expect("Connecting to");
+    desk.tried(3, 1);
+    let screen = pty.screen().all();
+    assert_eq!(screen.matches("keypad fails").count(), 1, "{screen}");
+    up.process().signal(Signal::SIGTERM);
+    assert_eq!(up.process().exit_code(SOON), 0);
+}
+
+#[test]
+fn a_keypad_is_left_alone_where_somebody_wants_that() {
+    let desk = Desk::new();
+    let keypad = Keypad::new(&desk.computer);
+    let typed = |words: &[&str], then: &str| {
+        let pty = Pty::open();
+        let process = keypad.of(desk.computer.tokenvpn(words).on(&pty)).spawn();
+        desk.computer.type_pin(&pty, PIN);
+        pty.expect(then);
+        assert!(!pty.screen().all().contains("on the reader"));
+        desk.tried(1, 1);
+        desk.card.reset_counts();
+        process
+    };
+    let ends = |up: rig::process::Process| {
+        up.signal(Signal::SIGTERM);
+        assert_eq!(up.exit_code(SOON), 0, "{}", up.report());
+    };
+    ends(typed(&["up", "--no-keypad"], "Connecting to"));
+    let show = typed(&["token", "show", "--no-keypad"], "10.77.0.2");
+    assert_eq!(show.exit_code(SOON), 0, "{}", show.report());
+    let doctor = ["doctor", "--gateways", "--no-keypad"];
+    typed(&doctor, "Asking").kill();
+    let directory = desk.computer.path("/etc/tokenvpn");
+    fs::create_dir_all(&directory).expect("a directory");
+    fs::write(directory.join("client.toml"), "keypad = false\n").expect("a file");
+    ends(typed(&["up"], "Connecting to"));
 }
 
 /// Nobody can type YES on keys: the last try is for the terminal.

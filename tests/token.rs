@@ -262,7 +262,9 @@ fn on_a_keypad_each_entry_is_one_try_and_the_pin_stays_there() {
             let wrap = |card| -> Backend { Box::new(Keypad { card, keys }) };
             let mut token = Token::open_through(READER, wrap).unwrap();
             assert_eq!(token.has_pinpad(), Ok(true));
-            token.read_profile_by_pinpad().map(|bytes| bytes.to_vec())
+            token
+                .read_profile_by_pinpad(&|| ())
+                .map(|bytes| bytes.to_vec())
         })
     };
     let used = || keys.lock().unwrap().used;

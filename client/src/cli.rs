@@ -51,6 +51,8 @@ pub(crate) struct Up {
     pub(crate) token: Option<Ident>,
     #[arg(long, value_name = "N", value_parser = descriptor, help = say().help_pin_fd())]
     pub(crate) pin_fd: Option<RawFd>,
+    #[arg(long, help = say().help_no_keypad())]
+    pub(crate) no_keypad: bool,
     #[arg(long, value_name = "NAME", value_parser = interface, help = say().help_interface())]
     pub(crate) interface: Option<String>,
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help = say().help_up_wait())]
@@ -114,6 +116,8 @@ pub(crate) struct Doctor {
         help = say().help_pin_fd()
     )]
     pub(crate) pin_fd: Option<RawFd>,
+    #[arg(long, requires = "gateways", help = say().help_no_keypad())]
+    pub(crate) no_keypad: bool,
     #[arg(long, conflicts_with = "gateways", help = say().help_doctor_residue())]
     pub(crate) residue: bool,
     #[arg(long, help = say().usage_json())]

@@ -28,6 +28,7 @@ struct Config {
     #[serde(default)]
     kill_switch: bool,
     on_removal: Option<OnRemoval>,
+    keypad: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,6 +58,7 @@ pub(crate) fn complete(options: Up, path: &Path) -> Result<Up, Failure> {
         once: options.once || config.once,
         kill_switch: options.kill_switch || config.kill_switch,
         on_removal: options.on_removal.or(config.on_removal),
+        no_keypad: options.no_keypad || config.keypad == Some(false),
         ..options
     })
 }
@@ -105,7 +107,7 @@ mod tests {
         fs::write(
             &file,
             "token = \"0006:12345678\"\ninterface = \"vpn0\"\nwait = 30\nready-timeout = 20\n\
-             kill-switch = true\non-removal = \"grace:10\"\n",
+             kill-switch = true\non-removal = \"grace:10\"\nkeypad = false\n",
         )
         .unwrap();
         let options = Up {
@@ -118,7 +120,7 @@ mod tests {
         assert_eq!(options.token, Some("0006:12345678".parse().unwrap()));
         assert_eq!(options.wait, Some(Duration::from_secs(30)));
         assert_eq!(options.ready_timeout, Some(Duration::from_secs(20)));
-        assert!(!options.once && options.kill_switch);
+        assert!(!options.once && options.kill_switch && options.no_keypad);
         assert_eq!(options.on_removal, Some(OnRemoval::Hold));
     }
 

@@ -67,7 +67,8 @@ impl Wait {
         match state {
             "waiting_token" | "token_removed" | "token_grace" => Some(Wait::Token),
             "token_busy" => Some(Wait::Holder),
-            "pin" | "pin_wrong" | "pin_too_long" | "pin_last" => Some(Wait::Pin),
+            "pin" | "pin_wrong" | "pin_too_long" | "pin_length" | "pin_source_failed"
+            | "pin_timed_out" | "pin_last" => Some(Wait::Pin),
             "resolving" | "connecting" => Some(Wait::Gateway),
             _ => None,
         }

@@ -53,6 +53,8 @@ pub(crate) struct Options {
     pub(crate) on_removal: OnRemoval,
     /// Let nothing out but through the tunnel.
     pub(crate) kill_switch: bool,
+    /// Leave the keypad of the token's reader alone.
+    pub(crate) no_keypad: bool,
     /// Where somebody can be asked for a PIN.
     pub(crate) askable: Askable,
 }

@@ -57,6 +57,8 @@ pub(crate) enum Order {
         /// For how many seconds it may wait for its token to come back, with its keys;
         /// 0: not at all.
         grace: u64,
+        /// Whether the keypad of its reader may be used.
+        keypad: bool,
     },
     /// Ask for the PIN.
     AskPin {
@@ -99,6 +101,8 @@ pub(crate) enum Order {
 pub(crate) enum Report {
     /// The card wants a PIN; the worker waits for [`Order::AskPin`] or [`Order::UsePin`].
     PinNeeded(PinNeeded),
+    /// Nobody has typed it on the reader in its time; it goes on asking.
+    PinTimedOut,
     /// The token's profile can be used; it and the card are no longer needed.
     Unlocked(Box<Summary>),
     /// It cannot go on, and ends.
@@ -166,6 +170,8 @@ pub(crate) enum Refusal {
         /// The longest in bytes.
         max: u8,
     },
+    /// The reader takes none of such a length, and the card was not asked.
+    Length,
 }
 
 /// A source that fails: neither it nor one before it is asked again.
@@ -174,8 +180,10 @@ pub(crate) enum Refusal {
 pub(crate) struct Unable {
     /// Which one.
     pub(crate) source: Source,
-    /// Why, for when there is no other.
+    /// Why.
     pub(crate) failure: Failure,
+    /// Whether that was told before.
+    pub(crate) told: bool,
 }
 
 /// What came of asking a gateway at one address.
@@ -525,6 +533,7 @@ mod tests {
                 unable: Some(Unable {
                     source: Source::Pinentry,
                     failure: Fault::Answer.into(),
+                    told: false,
                 }),
             }),
             Report::Unlocked(Box::new(summary())),
@@ -676,6 +685,7 @@ mod tests {
         let unable = Unable {
             source: Source::Agent,
             failure: harmless,
+            told: false,
         };
         let needed = PinNeeded {
             tries_left: 3,

@@ -1,8 +1,8 @@
 //! Where a PIN comes from: a descriptor, a systemd credential, or a person: at the terminal,
 //! in a window, or wherever systemd asks. A reader's keypad keeps it to itself.
 //!
-//! A PIN that nobody typed is for one try, and only while the card's counter is full
-//! ([`FULL_TRIES`](tokenvpn_common::io::card::FULL_TRIES)): a machine that is wrong once is
+//! A PIN that nobody typed is for one try, and only while the card's counter says
+//! [`FULL_TRIES`](tokenvpn_common::io::card::FULL_TRIES) or more: a machine that is wrong once is
 //! wrong every time.
 
 pub(crate) mod agent;

@@ -59,6 +59,8 @@ pub(crate) struct Supervisor {
     lifecycle: Lifecycle,
     /// For how many seconds a worker may wait for its token.
     grace: u64,
+    /// Whether a worker may use the keypad of its token's reader.
+    keypad: bool,
     /// A PIN that nobody has to type, for the first token that asks for one.
     pin: Option<OwnedFd>,
     terminal: Option<Terminal>,
@@ -117,11 +119,13 @@ impl Supervisor {
             OnRemoval::Grace(time) => time.as_secs(),
             OnRemoval::Immediate | OnRemoval::Hold => 0,
         };
+        let keypad = !options.no_keypad;
         Ok(Supervisor {
             voice,
             lifecycle: Lifecycle::new(options, runtime.interface().to_owned(), clock::now()),
             runtime,
             grace,
+            keypad,
             pin,
             terminal,
             prompting: false,
@@ -202,7 +206,7 @@ impl Supervisor {
                 None
             }
             Action::Start { reader, token } => {
-                let started = WorkerProcess::start(reader, token, self.grace)
+                let started = WorkerProcess::start(reader, token, self.grace, self.keypad)
                     .and_then(|worker| self.adopt(worker));
                 started.err().map(|e| failed(Doing::StartWorker.failed(e)))
             }

@@ -123,6 +123,7 @@ fn work(channel: &Arc<Channel>) -> Result<Infallible, End> {
         token,
         supervisor,
         grace,
+        keypad,
     } = order
     else {
         return Err(Fault::NothingToBeginWith.into());
@@ -134,7 +135,7 @@ fn work(channel: &Arc<Channel>) -> Result<Infallible, End> {
         .transpose()
         .map_err(|e| Doing::TellRemoval.failed(e))?;
     let _watcher = watch(&reader, channel, grace.clone())?;
-    let Unlocked { profile, summary } = unlock(channel, supervisor, &reader, token)?;
+    let Unlocked { profile, summary } = unlock(channel, supervisor, &reader, token, keypad)?;
     channel
         .send(&Report::Unlocked(Box::new(summary)), &[])
         .map_err(|_| End::Unwanted)?;

@@ -160,7 +160,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__doctor)
-            opts="-h --gateways --token --pin-fd --residue --json --help"
+            opts="-h --gateways --token --pin-fd --no-keypad --residue --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -456,7 +456,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__token__subcmd__add__subcmd__gateway)
-            opts="-h --token --pin-fd --help"
+            opts="-h --token --no-keypad --pin-fd --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -478,7 +478,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__token__subcmd__edit)
-            opts="-h --token --pin-fd --endpoint --gateway --remove-gateway --route --dns --no-dns --name --help"
+            opts="-h --token --no-keypad --pin-fd --endpoint --gateway --remove-gateway --route --dns --no-dns --name --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -524,7 +524,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__token__subcmd__erase)
-            opts="-h --token --pin-fd --help"
+            opts="-h --token --no-keypad --pin-fd --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -700,7 +700,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__token__subcmd__issue)
-            opts="-h --token --pin-fd --no-label --card-name --help"
+            opts="-h --token --no-keypad --pin-fd --no-label --card-name --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -740,7 +740,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__token__subcmd__pin)
-            opts="-h --token --admin --reset-code --help"
+            opts="-h --token --no-keypad --admin --reset-code --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -758,7 +758,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__token__subcmd__renew)
-            opts="-h --token --pin-fd --new-key --help"
+            opts="-h --token --no-keypad --pin-fd --new-key --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -780,7 +780,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__token__subcmd__show)
-            opts="-h --token --pin-fd --json --help"
+            opts="-h --token --no-keypad --pin-fd --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -802,7 +802,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__token__subcmd__unblock)
-            opts="-h --token --admin --help"
+            opts="-h --token --no-keypad --admin --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -820,7 +820,7 @@ _tokenvpn() {
             return 0
             ;;
         tokenvpn__subcmd__up)
-            opts="-h --token --pin-fd --interface --wait --ready-timeout --once --kill-switch --on-removal --json --help"
+            opts="-h --token --pin-fd --no-keypad --interface --wait --ready-timeout --once --kill-switch --on-removal --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -38,6 +38,7 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l interface -d 'N
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l wait -d 'Give up (exit 3) when no token is plugged in within this time' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l ready-timeout -d 'Give up (exit 9) when no gateway answers within this time' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l on-removal -d 'What the removal of the token means: immediate, grace:SECONDS or hold [default: immediate]' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l no-keypad -d 'Leave the reader\'s keypad alone: PINs are typed elsewhere'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l once -d 'End with the first token: at its removal (exit 10) or at what is wrong with it'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l kill-switch -d 'Let nothing out of this computer but through the tunnel'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand up" -l json -d 'Print one event a line on stdout, as JSON'
@@ -51,6 +52,7 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand status" -s h -l help -
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l token -d 'Use this token, as in 0006:12345678' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l gateways -d 'Ask the gateways of a token, with its PIN, whether they answer it'
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l no-keypad -d 'Leave the reader\'s keypad alone: PINs are typed elsewhere'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l residue -d 'Look instead for anything that tokenvpn has left on this computer'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand doctor" -s h -l help -d 'Print help; --help tells more than -h'
@@ -69,19 +71,23 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from show" -l token -d 'Use this token, as in 0006:12345678' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from show" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from show" -l no-keypad -d 'Leave the reader\'s keypad alone: PINs are typed elsewhere'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from issue" -l token -d 'Use this token, as in 0006:12345678' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from issue" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from issue" -l card-name -d 'Call the card itself so, for whoever asks it without a PIN; needs the admin PIN' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from issue" -l no-keypad -d 'Leave the reader\'s keypad alone: PINs are typed elsewhere'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from issue" -l no-label -d 'Write no label: nobody learns the token\'s name without its PIN'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from issue" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from renew" -l token -d 'Use this token, as in 0006:12345678' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from renew" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from renew" -l no-keypad -d 'Leave the reader\'s keypad alone: PINs are typed elsewhere'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from renew" -l new-key -d 'Make a new key; the gateway forgets the old one when it enrols this one'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from renew" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from add-gateway" -l token -d 'Use this token, as in 0006:12345678' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from add-gateway" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from add-gateway" -l no-keypad -d 'Leave the reader\'s keypad alone: PINs are typed elsewhere'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from add-gateway" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l token -d 'Use this token, as in 0006:12345678' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
@@ -91,16 +97,20 @@ complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l route -d 'Route this network into the tunnel; several times: these, and no other' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l dns -d 'Use this name server while the tunnel is up; several times: these' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l name -d 'Call the token so; the gateway keeps the name that it knows' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l no-keypad -d 'Leave the reader\'s keypad alone: PINs are typed elsewhere'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -l no-dns -d 'Use no name server of the tunnel\'s'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from edit" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from erase" -l token -d 'Use this token, as in 0006:12345678' -r
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from erase" -l pin-fd -d 'Read the PIN from this open descriptor; it is tried once' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from erase" -l no-keypad -d 'Leave the reader\'s keypad alone: PINs are typed elsewhere'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from erase" -s h -l help -d 'Print help'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from pin" -l token -d 'Use this token, as in 0006:12345678' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from pin" -l no-keypad -d 'Leave the reader\'s keypad alone: PINs are typed elsewhere'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from pin" -l admin -d 'Change the admin PIN instead'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from pin" -l reset-code -d 'Set the reset code instead, with the admin PIN: who has the code can unblock the PIN'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from pin" -s h -l help -d 'Print help; --help tells more than -h'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from unblock" -l token -d 'Use this token, as in 0006:12345678' -r
+complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from unblock" -l no-keypad -d 'Leave the reader\'s keypad alone: PINs are typed elsewhere'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from unblock" -l admin -d 'Use the admin PIN even if the token has a reset code'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from unblock" -s h -l help -d 'Print help; --help tells more than -h'
 complete -c tokenvpn -n "__fish_tokenvpn_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the tokens that are plugged in'

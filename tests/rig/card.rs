@@ -214,6 +214,13 @@ impl Card {
         self
     }
 
+    /// Gives the user PIN of a card that was never connected so many tries, as its owner can.
+    #[must_use]
+    pub fn with_tries(mut self, tries: u8) -> Card {
+        self.limits = vec!["--tries".to_owned(), tries.to_string()];
+        self
+    }
+
     /// Its PIN.
     pub fn pin(&self) -> &str {
         &self.pin

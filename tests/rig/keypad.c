@@ -2,8 +2,10 @@
  *
  * Its features and the codes that ask for them are those of PC/SC part 10. Whoever types on it
  * puts a file where TEST_KEYPAD says: one line for each time that the reader asks, or nothing
- * for the cancel key. The file goes when it is read. The PIN goes to the card and to nobody else.
- * With TEST_KEYPAD_VERIFIES_ONLY set, none can be changed on it.
+ * for the cancel key; `nobody` lets its time run out, and `breakdown` fails the command. The file
+ * goes when it is read. The PIN goes to the card and to nobody else.
+ * With TEST_KEYPAD_VERIFIES_ONLY set, none can be changed on it; with TEST_KEYPAD_REFUSES, it
+ * answers every question with that status at once.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +27,10 @@ enum {
     GET_FEATURE_REQUEST = 0x42000000 + 3400,
     VERIFY_PIN = 0x42330006,
     MODIFY_PIN = 0x42330007,
-    /* Of the structures that come with them: the header of the command that it is for. */
+    /* Of the structures that come with them: the longest and the shortest PIN, and the header of
+     * the command that it is for. */
+    VERIFY_LENGTHS = 5,
+    MODIFY_LENGTHS = 7,
     VERIFY_HEADER = 19,
     MODIFY_HEADER = 24,
     HEADER_LENGTH = 4,
@@ -33,6 +38,7 @@ enum {
     /* The PIN, or the old one and the new one twice. */
     LINES = 3,
     NO_MEMORY = 0x80100006,
+    NOT_TRANSACTED = 0x80100016,
 };
 
 static long answer_with(const unsigned char *bytes, unsigned long length, unsigned char *answer,
@@ -78,11 +84,16 @@ long SCardControl(long card, unsigned long code, const unsigned char *question,
 {
     static const unsigned char features[] = {0x06, 4, 0x42, 0x33, 0x00, 0x06,
                                              0x07, 4, 0x42, 0x33, 0x00, 0x07};
-    static const unsigned char cancelled[] = {0x64, 0x01}, differ[] = {0x64, 0x02};
+    static const unsigned char timed_out[] = {0x64, 0x00}, cancelled[] = {0x64, 0x01},
+                               differ[] = {0x64, 0x02}, bad_length[] = {0x64, 0x03};
+    /* What no reader takes for an answer of its own sooner. */
+    static const struct timespec time_to_type = {1, 200 * 1000 * 1000};
     unsigned char command[HEADER_LENGTH + 1 + 2 * LONGEST];
     char pins[LINES][LONGEST];
     struct io_request pci = {0, sizeof(pci)};
     int header = code == MODIFY_PIN ? MODIFY_HEADER : VERIFY_HEADER;
+    int lengths = code == MODIFY_PIN ? MODIFY_LENGTHS : VERIFY_LENGTHS;
+    const char *refuses = getenv("TEST_KEYPAD_REFUSES");
 
     if (code == GET_FEATURE_REQUEST)
         return answer_with(features, sizeof(features) / (getenv("TEST_KEYPAD_VERIFIES_ONLY") ? 2 : 1),
@@ -90,12 +101,27 @@ long SCardControl(long card, unsigned long code, const unsigned char *question,
     if ((code != VERIFY_PIN && code != MODIFY_PIN) ||
         question_length < (unsigned long)header + HEADER_LENGTH)
         abort();
+    if (refuses) {
+        unsigned long both = strtoul(refuses, NULL, 16);
+        unsigned char refused[] = {both >> 8, both & 0xff};
+        return answer_with(refused, sizeof(refused), answer, room, answered);
+    }
     long status = typed(card, &pci.protocol, pins);
     if (status != 0)
         return status;
     size_t length = strlen(pins[0]), more = code == MODIFY_PIN ? strlen(pins[1]) : 0;
     if (length == 0)
         return answer_with(cancelled, sizeof(cancelled), answer, room, answered);
+    if (strcmp(pins[0], "breakdown") == 0)
+        return NOT_TRANSACTED;
+    if (strcmp(pins[0], "nobody") == 0) {
+        nanosleep(&time_to_type, NULL);
+        return answer_with(timed_out, sizeof(timed_out), answer, room, answered);
+    }
+    size_t longest = length > more ? length : more;
+    size_t shortest = code == MODIFY_PIN && more < length ? more : length;
+    if (longest > question[lengths] || shortest < question[lengths + 1])
+        return answer_with(bad_length, sizeof(bad_length), answer, room, answered);
     if (code == MODIFY_PIN && strcmp(pins[1], pins[2]) != 0)
         return answer_with(differ, sizeof(differ), answer, room, answered);
     memcpy(command, question + header, HEADER_LENGTH);

@@ -48,6 +48,13 @@ impl Keypad {
         self.of(program).env("TEST_KEYPAD_VERIFIES_ONLY", "1")
     }
 
+    /// The same, but the reader cannot ask: it answers every question with this status at once
+    /// (four hexadecimal digits).
+    #[must_use]
+    pub fn refusing(&self, program: Invocation, status: &str) -> Invocation {
+        self.of(program).env("TEST_KEYPAD_REFUSES", status)
+    }
+
     /// Types the old PIN, the new one and that again, once the reader asks.
     ///
     /// # Panics
@@ -76,5 +83,23 @@ impl Keypad {
     #[track_caller]
     pub fn cancel(&self) {
         self.press("");
+    }
+
+    /// Lets the reader's time for typing run out, once it asks.
+    ///
+    /// # Panics
+    /// If it does not ask.
+    #[track_caller]
+    pub fn time_out(&self) {
+        self.press("nobody");
+    }
+
+    /// Lets the reader fail, once it asks.
+    ///
+    /// # Panics
+    /// If it does not ask.
+    #[track_caller]
+    pub fn break_down(&self) {
+        self.press("breakdown");
     }
 }

@@ -21,8 +21,17 @@ pub(crate) fn run(options: &Doctor) -> Result<u8, Failure> {
     let (text, is_well) = match options.residue {
         true => residue(options.json),
         false => {
-            let Doctor { token, pin_fd, .. } = *options;
-            let trial = options.gateways.then_some(Trial { token, pin_fd });
+            let Doctor {
+                token,
+                pin_fd,
+                no_keypad,
+                ..
+            } = *options;
+            let trial = options.gateways.then_some(Trial {
+                token,
+                pin_fd,
+                no_keypad,
+            });
             examine(options.json, trial)
         }
     };

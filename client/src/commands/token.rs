@@ -27,7 +27,7 @@ use tokenvpn_common::io::hardening;
 use tokenvpn_common::language::say;
 use tokenvpn_common::token::Ident;
 
-use self::secrets::goes_on;
+use self::secrets::{goes_on, tell_of_silence};
 use crate::cli::descriptor;
 use crate::lifecycle::Askable;
 use crate::message::{PinNeeded, Unable};
@@ -65,11 +65,13 @@ pub(crate) enum TokenCommand {
     Unblock(unblock::Unblock),
 }
 
-// Which token.
+// Which token, and whether its reader asks for PINs.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
     #[arg(long, value_name = "IDENT", help = say().help_which_token())]
     pub(crate) token: Option<Ident>,
+    #[arg(long, help = say().help_no_keypad())]
+    pub(crate) no_keypad: bool,
 }
 
 // Which token, and who says its PIN.
@@ -194,7 +196,10 @@ impl Named {
     fn open(&self, interrupts: &Interrupts) -> Result<Token, Failure> {
         interrupts.end_all_during(words::left_token, || {
             let (reader, ident) = self.search()?;
-            let token = Token::open(&reader).map_err(failure)?;
+            let mut token = Token::open(&reader).map_err(failure)?;
+            if self.no_keypad {
+                token.leave_keypad();
+            }
             match token.ident() == ident {
                 true => Ok(token),
                 // Another was put in its place meanwhile.
@@ -333,7 +338,7 @@ fn unlock_by_person(
     askable: Askable,
     interrupts: &Interrupts,
 ) -> Result<Unlocked, Failure> {
-    let mut unable = None;
+    let mut unable = None::<Unable>;
     loop {
         let tries_left = token.tries_left().map_err(failure)?;
         let needed = PinNeeded {
@@ -345,14 +350,23 @@ fn unlock_by_person(
         };
         let (said, source) = askable.question(token.ident(), needed)?;
         tell(&said);
+        if let Some(unable) = &mut unable {
+            unable.told = true;
+        }
         let unlocked = if source == Source::Pinpad {
-            interrupts.end_all_during(words::left_reader, || token.unlock_by_pinpad())?
+            interrupts.end_all_during(words::left_reader, || {
+                token.unlock_by_pinpad(&tell_of_silence)
+            })?
         } else {
             match pin::ask_at(source, token.ident(), tries_left, interrupts.source()) {
                 Ok(pin) => interrupts.end_all_during(words::left_token, || token.unlock(pin))?,
                 Err(error @ PinError::Asking { .. }) => {
                     let failure = words::cannot_ask(&error);
-                    unable = Some(Unable { source, failure });
+                    unable = Some(Unable {
+                        source,
+                        failure,
+                        told: false,
+                    });
                     continue;
                 }
                 Err(error) => return Err(words::no_pin(&error)),

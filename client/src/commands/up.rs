@@ -71,6 +71,7 @@ fn start(options: Up, voice: Arc<Voice>) -> Result<u8, Failure> {
         once: options.once,
         on_removal,
         kill_switch: options.kill_switch,
+        no_keypad: options.no_keypad,
         // The supervisor looks for itself.
         askable: Askable::default(),
     };

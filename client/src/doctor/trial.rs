@@ -27,6 +27,7 @@ use crate::words::{self, Doing, Failure, Fault, State};
 pub(crate) struct Trial {
     pub(crate) token: Option<Ident>,
     pub(crate) pin_fd: Option<RawFd>,
+    pub(crate) no_keypad: bool,
 }
 
 impl Trial {
@@ -64,7 +65,12 @@ impl Drop for Prompt {
 }
 
 impl Session {
-    fn begin(Trial { token, pin_fd }: Trial) -> Result<Session, Failure> {
+    fn begin(trial: Trial) -> Result<Session, Failure> {
+        let Trial {
+            token,
+            pin_fd,
+            no_keypad,
+        } = trial;
         terminal::ignore_job_control();
         hardening::forbid_core_files().map_err(|e| Doing::ForbidCoreFiles.failed(e))?;
         let interrupts = Interrupts::hold()?;
@@ -73,8 +79,9 @@ impl Session {
             terminal: Terminal::open(),
             is_used: false,
         };
-        let (reader, token) = Named { token }.find(&interrupts)?;
-        let worker = adopt_orphans().and_then(|()| WorkerProcess::start(reader, token, 0));
+        let (reader, token) = Named { token, no_keypad }.find(&interrupts)?;
+        let worker =
+            adopt_orphans().and_then(|()| WorkerProcess::start(reader, token, 0, !no_keypad));
         Ok(Session {
             worker: worker.map_err(|e| Doing::StartWorker.failed(e))?,
             token,
@@ -91,6 +98,7 @@ impl Session {
         loop {
             match self.report()? {
                 Report::PinNeeded(needed) => self.answer_card(needed)?,
+                Report::PinTimedOut => tell(&[State::PinTimedOut]),
                 Report::Unlocked(summary) => {
                     (asked, unresolved) = candidates(&endpoints(&summary));
                     asked.truncate(MAX_CANDIDATES);

@@ -61,6 +61,11 @@ impl Askable {
                 (None, false) => State::PinMissing,
             });
         };
+        let failed = unable.filter(|unable| !unable.told);
+        let failed = failed.map(|unable| State::PinSourceFailed {
+            source: unable.source,
+            reason: unable.failure.what,
+        });
         let refused = refused.map(|refusal| refused_state(refusal, tries_left, true));
         let pin = State::Pin {
             token,
@@ -68,7 +73,7 @@ impl Askable {
             source,
         };
         let last = is_last.then_some(State::PinLast);
-        let said = [refused, Some(pin), last].into_iter().flatten();
+        let said = [failed, refused, Some(pin), last].into_iter().flatten();
         Ok((said.collect(), source))
     }
 }
@@ -80,6 +85,7 @@ fn refused_state(refusal: Refusal, tries_left: u8, asked_again: bool) -> State {
             asked_again,
         },
         Refusal::TooLong { max } => State::PinTooLong { max, asked_again },
+        Refusal::Length => State::PinLength { asked_again },
     }
 }
 

@@ -22,6 +22,7 @@ impl Lifecycle {
             (Phase::Unlocking(held, _), Report::PinNeeded(needed)) => {
                 self.pin_needed(held.token, needed);
             }
+            (Phase::Unlocking(..), Report::PinTimedOut) => self.say(State::PinTimedOut),
             (Phase::Unlocking(held, _), Report::Unlocked(summary)) => {
                 let held = held.clone();
                 self.unlocked(now, wall, held, summary);

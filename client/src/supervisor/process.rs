@@ -31,7 +31,12 @@ impl WorkerProcess {
     ///
     /// # Errors
     /// What the system says.
-    pub(crate) fn start(reader: String, token: Ident, grace: u64) -> io::Result<WorkerProcess> {
+    pub(crate) fn start(
+        reader: String,
+        token: Ident,
+        grace: u64,
+        keypad: bool,
+    ) -> io::Result<WorkerProcess> {
         let (channel, theirs) = Channel::pair()?;
         let mut child = Command::new("/proc/self/exe")
             .arg0("tokenvpn")
@@ -44,6 +49,7 @@ impl WorkerProcess {
             token,
             supervisor: Pid::this().as_raw(),
             grace,
+            keypad,
         };
         if let Err(error) = channel.send(&order, &[]) {
             let _ = child.kill();

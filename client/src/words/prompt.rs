@@ -69,8 +69,8 @@ pub(crate) fn bad_given_pin(error: &PinError) -> Failure {
     Failure::new(code::PIN, with_causes(error), hint)
 }
 
-/// The program that was to ask fails.
-pub(crate) fn cannot_ask(error: &PinError) -> Failure {
+/// The program or reader that was to ask fails.
+pub(crate) fn cannot_ask(error: &dyn std::error::Error) -> Failure {
     Failure::new(code::PIN, with_causes(error), say().hand_the_pin_over())
 }
 

@@ -57,6 +57,12 @@ pub(crate) enum State {
     PinWrong { tries_left: u8, asked_again: bool },
     /// The card takes no PIN that long, and was not asked.
     PinTooLong { max: u8, asked_again: bool },
+    /// The reader takes no PIN of such a length, and the card was not asked.
+    PinLength { asked_again: bool },
+    /// Who was to ask for the PIN cannot; the next one does.
+    PinSourceFailed { source: Source, reason: String },
+    /// Nobody has typed on the reader in its time; it goes on asking.
+    PinTimedOut,
     /// The next mistake blocks the token.
     PinLast,
     /// No try is left.
@@ -65,7 +71,9 @@ pub(crate) enum State {
     PinCancelled,
     /// There is nobody to ask.
     PinMissing,
-    /// A PIN that nobody typed is not risked once a try has been lost.
+    /// A PIN that nobody typed is risked only with [`FULL_TRIES`] or more.
+    ///
+    /// [`FULL_TRIES`]: tokenvpn_common::io::card::FULL_TRIES
     PinUntried { tries_left: u8 },
     /// The card has no profile.
     Empty,
@@ -310,7 +318,8 @@ impl State {
             }
             | State::PinTooLong {
                 asked_again: false, ..
-            } => code::PIN,
+            }
+            | State::PinLength { asked_again: false } => code::PIN,
             State::PinBlocked => code::PIN_BLOCKED,
             State::Empty | State::Foreign => code::EMPTY,
             State::Damaged { .. } | State::TooNew { .. } => code::DAMAGED,
@@ -391,13 +400,14 @@ impl From<CardError> for State {
                 max,
                 asked_again: false,
             },
+            CardError::PinLength => State::PinLength { asked_again: false },
             CardError::Unsupported { .. } => State::UnsupportedCard,
             CardError::AdminPinWrong { .. }
             | CardError::AdminPinBlocked
             | CardError::ResetCodeWrong { .. }
             | CardError::ResetCodeBlocked
             | CardError::NewPinsDiffer
-            | CardError::PinLength
+            | CardError::Keypad(_)
             | CardError::PinUnseen
             | CardError::TooLong { .. }
             | CardError::NotKept { .. }

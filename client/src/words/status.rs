@@ -141,7 +141,8 @@ pub(crate) fn state_name(name: &str) -> String {
         "no_token" => say().status_no_token(),
         "token_busy" => say().status_token_held(),
         "pick_token" => say().status_several_tokens(),
-        "pin" | "pin_wrong" | "pin_too_long" | "pin_last" => say().status_waiting_for_pin(),
+        "pin" | "pin_wrong" | "pin_too_long" | "pin_length" | "pin_source_failed"
+        | "pin_timed_out" | "pin_last" => say().status_waiting_for_pin(),
         "pin_cancelled" | "pin_missing" | "pin_untried" => say().status_no_pin_given(),
         "pin_blocked" => say().status_pin_blocked(),
         "empty" | "foreign" => say().status_no_profile(),

@@ -27,8 +27,12 @@ pub(super) fn unlock(
     supervisor: Pid,
     reader: &str,
     ident: Ident,
+    keypad: bool,
 ) -> Result<Unlocked, End> {
     let mut token = Token::open(reader).map_err(card_end)?;
+    if !keypad {
+        token.leave_keypad();
+    }
     if token.ident() != ident {
         return Err(End::TokenGone);
     }
@@ -61,7 +65,7 @@ fn check_label(token: &mut Token) -> Result<(), End> {
 /// Asks until the card accepts, each typed PIN tried once. Whether to ask at all, and where,
 /// is the supervisor's to say.
 fn read(token: &mut Token, channel: &Channel, supervisor: Pid) -> Result<Zeroizing<Vec<u8>>, End> {
-    let (mut refused, mut unable) = (None, None);
+    let (mut refused, mut unable) = (None, None::<Unable>);
     loop {
         let needed = PinNeeded {
             tries_left: token.tries_left().map_err(card_end)?,
@@ -72,6 +76,9 @@ fn read(token: &mut Token, channel: &Channel, supervisor: Pid) -> Result<Zeroizi
         channel
             .send(&Report::PinNeeded(needed), &[])
             .map_err(|_| End::Unwanted)?;
+        if let Some(unable) = &mut unable {
+            unable.told = true;
+        }
         let source = match channel.receive_order(Wait::Forever)? {
             (Order::AskPin { source }, _) => source,
             (Order::UsePin, mut descriptors) => {
@@ -83,12 +90,18 @@ fn read(token: &mut Token, channel: &Channel, supervisor: Pid) -> Result<Zeroizi
         match read_with_typed(token, channel, supervisor, source)? {
             Typed::Read(bytes) => return Ok(bytes),
             Typed::Refused(refusal) => refused = Some(refusal),
-            Typed::Unable(failure) => unable = Some(Unable { source, failure }),
+            Typed::Unable(failure) => {
+                unable = Some(Unable {
+                    source,
+                    failure,
+                    told: false,
+                });
+            }
         }
     }
 }
 
-/// A PIN that nobody typed: one try, and only if no try was lost before.
+/// A PIN that nobody typed: one try, and only with so many left that people keep some.
 fn read_with_given(
     token: &mut Token,
     supervisor: Pid,
@@ -123,7 +136,8 @@ fn read_with_typed(
     let read = match source {
         Source::Pinpad => {
             hardening::die_with_parent(supervisor)?;
-            token.read_profile_by_pinpad()
+            // If nobody hears it, the supervisor is gone, and this process with it.
+            token.read_profile_by_pinpad(&|| drop(channel.send(&Report::PinTimedOut, &[])))
         }
         source => {
             // At the prompt the end of the supervisor must not kill: the echo has to come back,
@@ -134,7 +148,6 @@ fn read_with_typed(
             let asked = pin::ask_at(source, token.ident(), tries_left, Some(channel.as_fd()));
             if let Err(error @ PinError::Asking { .. }) = &asked {
                 hardening::die_with_parent(supervisor)?;
-                tracing::warn!(reason = %error, "if there is another who can be asked, that one is");
                 return Ok(Typed::Unable(words::cannot_ask(error)));
             }
             let pin = asked.map_err(unasked)?;
@@ -146,6 +159,8 @@ fn read_with_typed(
         Ok(bytes) => Ok(Typed::Read(bytes)),
         Err(CardError::PinWrong { .. }) => Ok(Typed::Refused(Refusal::Wrong)),
         Err(CardError::PinTooLong { max }) => Ok(Typed::Refused(Refusal::TooLong { max })),
+        Err(CardError::PinLength) => Ok(Typed::Refused(Refusal::Length)),
+        Err(error @ CardError::Keypad(_)) => Ok(Typed::Unable(words::cannot_ask(&error))),
         Err(error) => Err(card_end(error)),
     }
 }

@@ -23,6 +23,8 @@ use pcsc::{Context, Scope, ShareMode};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
+use crate::io::clock;
+use crate::language::say;
 use crate::profile::wire::MAX_OBJECT;
 use crate::token::{Content, Ident, Label};
 pub use error::CardError;
@@ -45,8 +47,13 @@ const ROOM_VERSION_2: usize = 254;
 /// needs 400 ms).
 const REMOVAL_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Tries of a PIN that nobody has mistyped (OpenPGP card 3.4.1 §4.3.1).
+/// Tries of a PIN that nobody has mistyped (OpenPGP card 3.4.1 §4.3.1). An owner can set another
+/// limit, which no object tells.
 pub const FULL_TRIES: u8 = 3;
+
+/// The shortest time that a reader gives people to type. What says sooner that nobody has typed has
+/// not asked.
+const SHORTEST_QUESTION: Duration = Duration::from_secs(1);
 
 /// What a card says about itself without a PIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +132,8 @@ pub struct Token {
     presence: Option<Presence>,
     ident: Ident,
     room: usize,
+    /// Whether the reader's keypad is to be used, if it has one.
+    uses_keypad: bool,
 }
 
 impl Token {
@@ -205,6 +214,7 @@ impl Token {
             presence,
             ident,
             room,
+            uses_keypad: true,
         })
     }
 
@@ -340,12 +350,18 @@ impl Token {
         self.exchange(|card| object(card, PROFILE))
     }
 
-    /// Whether its reader has a keypad on which a PIN can be typed.
+    /// Whether its reader has a keypad on which a PIN can be typed, and which has not failed.
     ///
     /// # Errors
     /// The card was removed or does not answer.
     pub fn has_pinpad(&mut self) -> Result<bool, CardError> {
-        self.exchange(|card| Ok(card.feature_pinpad_verify() && !derives(card)))
+        let has_one = self.exchange(|card| Ok(card.feature_pinpad_verify() && !derives(card)))?;
+        Ok(has_one && self.uses_keypad)
+    }
+
+    /// Leaves the keypad alone: from now on there is none.
+    pub fn leave_keypad(&mut self) {
+        self.uses_keypad = false;
     }
 
     /// Whether a PIN can be changed on that keypad too.
@@ -358,34 +374,64 @@ impl Token {
     }
 
     /// Has the reader ask for the PIN or the admin PIN.
-    fn verify_by_pinpad(&mut self, secret: Secret) -> Result<(), CardError> {
-        self.ask_reader(secret, |card| match secret {
+    fn verify_by_pinpad(&mut self, secret: Secret, timed_out: &dyn Fn()) -> Result<(), CardError> {
+        self.ask_reader(secret, timed_out, |card| match secret {
             Secret::AdminPin => card.verify_admin_pinpad(&|| ()),
             _ => card.verify_user_pinpad(&|| ()),
         })
     }
 
     /// Has it ask for the old one and a new one.
-    fn change_by_pinpad(&mut self, secret: Secret) -> Result<(), CardError> {
-        self.ask_reader(secret, |card| match secret {
+    fn change_by_pinpad(&mut self, secret: Secret, timed_out: &dyn Fn()) -> Result<(), CardError> {
+        self.ask_reader(secret, timed_out, |card| match secret {
             Secret::AdminPin => card.change_admin_pin_pinpad(&|| ()),
             _ => card.change_user_pin_pinpad(&|| ()),
         })
     }
 
-    /// Has the reader ask for a secret, unless no try is left of it.
+    /// Has the reader ask for a secret, unless no try is left of it, until somebody does something:
+    /// no reader waits for long.
     fn ask_reader(
         &mut self,
         secret: Secret,
-        ask: impl FnOnce(&mut Card<Transaction<'_>>) -> Result<(), Error>,
+        timed_out: &dyn Fn(),
+        ask: impl Fn(&mut Card<Transaction<'_>>) -> Result<(), Error>,
     ) -> Result<(), CardError> {
-        if self.all_tries_left()?.of(secret) == 0 {
+        let tries_left = self.all_tries_left()?.of(secret);
+        if tries_left == 0 {
             return Err(CardError::refused(secret, 0));
         }
-        match self.exchange(|card| refusal(ask(card)))? {
+        // Asked without a PIN, a card tells its tries in the same words (OpenPGP card 3.4.1 §7.2.2).
+        let unshown = CardError::refused(secret, tries_left);
+        let mut is_told = false;
+        let answer = loop {
+            let began = clock::now();
+            let answer = self.exchange(|card| refusal(ask(card)));
+            let has_asked = clock::now().since(began) >= SHORTEST_QUESTION;
+            if !matches!(answer, Ok(Some(TIMED_OUT))) || !has_asked {
+                break answer;
+            }
+            if !is_told {
+                timed_out();
+                is_told = true;
+            }
+        };
+        let verdict = answer.and_then(|refusal| match refusal {
             Some(status) if let Some(error) = of_reader(status) => Err(error),
             refusal => self.accepted(secret, refusal),
-        }
+        });
+        verdict.map_err(|error| match error {
+            // No verdict of the card, and nothing that whoever types has done.
+            CardError::Card(what) => {
+                self.leave_keypad();
+                CardError::Keypad(what)
+            }
+            error if error == unshown => {
+                self.leave_keypad();
+                CardError::Keypad(say().reader_shows_no_pin())
+            }
+            error => error,
+        })
     }
 
     fn verify(&mut self, pin: &Pin) -> Result<(), CardError> {
@@ -644,13 +690,14 @@ fn derives(card: &mut Card<Transaction<'_>>) -> bool {
         .is_ok_and(|derivation| derivation.kdf_algo() != 0)
 }
 
-/// What the reader has to say, in place of the card (PC/SC part 10, FEATURE_VERIFY_PIN_DIRECT and
-/// FEATURE_MODIFY_PIN_DIRECT).
+/// A reader's time for typing is over (PC/SC part 10, FEATURE_VERIFY_PIN_DIRECT: 6400).
+const TIMED_OUT: StatusBytes = StatusBytes::ExecutionErrorNonVolatileMemoryUnchanged;
+
+/// What whoever types has done, in place of the card's answer (PC/SC part 10,
+/// FEATURE_VERIFY_PIN_DIRECT and FEATURE_MODIFY_PIN_DIRECT).
 fn of_reader(status: StatusBytes) -> Option<CardError> {
     match status {
-        // No digit in time, or its cancel key.
-        StatusBytes::ExecutionErrorNonVolatileMemoryUnchanged
-        | StatusBytes::UnknownStatus(0x64, 0x01) => Some(CardError::PinCancelled),
+        StatusBytes::UnknownStatus(0x64, 0x01) => Some(CardError::PinCancelled),
         StatusBytes::TriggeringByCard(0x02) => Some(CardError::NewPinsDiffer),
         StatusBytes::TriggeringByCard(0x03) => Some(CardError::PinLength),
         _ => None,

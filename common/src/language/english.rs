@@ -213,6 +213,8 @@ texts! { Shared in English;
     card_reader_got_no_pin() = "no PIN was typed on the reader";
     card_reader_got_two_pins() = "the two new ones differ";
     card_reader_refuses_length() = "the reader takes no PIN of such a length";
+    card_reader_cannot_ask(what) = "the reader's keypad fails: {what}";
+    reader_shows_no_pin() = "it does not send what was typed";
     card_reader_keeps_pin() = "what is typed on the reader is changed there only";
     card_refuses_admin_pin(tries_left) = "wrong admin PIN, tries left: {tries_left}";
     card_has_admin_pin_blocked() = "the admin PIN is blocked";
@@ -320,6 +322,7 @@ texts! { Up in English;
     };
     pin_was_wrong(tries_left: u8) = { format!("wrong PIN, {} left", tries(tries_left)) };
     pin_was_too_long(max) = "this token takes PINs of at most {max} bytes; no try was lost";
+    pin_length_refused() = "the reader takes no PIN of such a length; no try was lost";
     start_with_the_right_pin() = "start again with the right one";
     last_try_of_the_pin() = "One try left: another mistake blocks the token.";
     pin_is_blocked() = "the PIN is blocked; nothing was erased";
@@ -332,7 +335,8 @@ texts! { Up in English;
     given_pin_is_not_risked(tries_left: u8) = {
         format!("only {} left: a PIN that nobody typed is not risked", tries(tries_left))
     };
-    type_the_pin_once() = "type the PIN once in a terminal; a right one restores all tries";
+    type_the_pin_once() = "type the PIN once in a terminal; a right one restores all tries, but \
+        a token that never has three takes typed PINs only";
 
     token_is_empty() = "this token holds no VPN profile";
     get_a_profile() = "ask your administrator, or: tokenvpn token issue";
@@ -448,6 +452,8 @@ texts! { Prompt in English;
             tries(tries_left)
         )
     };
+    reader_goes_on_asking() =
+        "Nobody has typed on the reader yet. It goes on asking, for as long as it takes.";
     prove_on_reader(secret) =
         "Changed. Type the new {secret} once more on the reader, to prove it.";
     new_secret_unproven(secret) =
@@ -752,7 +758,8 @@ texts! { Doctor in English;
     try_another_port() = "pull it, plug it in again, and try another port";
 
     token_has_few_tries(token, left: u8) = { format!("{token} has {} left", tries(left)) };
-    right_pin_restores_tries() = "type the right PIN once; it restores all tries";
+    right_pin_restores_tries() =
+        "type the right PIN once; it restores all tries, unless the token never has more";
     pin_of_token_blocked(token) = "the PIN of {token} is blocked; nothing was erased";
     token_has_room(token, bytes: usize) = "{token} has {bytes} bytes for a profile";
 
@@ -970,7 +977,8 @@ texts! { Tunnel in English;
     correct_or_remove_config() =
         "correct its permissions, or remove it: every option can be left out";
     config_may_set(keys) = "it may set {keys}";
-    config_keys() = "token, interface, wait, ready-timeout, once, kill-switch and on-removal";
+    config_keys() = "token, interface, wait, ready-timeout, once, kill-switch, on-removal \
+        and keypad";
     started_by_hand() = "this is how tokenvpn starts itself";
 
     // Who holds the interface, and the supervisor there.
@@ -1102,6 +1110,7 @@ texts! { Help in English;
 
     help_up_token() = "Use this token only, as in 0006:12345678";
     help_pin_fd() = "Read the PIN from this open descriptor; it is tried once";
+    help_no_keypad() = "Leave the reader's keypad alone: PINs are typed elsewhere";
     help_interface() = "Name of the tunnel device [default: tokenvpn]";
     help_up_wait() = "Give up (exit 3) when no token is plugged in within this time";
     help_up_ready_timeout() = "Give up (exit 9) when no gateway answers within this time";
@@ -1150,7 +1159,8 @@ texts! { Help in English;
     help_token_pin() = "Change a token's PIN, its admin PIN or its reset code";
     help_token_unblock() = "Give a token whose PIN is blocked or forgotten a new one";
     help_token_more() = "The PIN is asked for as by tokenvpn up, see tokenvpn-up(8): on the \
-        reader's keypad if it has one. The admin PIN is typed there too, or else on the terminal. \
+        reader's keypad if it has one. The admin PIN is typed there too, or else on the terminal; \
+        with --no-keypad, or where the keypad fails, neither is typed on it. \
         Not seen by this computer, neither can be told from the one that every new token has: to put a \
         key on a token, somebody has to say in the terminal that it is another one.";
     help_token_pin_more() = "Where the reader has a keypad on which PINs can be changed, PIN and \
@@ -1197,7 +1207,9 @@ texts! { Manual in English;
     manual_pin_sources() = "PIN SOURCES";
     manual_pin_sources_begin() = "The PIN comes from the first of these that there is. It is in no \
         argument and no environment variable, and a wrong one is never tried again. One that \
-        nobody types is tried once, and only while the token's tries are full.";
+        nobody types is tried once, and only while the token has three tries or more. Three are \
+        all that a token has, unless its owner has set another limit: below three such a PIN is \
+        never tried, and above, a wrong one costs a try with each start until two are left.";
     manual_pin_fd() = "One line on a descriptor that is open already: --pin-fd 9 9<FILE. Nobody \
         types it.";
     manual_credential() = "The systemd credential pin";
@@ -1205,8 +1217,11 @@ texts! { Manual in English;
         unit, see systemd.exec(5). Nobody types it, and nobody sees whose token it is tried on: \
         name the one that it is for, with --token or in client.toml.";
     manual_keypad() = "The reader's keypad";
-    manual_keypad_use() = "If it has one; the PIN does not pass through this computer. Not for the \
-        last try, before which a YES is asked for.";
+    manual_keypad_use() = "If it has one; the PIN does not pass through this computer. It asks for \
+        as long as it takes, whatever time the reader itself gives. Not for the last try, before \
+        which a YES is asked for. Where the keypad fails, the next source is asked. --no-keypad, \
+        or keypad = false in client.toml, leaves it alone: for a reader whose keypad is of no use, \
+        and for a PIN with letters.";
     manual_terminal() = "The terminal";
     manual_terminal_use() = "The one that it was started on, without echo; never standard input.";
     manual_pinentry() = "Where it is installed and there is a display, or GPG_TTY is set.";
@@ -1246,11 +1261,15 @@ texts! { Manual in English;
         pinentry, agent";
     manual_state_pin_wrong() = "The token refused a PIN";
     manual_state_pin_too_long() = "The token takes shorter PINs only, and was not asked";
+    manual_state_pin_length() = "The reader takes no PIN of that length; the token was not asked";
+    manual_state_pin_source_failed() = "This source cannot ask for the PIN; the next one does";
+    manual_state_pin_timed_out() = "Nobody has typed on the reader in its time; it goes on asking";
     manual_state_pin_last() = "One try is left, and has to be confirmed";
     manual_state_pin_blocked() = "No try is left";
     manual_state_pin_cancelled() = "The PIN was asked for and not given";
     manual_state_pin_missing() = "There is nobody to ask for the PIN";
-    manual_state_pin_untried() = "A PIN that nobody typed was not tried, as a try is lost already";
+    manual_state_pin_untried() = "A PIN that nobody typed was not tried, as fewer than three tries \
+        are left";
     manual_state_foreign() = "The token holds another program's data in place of a profile";
     manual_state_damaged() = "A profile or label fails a check, and was not used";
     manual_state_too_new() = "Only a newer tokenvpn can read the profile or label";

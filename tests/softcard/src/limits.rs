@@ -1,5 +1,12 @@
 //! What this card can less than its firmware: other cards have less room, or none.
 
+/// The command that shows a PIN (OpenPGP card 3.4.1 §7.2.2), and the user PIN's two names there.
+const VERIFY: u8 = 0x20;
+const USER_PIN: [u8; 2] = [0x81, 0x82];
+
+/// The tries that the firmware gives the user PIN.
+const TRIES: u8 = 3;
+
 /// Commands for objects (OpenPGP card 3.4.1 §7.2.6, §7.2.8).
 const GET_DATA: u8 = 0xCA;
 const PUT_DATA: u8 = 0xDA;
@@ -11,7 +18,8 @@ const APPLICATION_RELATED_DATA: [u8; 2] = [0x00, 0x6E];
 const CAPABILITIES: [u8; 2] = [0xC0, 10];
 
 /// Tag and length of the lengths and counters of the card's secrets, which stand beside the
-/// capabilities (OpenPGP card 3.4.1 §4.4.3.1). The second byte is the longest user PIN.
+/// capabilities (OpenPGP card 3.4.1 §4.4.3.1). The second byte is the longest user PIN, the fifth has its
+/// tries.
 const PIN_STATUS: [u8; 2] = [0xC4, 7];
 
 /// The bit that says "there are private-use objects".
@@ -27,6 +35,9 @@ pub struct Limits {
     pub objects: Objects,
     /// The longest user PIN that it says it takes, in bytes; `None`: the firmware's.
     pub longest_pin: Option<u8>,
+    /// The tries that the user PIN has in all, as an owner can set them; `None`: the firmware's.
+    /// A card of more is blocked by as many mistakes as the firmware's all the same.
+    pub tries: Option<u8>,
 }
 
 impl Limits {
@@ -38,9 +49,23 @@ impl Limits {
     /// Changes what the firmware says of itself.
     pub fn amend(self, apdu: &[u8], answer: &mut [u8]) {
         self.objects.amend(apdu, answer);
-        let status = value_of(PIN_STATUS, apdu, answer);
-        if let (Some(longest), Some(status)) = (self.longest_pin, status) {
-            status[1] = longest;
+        if let Some(status) = value_of(PIN_STATUS, apdu, answer) {
+            status[1] = self.longest_pin.unwrap_or(status[1]);
+            status[4] = self.tries_told(status[4]);
+        }
+        if let ([_, VERIFY, 0, name, ..], [0x63, left]) = (apdu, answer)
+            && USER_PIN.contains(name)
+        {
+            *left = 0xC0 | self.tries_told(*left & 0x0F);
+        }
+    }
+
+    /// What is told of the tries that the firmware has left.
+    fn tries_told(self, left: u8) -> u8 {
+        match (self.tries, left) {
+            (None, left) => left,
+            (_, 0) => 0,
+            (Some(all), left) => (all + left).saturating_sub(TRIES),
         }
     }
 }
@@ -139,6 +164,28 @@ mod tests {
         };
         limits.amend(&[0, GET_DATA, 0, 0x6E, 0], &mut answer);
         assert_eq!(answer, [0x73, 9, 0xC4, 7, 0, 8, 127, 127, 3, 0, 3, 0x90, 0]);
+    }
+
+    #[test]
+    fn a_card_of_other_tries_tells_them_wherever_they_are_told() {
+        let said = |tries, left| {
+            let limits = Limits {
+                tries: Some(tries),
+                ..Limits::default()
+            };
+            let mut status = [0x73, 9, 0xC4, 7, 0, 127, 127, 127, left, 0, 3, 0x90, 0];
+            limits.amend(&[0, GET_DATA, 0, 0x6E, 0], &mut status);
+            assert_eq!(status[8..11][1..], [0, 3]);
+            let mut refusal = [0x63, 0xC0 | left];
+            limits.amend(&[0, VERIFY, 0, 0x82, 1, b'1'], &mut refusal);
+            assert_eq!(refusal, [0x63, 0xC0 | status[8]]);
+            let mut admin = [0x63, 0xC0 | left];
+            limits.amend(&[0, VERIFY, 0, 0x83, 1, b'1'], &mut admin);
+            assert_eq!(admin, [0x63, 0xC0 | left]);
+            status[8]
+        };
+        assert_eq!([3, 2, 1, 0].map(|left| said(10, left)), [10, 9, 8, 0]);
+        assert_eq!([3, 2, 1, 0].map(|left| said(2, left)), [2, 1, 0, 0]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ usage: softcard --state DIR --control SOCKET [options]
   --room BYTES        keep no more than this in a private-use object
   --no-private-use    have no private-use objects
   --longest-pin BYTES take no longer user PIN than this
+  --tries N           tell that the user PIN has so many tries in all
 ";
 
 /// The parsed command line. Without `Debug`: it holds PINs.
@@ -41,7 +42,7 @@ pub struct Options {
     pub pins: Pins,
     /// `--inserted`
     pub inserted: bool,
-    /// `--room`, `--no-private-use` and `--longest-pin`
+    /// `--room`, `--no-private-use`, `--longest-pin` and `--tries`
     pub limits: Limits,
 }
 
@@ -69,6 +70,7 @@ impl Options {
                 Arg::Long("room") => limits.objects = Objects::Room(parser.value()?.parse()?),
                 Arg::Long("no-private-use") => limits.objects = Objects::Missing,
                 Arg::Long("longest-pin") => limits.longest_pin = Some(parser.value()?.parse()?),
+                Arg::Long("tries") => limits.tries = Some(parser.value()?.parse()?),
                 Arg::Long("help") | Arg::Short('h') => return Ok(None),
                 other => return Err(other.unexpected().into()),
             }

@@ -5,7 +5,8 @@ use tokenvpn_common::io::card::{AdminPin, Pin, ResetCode, Secret, Token};
 use tokenvpn_common::language::say;
 
 use super::secrets::{
-    accept, administer, ask_new, ask_new_pin, goes_on, is_for_reader, need_terminal, tries_left,
+    accept, administer, ask_new, ask_new_pin, goes_on, is_for_reader, need_terminal,
+    tell_of_silence, tries_left,
 };
 use super::{Interrupts, Named, failure};
 use crate::words::{self, Failure};
@@ -93,8 +94,8 @@ fn change_on_reader(
             say().change_on_reader(&secret, &token.ident(), tries_left)
         );
         let changed = interrupts.end_all_during(words::left_reader, || match secret {
-            Secret::AdminPin => token.change_admin_pin_by_pinpad(),
-            _ => token.change_pin_by_pinpad(),
+            Secret::AdminPin => token.change_admin_pin_by_pinpad(&tell_of_silence),
+            _ => token.change_pin_by_pinpad(&tell_of_silence),
         })?;
         match changed {
             Ok(()) => return Ok(true),
@@ -110,8 +111,8 @@ fn prove_on_reader(token: Token, secret: Secret, interrupts: &Interrupts) -> Res
     eprintln!("{}", say().prove_on_reader(&secret));
     let unproven = || words::unproven(secret);
     let proven = interrupts.end_all_during(unproven, || match secret {
-        Secret::AdminPin => token.administer_by_pinpad().is_ok(),
-        _ => token.unlock_by_pinpad().is_ok(),
+        Secret::AdminPin => token.administer_by_pinpad(&tell_of_silence).is_ok(),
+        _ => token.unlock_by_pinpad(&tell_of_silence).is_ok(),
     })?;
     match proven {
         true => Ok(()),

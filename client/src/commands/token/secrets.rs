@@ -20,13 +20,16 @@ pub(super) fn need_terminal() -> Result<(), Failure> {
 
 /// Has the token accept its admin PIN.
 pub(super) fn administer(token: Token, interrupts: &Interrupts) -> Result<Administered, Failure> {
-    let by_pinpad = Some(Token::administer_by_pinpad as fn(Token) -> _);
+    let by_pinpad = Some(Token::administer_by_pinpad as ByPinpad<_>);
     let (read, show) = (AdminPin::new, Token::administer);
     accept(token, Secret::AdminPin, interrupts, read, show, by_pinpad)
 }
 
 /// What a token says to a secret; it is there in either case.
 type Shown<A> = Result<A, (Token, CardError)>;
+
+/// How a token is shown a secret on its reader.
+type ByPinpad<A> = fn(Token, &dyn Fn()) -> Shown<A>;
 
 /// Has the token accept a secret: typed on its reader if that can ask and this computer need not
 /// know it, else at the terminal.
@@ -37,7 +40,7 @@ pub(super) fn accept<P, A>(
     interrupts: &Interrupts,
     read: impl Fn(&[u8]) -> Result<P, PinTextError>,
     show: impl Fn(Token, P) -> Shown<A>,
-    by_pinpad: Option<fn(Token) -> Shown<A>>,
+    by_pinpad: Option<ByPinpad<A>>,
 ) -> Result<A, Failure> {
     loop {
         let tries_left = tries_left(&mut token, secret)?;
@@ -48,7 +51,8 @@ pub(super) fn accept<P, A>(
                     "{}",
                     say().type_on_reader(&secret, &token.ident(), tries_left)
                 );
-                interrupts.end_all_during(words::left_reader, || by_pinpad(token))?
+                interrupts
+                    .end_all_during(words::left_reader, || by_pinpad(token, &tell_of_silence))?
             }
             _ => {
                 need_terminal()?;
@@ -77,6 +81,11 @@ pub(super) fn tries_left(token: &mut Token, secret: Secret) -> Result<u8, Failur
 /// Whether a reader may ask: nobody can type YES there.
 pub(super) fn is_for_reader(tries_left: u8) -> bool {
     tries_left > 1
+}
+
+/// Says that the reader's time was over before anybody typed.
+pub(super) fn tell_of_silence() {
+    eprintln!("{}", say().reader_goes_on_asking());
 }
 
 /// Asks once for a secret that the card will check; the last try only after a YES.
@@ -115,7 +124,10 @@ pub(super) fn goes_on(error: CardError) -> Result<(), Failure> {
         CardError::ResetCodeWrong { tries_left } => {
             eprintln!("{}", say().wrong_secret(&Secret::ResetCode, tries_left));
         }
-        CardError::PinTooLong { .. } | CardError::NewPinsDiffer | CardError::PinLength => {
+        CardError::PinTooLong { .. }
+        | CardError::NewPinsDiffer
+        | CardError::PinLength
+        | CardError::Keypad(_) => {
             eprintln!("{}", words::sentence(&error));
         }
         error => return Err(failure(error)),

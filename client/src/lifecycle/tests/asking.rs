@@ -105,15 +105,26 @@ fn whoever_cannot_ask_leaves_it_to_the_next_and_the_last_to_nobody() {
     let failure = |source| Unable {
         source,
         failure: Fault::Answer.into(),
+        told: false,
     };
     let asked = scene.report(needed(3, None, None));
     assert_eq!(source(&asked), Some(Source::Pinentry));
-    let unable = Some(failure(Source::Pinentry));
-    let asked = scene.report(needed(3, None, unable.clone()));
+    let unable = failure(Source::Pinentry);
+    let failed = say(State::PinSourceFailed {
+        source: Source::Pinentry,
+        reason: unable.failure.what.clone(),
+    });
+    let asked = scene.report(needed(3, None, Some(unable.clone())));
+    assert_eq!(asked[0], failed);
     assert_eq!(source(&asked), Some(Source::Agent));
-    // A wrong PIN there is no reason to go back.
-    let asked = scene.report(needed(2, Some(Refusal::Wrong), unable));
+    // A wrong PIN there is no reason to go back, or to say it again.
+    let unable = Unable {
+        told: true,
+        ..unable
+    };
+    let asked = scene.report(needed(2, Some(Refusal::Wrong), Some(unable)));
     assert_eq!(source(&asked), Some(Source::Agent));
+    assert!(!asked.contains(&failed), "{asked:?}");
     let unable = failure(Source::Agent);
     let why = State::from(unable.failure.clone());
     assert_eq!(scene.report(needed(2, None, Some(unable))), [Action::Clear]);
@@ -121,35 +132,55 @@ fn whoever_cannot_ask_leaves_it_to_the_next_and_the_last_to_nobody() {
 }
 
 #[test]
-fn a_pin_that_is_too_long_for_the_card_is_asked_again_and_costs_no_try() {
-    let too_long = || {
-        Report::PinNeeded(PinNeeded {
-            tries_left: 3,
-            refused: Some(Refusal::TooLong { max: 8 }),
-            pinpad: false,
-            unable: None,
-        })
+fn a_pin_of_a_wrong_length_is_asked_again_and_costs_no_try() {
+    let too_long = |asked_again| State::PinTooLong {
+        max: 8,
+        asked_again,
     };
-    let told = |asked_again| {
-        say(State::PinTooLong {
-            max: 8,
-            asked_again,
-        })
-    };
-    let mut scene = Scene::attended();
-    scene.start();
-    let actions = scene.report(too_long());
-    assert_eq!(actions[0], told(true));
-    assert_eq!(source(&actions), Some(Source::Terminal));
+    let by_card = (Refusal::TooLong { max: 8 }, too_long(true), too_long(false));
+    let length = |asked_again| State::PinLength { asked_again };
+    let by_reader = (Refusal::Length, length(true), length(false));
+    for (refusal, again, end) in [by_card, by_reader] {
+        let refused = || {
+            Report::PinNeeded(PinNeeded {
+                tries_left: 3,
+                refused: Some(refusal),
+                pinpad: false,
+                unable: None,
+            })
+        };
+        let mut scene = Scene::attended();
+        scene.start();
+        let actions = scene.report(refused());
+        assert_eq!(actions[0], say(again));
+        assert_eq!(source(&actions), Some(Source::Terminal));
 
+        let mut scene = Scene::new(Options {
+            once: true,
+            askable: TERMINAL,
+            ..Options::default()
+        });
+        scene.start();
+        assert_eq!(scene.report(refused()), [Action::Clear]);
+        assert_eq!(scene.cleared(), [say(end), Action::Exit(code::PIN)]);
+    }
+}
+
+#[test]
+fn a_reader_that_nobody_types_on_goes_on_asking_with_once_too() {
     let mut scene = Scene::new(Options {
         once: true,
-        askable: TERMINAL,
         ..Options::default()
     });
     scene.start();
-    assert_eq!(scene.report(too_long()), [Action::Clear]);
-    assert_eq!(scene.cleared(), [told(false), Action::Exit(code::PIN)]);
+    let pin = Report::PinNeeded(PinNeeded {
+        tries_left: 3,
+        refused: None,
+        pinpad: true,
+        unable: None,
+    });
+    assert_eq!(source(&scene.report(pin)), Some(Source::Pinpad));
+    assert_eq!(scene.report(Report::PinTimedOut), [say(State::PinTimedOut)]);
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn files() -> [(String, String); 4] {
 }
 
 /// Every state: its name, its fields, and what it means.
-fn states() -> [(&'static str, &'static str, String); 41] {
+fn states() -> [(&'static str, &'static str, String); 44] {
     [
         ("waiting_token", "token", say().manual_state_waiting_token()),
         (
@@ -93,6 +93,13 @@ fn states() -> [(&'static str, &'static str, String); 41] {
             "max, asked_again",
             say().manual_state_pin_too_long(),
         ),
+        ("pin_length", "asked_again", say().manual_state_pin_length()),
+        (
+            "pin_source_failed",
+            "source, reason",
+            say().manual_state_pin_source_failed(),
+        ),
+        ("pin_timed_out", "", say().manual_state_pin_timed_out()),
         ("pin_last", "", say().manual_state_pin_last()),
         ("pin_blocked", "", say().manual_state_pin_blocked()),
         ("pin_cancelled", "", say().manual_state_pin_cancelled()),

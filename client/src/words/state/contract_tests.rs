@@ -134,6 +134,33 @@ fn of_the_pin() -> Vec<Row> {
             &["at most 8 bytes", "no try was lost"],
         ),
         (
+            State::PinLength { asked_again: true },
+            "pin_length",
+            None,
+            &["The reader", "such a length", "no try was lost"],
+        ),
+        (
+            State::PinLength { asked_again: false },
+            "pin_length",
+            Some(4),
+            &["the reader", "such a length", "no try was lost"],
+        ),
+        (
+            State::PinSourceFailed {
+                source: Source::Pinpad,
+                reason: "the reader's keypad fails: it is worn".into(),
+            },
+            "pin_source_failed",
+            None,
+            &["keypad fails: it is worn."],
+        ),
+        (
+            State::PinTimedOut,
+            "pin_timed_out",
+            None,
+            &["Nobody has typed on the reader", "goes on asking"],
+        ),
+        (
             State::PinLast,
             "pin_last",
             None,
@@ -161,7 +188,12 @@ fn of_the_pin() -> Vec<Row> {
             State::PinUntried { tries_left: 2 },
             "pin_untried",
             Some(4),
-            &["2 tries left", "terminal"],
+            &[
+                "2 tries left",
+                "terminal",
+                "restores all tries",
+                "never has three",
+            ],
         ),
     ]
 }

@@ -37,6 +37,9 @@ pub(crate) fn state_text(state: &State) -> String {
             max,
             asked_again: true,
         } => sentence(&say().pin_was_too_long(max)),
+        State::PinLength { asked_again: true } => sentence(&say().pin_length_refused()),
+        State::PinSourceFailed { reason, .. } => sentence(reason),
+        State::PinTimedOut => say().reader_goes_on_asking(),
         State::PinLast => say().last_try_of_the_pin(),
         State::ExpiresSoon { not_after, now } => {
             let days = not_after.days_since(*now).unsigned_abs();
@@ -121,6 +124,7 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
             say().pin_was_too_long(max),
             say().start_with_the_right_pin(),
         ),
+        State::PinLength { .. } => (say().pin_length_refused(), say().start_with_the_right_pin()),
         State::NoToken { seconds } => (say().no_token_was_plugged_in(seconds), say().plug_it_in()),
         State::NoService => (say().card_service_is_silent(), say().start_the_service()),
         State::TokenBusy { reader, holders } => {

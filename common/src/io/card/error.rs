@@ -40,15 +40,18 @@ pub enum CardError {
     /// No try is left.
     #[error("{}", say().card_has_pin_blocked())]
     PinBlocked,
-    /// Nobody typed the PIN on the reader's keypad, or somebody pressed its cancel key.
+    /// Somebody pressed the cancel key of the reader's keypad.
     #[error("{}", say().card_reader_got_no_pin())]
     PinCancelled,
     /// The new PIN was typed on the reader's keypad in two ways; nothing was changed.
     #[error("{}", say().card_reader_got_two_pins())]
     NewPinsDiffer,
-    /// The reader takes no PIN of such a length; nothing was changed.
+    /// The reader takes no PIN of such a length; the card was not asked.
     #[error("{}", say().card_reader_refuses_length())]
     PinLength,
+    /// The reader's keypad, or the way to it, fails; it is not used any more.
+    #[error("{}", say().card_reader_cannot_ask(.0))]
+    Keypad(String),
     /// The PIN was typed on the reader's keypad, so that it can be changed only there.
     #[error("{}", say().card_reader_keeps_pin())]
     PinUnseen,
