@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use nix::sys::signal::Signal;
@@ -32,9 +33,9 @@ use self::control::{Asked, Control};
 use self::news::{Messenger, News};
 use self::process::WorkerProcess;
 use crate::alarm::Alarm;
-use crate::lifecycle::{Action, Askable, Fenced, Input, Lifecycle, OnRemoval, Options};
+use crate::lifecycle::{Action, Askable, Input, Lifecycle, OnRemoval, Options};
 use crate::message::{Candidate, MessageError, Order, Report, Summary};
-use crate::net::fence::Fence;
+use crate::net::fence::{Fence, FenceError};
 use crate::net::tunnel::Tunnel;
 use crate::pin;
 use crate::runtime::Runtime;
@@ -118,7 +119,12 @@ impl Supervisor {
         };
         Ok(Supervisor {
             voice,
-            lifecycle: Lifecycle::new(options, runtime.interface().to_owned(), clock::now()),
+            lifecycle: Lifecycle::new(
+                options,
+                runtime.interface().to_owned(),
+                fence.networks(),
+                clock::now(),
+            ),
             runtime,
             grace,
             pin,
@@ -209,9 +215,9 @@ impl Supervisor {
                 self.messenger.resolve(self.workers, endpoints);
                 None
             }
-            Action::Fence(networks) => Some(Input::Fenced(
-                self.fence.enclose(&networks).map_err(State::from),
-            )),
+            Action::Fence(networks) => {
+                Some(Input::Fenced(self.enclose(&networks).map_err(State::from)))
+            }
             Action::Unfence => {
                 self.fence.lift();
                 None
@@ -219,8 +225,8 @@ impl Supervisor {
             Action::Build {
                 summary,
                 candidates,
-                fenced,
-            } => Some(Input::Built(self.build(&summary, candidates, fenced))),
+                closed,
+            } => Some(Input::Built(self.build(&summary, candidates, &closed))),
             Action::Clear => {
                 self.clear();
                 Some(Input::Cleared)
@@ -247,6 +253,15 @@ impl Supervisor {
         }
     }
 
+    /// Lets these networks and no others lead into a tunnel or nowhere, also if one stands.
+    fn enclose(&mut self, networks: &[IpNet]) -> Result<(), FenceError> {
+        self.fence.enclose(networks)?;
+        match &mut self.tunnel {
+            Some(tunnel) => Ok(tunnel.narrow(networks)?),
+            None => Ok(()),
+        }
+    }
+
     fn adopt(&mut self, worker: WorkerProcess) -> io::Result<()> {
         self.poll.registry().register(
             &mut SourceFd(&worker.descriptor()),
@@ -262,12 +277,12 @@ impl Supervisor {
         &mut self,
         summary: &Summary,
         candidates: Vec<Candidate>,
-        fenced: Fenced,
+        closed: &[IpNet],
     ) -> Result<(), State> {
         let endpoints: BTreeSet<_> = candidates.iter().map(|c| c.address.ip()).collect();
         let interface = self.runtime.interface();
         let directory = self.runtime.directory();
-        let (tunnel, ends) = Tunnel::build(interface, directory, summary, &endpoints, fenced)?;
+        let (tunnel, ends) = Tunnel::build(interface, directory, summary, &endpoints, closed)?;
         self.tunnel = Some(tunnel);
         let uapi = self.runtime.uapi_socket();
         if let Err(error) = self.control.open_uapi(&uapi, self.poll.registry()) {

@@ -88,14 +88,11 @@ impl Lifecycle {
             return;
         }
         candidates.truncate(MAX_CANDIDATES);
-        if let Some(networks) = self.networks_to_fence(&summary) {
-            self.closed.clone_from(&networks);
-            self.actions.push_back(Action::Fence(networks));
-        }
+        self.close(held.token, &summary);
         self.actions.push_back(Action::Build {
             summary: (*summary).clone(),
             candidates: candidates.clone(),
-            fenced: self.options.fenced(),
+            closed: self.closed(),
         });
         self.phase = Phase::Building(held, summary, candidates);
     }

@@ -2,16 +2,6 @@
 
 use super::*;
 
-fn with(on_removal: &str, kill_switch: bool) -> Scene {
-    let options = Options {
-        askable: TERMINAL,
-        on_removal: on_removal.parse().unwrap(),
-        kill_switch,
-        ..Options::default()
-    };
-    Scene::fenced(options)
-}
-
 fn grace() -> Action {
     say(State::TokenGrace { seconds: 10 })
 }
@@ -19,15 +9,6 @@ fn grace() -> Action {
 fn thaw(reader: &str) -> Action {
     let reader = reader.to_owned();
     Action::Order(Order::Thaw { reader })
-}
-
-fn gone(closed: bool) -> Action {
-    say(State::TokenRemoved {
-        seconds: 0.0,
-        tunnel: true,
-        closed,
-        reason: Reason::Pulled,
-    })
 }
 
 #[test]
@@ -170,7 +151,7 @@ fn a_policy_is_one_of_three_and_a_grace_at_most_a_minute() {
 
 #[test]
 fn in_its_grace_the_tunnel_stands_still_and_goes_on_with_the_same_token() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     let freeze = Action::Order(Order::Freeze);
@@ -180,7 +161,10 @@ fn in_its_grace_the_tunnel_stands_still_and_goes_on_with_the_same_token() {
     assert_eq!(scene.feed(inserted()), [Action::Survey]);
     let back = Input::Surveyed(Ok(vec![token("Reader 7", 1)]));
     let actions = scene.feed(back);
-    assert_eq!(actions, [thaw("Reader 7"), say(State::TokenBack)]);
+    assert_eq!(
+        actions,
+        [thaw("Reader 7"), say(State::TokenBack)]
+    );
     assert_eq!(scene.lifecycle.shown().name(), "up");
     assert_eq!(scene.after(Duration::from_secs(60)), []);
     // From now on that reader counts, and each absence has a time of its own.
@@ -193,7 +177,7 @@ fn in_its_grace_the_tunnel_stands_still_and_goes_on_with_the_same_token() {
 
 #[test]
 fn when_its_grace_is_over_a_token_is_gone() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     scene.feed(removed());
@@ -205,7 +189,7 @@ fn when_its_grace_is_over_a_token_is_gone() {
 #[test]
 fn a_worker_that_counts_the_time_too_makes_no_trouble_of_it() {
     for end in [Input::WorkerEnded, Input::Report(Report::TokenGone)] {
-        let mut scene = with("grace:10", false);
+        let mut scene = Scene::with("grace:10", false);
         scene.start();
         scene.connect();
         scene.feed(removed());
@@ -216,7 +200,7 @@ fn a_worker_that_counts_the_time_too_makes_no_trouble_of_it() {
 
 #[test]
 fn another_token_does_not_thaw_the_tunnel_and_the_right_one_still_may() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     scene.feed(removed());
@@ -231,7 +215,7 @@ fn another_token_does_not_thaw_the_tunnel_and_the_right_one_still_may() {
 
 #[test]
 fn a_token_that_was_out_again_while_it_was_looked_at_is_looked_at_again() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     scene.feed(removed());
@@ -246,7 +230,7 @@ fn a_token_that_was_out_again_while_it_was_looked_at_is_looked_at_again() {
 
 #[test]
 fn a_token_that_was_pulled_out_of_another_reader_while_it_was_looked_at_thaws_nothing() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     scene.feed(removed());
@@ -262,7 +246,7 @@ fn a_token_that_was_pulled_out_of_another_reader_while_it_was_looked_at_thaws_no
 
 #[test]
 fn a_token_that_another_program_takes_at_once_is_looked_at_until_it_is_free() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     scene.feed(removed());
@@ -277,95 +261,13 @@ fn a_token_that_another_program_takes_at_once_is_looked_at_until_it_is_free() {
 
 #[test]
 fn there_is_no_grace_without_a_tunnel_or_without_a_watch() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     assert_eq!(scene.feed(removed()), [Action::Clear]);
 
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     scene.feed(removed());
     assert_eq!(scene.feed(Input::WatchLost), [Action::Clear]);
-}
-
-#[test]
-fn hold_closes_the_profile_s_networks_before_the_tunnel_stands_and_opens_them_at_the_end() {
-    let mut scene = with("hold", false);
-    scene.start();
-    let summary = summary();
-    let networks = summary.allowed_ips.clone();
-    let found = candidates(&summary);
-    scene.report(Report::Unlocked(Box::new(summary)));
-    let actions = scene.feed(Input::Resolved {
-        candidates: found,
-        unresolved: Vec::new(),
-    });
-    let [Action::Fence(fenced), Action::Build { fenced: kind, .. }] = &actions[..] else {
-        panic!("{actions:?}");
-    };
-    assert_eq!((fenced, *kind), (&networks, Fenced::Profile));
-    scene.feed(Input::Fenced(Ok(())));
-    scene.feed(Input::Built(Ok(())));
-    assert_eq!(scene.feed(removed()), [Action::Clear]);
-    assert_eq!(scene.cleared(), [gone(true), waiting()]);
-    let actions = scene.feed(Input::End);
-    let down = say(State::Down {
-        tunnel: false,
-        opened: true,
-    });
-    assert_eq!(actions, [Action::Unfence, down, Action::Exit(0)]);
-}
-
-#[test]
-fn the_kill_switch_closes_everything_first_and_opens_it_only_for_who_ends_it() {
-    let mut scene = with("immediate", true);
-    assert_eq!(scene.feed(Input::Fenced(Ok(()))), []);
-    let actions = scene.feed(Input::End);
-    let down = say(State::Down {
-        tunnel: false,
-        opened: true,
-    });
-    assert_eq!(actions, [Action::Unfence, down, Action::Exit(0)]);
-
-    let mut scene = with("immediate", true);
-    let actions = scene.feed(Input::Surveyed(Err(State::NoService)));
-    let closed = say(State::StaysClosed {
-        interface: "tokenvpn".into(),
-    });
-    let no_service = say(State::NoService);
-    assert_eq!(
-        actions,
-        [no_service, closed, Action::Exit(code::NO_SERVICE)]
-    );
-}
-
-#[test]
-fn a_worker_cannot_open_what_is_closed() {
-    let mut scene = with("immediate", true);
-    scene.start();
-    let mut failure = Failure::from(Fault::WorkerEnded);
-    failure.code = 0;
-    scene.report(Report::Failed(failure.into()));
-    let actions = scene.cleared();
-    assert!(!actions.contains(&Action::Unfence), "{actions:?}");
-    assert_eq!(actions.last(), Some(&Action::Exit(0)));
-}
-
-#[test]
-fn what_cannot_be_closed_is_not_begun() {
-    let options = Options {
-        kill_switch: true,
-        ..Options::default()
-    };
-    let now = Now::from_nanos(1);
-    let mut lifecycle = Lifecycle::new(options, "tokenvpn".into(), now);
-    let all = fence::everything().to_vec();
-    assert_eq!(lifecycle.poll_action(), Some(Action::Fence(all)));
-    let what = "no permission".to_owned();
-    let refused = State::NoPermission { what, cards: false };
-    lifecycle.handle(now, UnixTime(TODAY), Input::Fenced(Err(refused.clone())));
-    assert_eq!(lifecycle.poll_action(), Some(say(refused)));
-    assert!(matches!(lifecycle.poll_action(), Some(Action::Say(_))));
-    let end = Action::Exit(code::NO_PERMISSION);
-    assert_eq!(lifecycle.poll_action(), Some(end));
 }

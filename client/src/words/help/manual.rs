@@ -130,7 +130,7 @@ fn states() -> [(&'static str, &'static str, String); 41] {
         ("no_gateway", "seconds", say().manual_state_no_gateway()),
         (
             "up",
-            "name, interface, endpoint, address, round_trip_ms, addresses, routes, dns",
+            "name, interface, endpoint, address, round_trip_ms, addresses, routes, dns, closed",
             say().manual_state_up(),
         ),
         ("roamed", "", say().manual_state_roamed()),
@@ -192,6 +192,7 @@ mod tests {
                 addresses: Vec::new(),
                 routes: Vec::new(),
                 dns: Vec::new(),
+                closed: vec!["10.20.0.0/24".parse().unwrap()],
             })),
             State::Moved(Box::new(Move {
                 from: endpoint.clone(),

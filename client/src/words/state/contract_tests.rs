@@ -276,6 +276,7 @@ fn of_the_tunnel() -> Vec<Row> {
         addresses: vec!["10.77.0.7/24".parse().unwrap()],
         routes: vec!["10.0.0.0/8".parse().unwrap()],
         dns: vec!["10.77.0.1".parse().unwrap()],
+        closed: vec!["10.30.0.0/24".parse().unwrap()],
     };
     let moved = Move {
         from: at.parse().unwrap(),
