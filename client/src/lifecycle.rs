@@ -322,7 +322,8 @@ impl Lifecycle {
             self.wait_ends(),
             self.ready_until,
             self.expiry_check,
-            self.resolve_at,
+            // Nothing is sent meanwhile, and no question either.
+            self.resolve_at.filter(|_| self.frozen.is_none()),
             thaw,
         ];
         others.into_iter().chain([retry]).flatten().min()
@@ -648,7 +649,7 @@ impl Lifecycle {
             }
             self.expiry_check = Some(next_check(now, wall, not_after));
         }
-        if is_due(self.resolve_at) {
+        if is_due(self.resolve_at) && self.frozen.is_none() {
             self.resolve_at = None;
             if !matches!(self.shown, State::Up(_)) {
                 self.resolve_again(now);

@@ -137,10 +137,14 @@ impl Lifecycle {
     }
 
     /// What is in the readers while the tunnel stands still.
-    pub(super) fn seen_while_frozen(&mut self, found: Result<Vec<Found>, State>) {
+    pub(super) fn seen_while_frozen(&mut self, now: Now, found: Result<Vec<Found>, State>) {
         let (Some(frozen), Phase::Carrying(held, ..)) = (&mut self.frozen, &mut self.phase) else {
             return;
         };
+        if frozen.until <= now {
+            // The answer was ready before a sleep, perhaps.
+            return self.gone(now, Witness::Watch);
+        }
         frozen.looking = false;
         // What cannot be looked at now is looked at when the next card comes, if ever.
         let found = found.unwrap_or_default();
@@ -155,7 +159,9 @@ impl Lifecycle {
             self.frozen = None;
             self.actions
                 .push_back(Action::Order(Order::Thaw { reader }));
-            self.actions.push_back(Action::Say(State::TokenBack));
+            let connected = matches!(self.shown, State::Up(_));
+            self.actions
+                .push_back(Action::Say(State::TokenBack { connected }));
         }
     }
 }

@@ -140,7 +140,10 @@ pub(crate) enum State {
     /// The token is gone, and the tunnel stands still for this long.
     TokenGrace { seconds: u64 },
     /// The token came back in time, and the tunnel goes on.
-    TokenBack,
+    TokenBack {
+        /// Whether there was a session when it went.
+        connected: bool,
+    },
     /// Nothing gets out but through the tunnel, from now on.
     KillSwitch,
     /// It ends, and the way around the tunnel stays closed.

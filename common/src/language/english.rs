@@ -413,7 +413,8 @@ texts! { Up in English;
         still lead nowhere until it is back or you end this.";
     closing_unless_it_is_back(seconds) =
         "Token removed. Closing in {seconds} s unless it comes back…";
-    token_is_back() = "The token is back. Still connected.";
+    token_is_back_and_connected() = "The token is back. Still connected.";
+    token_is_back() = "The token is back. Still connecting…";
     kill_switch_holds() = "Kill switch: until you end this, nothing leaves this computer but \
         through the tunnel and to its own links.";
     way_around_stays_closed(command) =
@@ -1243,7 +1244,8 @@ texts! { Manual in English;
     manual_state_token_removed() = "The token is out, and all that was there for it is gone; \
         tunnel: there was one; closed: its networks lead nowhere; reason: pulled or service_lost";
     manual_state_token_grace() = "The token is out, and has this long to come back";
-    manual_state_token_back() = "The token came back in time, and the tunnel goes on";
+    manual_state_token_back() = "The token came back in time, and the tunnel goes on; connected: \
+        there was a session when it went";
     manual_state_kill_switch() = "From now on nothing leaves but through the tunnel";
     manual_state_stays_closed() = "The way around the tunnel stays closed: it ends so, or began \
         so after another that did";

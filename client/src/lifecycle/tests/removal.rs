@@ -1,5 +1,6 @@
 //! The removal of a token, and what the user wants it to mean.
 
+use super::super::resolving::RESOLVE_AGAIN;
 use super::*;
 
 fn grace() -> Action {
@@ -163,7 +164,7 @@ fn in_its_grace_the_tunnel_stands_still_and_goes_on_with_the_same_token() {
     let actions = scene.feed(back);
     assert_eq!(
         actions,
-        [thaw("Reader 7"), say(State::TokenBack)]
+        [thaw("Reader 7"), say(State::TokenBack { connected: true })]
     );
     assert_eq!(scene.lifecycle.shown().name(), "up");
     assert_eq!(scene.after(Duration::from_secs(60)), []);
@@ -270,4 +271,65 @@ fn there_is_no_grace_without_a_tunnel_or_without_a_watch() {
     scene.connect();
     scene.feed(removed());
     assert_eq!(scene.feed(Input::WatchLost), [Action::Clear]);
+}
+
+#[test]
+fn down_ends_a_grace_and_all_with_it() {
+    let mut scene = Scene::with("grace:10", false);
+    scene.start();
+    scene.connect();
+    scene.feed(removed());
+    assert_eq!(scene.feed(Input::End), [Action::Clear]);
+    let down = say(State::Down {
+        tunnel: true,
+        opened: false,
+    });
+    assert_eq!(scene.cleared(), [down, Action::Exit(0)]);
+}
+
+#[test]
+fn a_token_that_came_back_while_the_computer_slept_longer_than_its_grace_is_gone() {
+    let mut scene = Scene::with("grace:10", false);
+    scene.start();
+    scene.connect();
+    scene.feed(removed());
+    scene.feed(inserted());
+    // The answer is there before anybody has looked at the time.
+    scene.now = scene.now + Duration::from_secs(10);
+    let back = Input::Surveyed(Ok(vec![token(READER, 1)]));
+    assert_eq!(scene.feed(back), [Action::Clear]);
+    assert_eq!(scene.cleared(), [gone(false), waiting()]);
+}
+
+#[test]
+fn a_token_that_is_back_before_any_gateway_answered_was_not_connected() {
+    let mut scene = Scene::with("grace:10", false);
+    scene.start();
+    scene.carry(summary());
+    scene.report(Report::Unreachable);
+    for connected in [false, true] {
+        scene.feed(removed());
+        scene.feed(inserted());
+        let actions = scene.feed(Input::Surveyed(Ok(vec![token(READER, 1)])));
+        assert_eq!(actions[1], say(State::TokenBack { connected }));
+        scene.report(self::connected());
+    }
+}
+
+#[test]
+fn no_name_is_looked_up_while_the_token_is_out() {
+    let mut scene = Scene::with("grace:10", false);
+    scene.start();
+    scene.carry(summary());
+    let looked_up = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::Resolve(_)));
+    assert!(looked_up(&scene.report(Report::Unreachable)));
+    scene.after(RESOLVE_AGAIN - Duration::from_secs(1));
+    scene.feed(removed());
+    assert!(!looked_up(&scene.after(Duration::from_secs(2))));
+    // Said before the tunnel stood still.
+    assert!(!looked_up(&scene.report(Report::Unreachable)));
+    assert!(scene.lifecycle.poll_timeout() > Some(scene.now));
+    scene.feed(inserted());
+    scene.feed(Input::Surveyed(Ok(vec![token(READER, 1)])));
+    assert!(looked_up(&scene.feed(Input::Timeout)));
 }

@@ -146,7 +146,7 @@ fn states() -> [(&'static str, &'static str, String); 41] {
             say().manual_state_token_removed(),
         ),
         ("token_grace", "seconds", say().manual_state_token_grace()),
-        ("token_back", "", say().manual_state_token_back()),
+        ("token_back", "connected", say().manual_state_token_back()),
         ("kill_switch", "", say().manual_state_kill_switch()),
         (
             "stays_closed",

@@ -405,10 +405,16 @@ fn of_the_end() -> Vec<Row> {
             &["Token removed", "10 s", "comes back"],
         ),
         (
-            State::TokenBack,
+            State::TokenBack { connected: true },
             "token_back",
             None,
             &["is back", "Still connected"],
+        ),
+        (
+            State::TokenBack { connected: false },
+            "token_back",
+            None,
+            &["is back", "connecting"],
         ),
         (
             State::KillSwitch,

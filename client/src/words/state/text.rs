@@ -92,7 +92,8 @@ pub(crate) fn state_text(state: &State) -> String {
             format!("{gone} {done}")
         }
         State::TokenGrace { seconds } => say().closing_unless_it_is_back(seconds),
-        State::TokenBack => say().token_is_back(),
+        State::TokenBack { connected: true } => say().token_is_back_and_connected(),
+        State::TokenBack { connected: false } => say().token_is_back(),
         State::KillSwitch => say().kill_switch_holds(),
         State::StaysClosed { interface } => say().way_around_stays_closed(&down(interface)),
         State::Down { tunnel, opened } => {
