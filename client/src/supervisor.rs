@@ -209,7 +209,15 @@ impl Supervisor {
             Action::Order(order) => {
                 self.prompting = matches!(order, Order::AskPin { .. });
                 let worker = self.worker.as_ref()?;
-                worker.send(&order, &[]).err().map(|_| Input::WorkerEnded)
+                match worker.send(&order, &[]).map_err(|e| e.kind()) {
+                    Ok(()) => None,
+                    // It is gone. Its last words say why.
+                    Err(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                        self.has_reports = true;
+                        None
+                    }
+                    Err(_) => Some(Input::WorkerEnded),
+                }
             }
             Action::Resolve(endpoints) => {
                 self.messenger.resolve(self.workers, endpoints);
