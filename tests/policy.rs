@@ -10,9 +10,9 @@ use std::{
 use ipnet::IpNet;
 use nix::sys::signal::Signal;
 use rig::{
-    Card, Gateway, Host, Pty, Scene, Tap, Up,
+    Card, Gateway, Host, Pty, Scene, Tap, Up, WallClock,
     card::{PIN, Slot},
-    client::TUNNEL,
+    client::{PIN_FD, TUNNEL},
     process::{is_alive, state},
     scene::{ENDPOINT, HOTEL_ADDRESS, INNER_NETWORK, SERVER, TUNNEL_NETWORK},
     wait::{self, SOON, now},
@@ -618,6 +618,62 @@ fn the_worker_counts_its_grace_by_itself() {
     supervisor.signal(Signal::SIGCONT);
     up.await_state("token_removed");
     assert_eq!(home.one().network_state(), home.before);
+}
+
+#[test]
+fn a_grace_that_ran_out_while_the_computer_slept_is_over_before_anything_is_sent() {
+    // The token comes back in its sleep, or just before it: only the worker has not seen that.
+    for is_seen in [false, true] {
+        let home = Home::new();
+        let one = home.one();
+        let clock = WallClock::new(one);
+        let number = PIN_FD.to_string();
+        let up = one
+            .tokenvpn(&["up", "--json", "--pin-fd", &number])
+            .args(["--on-removal", "grace:60"])
+            .text_on(PIN_FD, home.card.pin());
+        let up = Up::started(one, clock.of(up));
+        up.await_state("waiting_token");
+        home.card.insert();
+        up.await_state("up");
+        assert!(one.pings(SERVER));
+        let worker = up.worker().expect("a worker");
+        home.card.remove();
+        up.await_state("token_grace");
+        // This packet waits for the tunnel to go on.
+        assert!(!one.pings(SERVER));
+
+        let all = [worker, up.process().pid()];
+        let sleepers = if is_seen { &all[..1] } else { &all[..] };
+        let signal_all = |signal| {
+            for &pid in sleepers {
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("it lives");
+            }
+        };
+        signal_all(Signal::SIGSTOP);
+        wait::until_true("they are stopped", SOON, || {
+            sleepers.iter().all(|&pid| state(pid) == Some('T'))
+        });
+        home.card.insert();
+        if is_seen {
+            up.await_state("token_back");
+        } else {
+            one.await_token(&home.card.ident());
+        }
+        let tap = Tap::on(one, "eth0");
+        clock.set_slept(60);
+        signal_all(Signal::SIGCONT);
+        let woken = now();
+        up.await_state("token_removed");
+        assert!(
+            now().since(woken) < Duration::from_secs(30),
+            "it was counted"
+        );
+        wait::until_true("the worker is gone", SOON, || !is_alive(worker));
+        assert_eq!(sent(&tap), 0, "something was sent");
+        let is_back = |event: &Value| event["state"] == "token_back";
+        assert_eq!(up.events().iter().any(is_back), is_seen);
+    }
 }
 
 #[test]
