@@ -596,6 +596,20 @@ fn when_its_grace_is_over_the_keys_are_gone() {
 }
 
 #[test]
+fn down_ends_a_grace_at_once() {
+    let home = Home::new();
+    let one = home.one();
+    let up = home.connected(&["--on-removal", "grace:60"]);
+    let worker = up.worker().expect("a worker");
+    home.card.remove();
+    up.await_state("token_grace");
+    one.tokenvpn(&["down"]).ok();
+    assert_eq!(up.process().exit_code(SOON), 0);
+    assert!(!is_alive(worker));
+    assert_eq!(one.network_state(), home.before);
+}
+
+#[test]
 fn the_worker_counts_its_grace_by_itself() {
     let home = Home::new();
     let up = home.connected(&["--on-removal", "grace:2"]);
