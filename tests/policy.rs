@@ -1,17 +1,23 @@
 //! What a removal means by the user's choice, and what gets out of the computer meanwhile.
 
-use std::{collections::BTreeSet, fs, net::IpAddr, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use nix::sys::signal::Signal;
 use rig::{
-    Card, Gateway, Host, Pty, Scene, Tap, Up,
+    Card, Gateway, Host, Pty, Scene, Tap, Up, WallClock,
     card::{PIN, Slot},
-    client::TUNNEL,
+    client::{PIN_FD, TUNNEL},
     process::{is_alive, state},
     scene::{ENDPOINT, HOTEL_ADDRESS, INNER_NETWORK, SERVER, TUNNEL_NETWORK},
     wait::{self, SOON, now},
 };
+use serde_json::Value;
 use tokenvpn_common::status::Status;
 
 /// The other end of the link to the computer at home.
@@ -249,6 +255,291 @@ fn hold_is_for_the_profile_s_ipv6_networks_too() {
     assert!(targets(&tap).contains(&inside));
 }
 
+/// A second network behind the gateway, and who is in it.
+const OTHER_NETWORK: &str = "10.30.0.0/24";
+const OTHER_SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 30, 0, 80));
+
+/// A scene with two tokens, in two readers, and an `up` that asks for their PINs.
+struct Two {
+    first: Card,
+    second: Card,
+    pty: Pty,
+    gateway: Gateway,
+    scene: Scene,
+}
+
+impl Two {
+    /// Tokens for these networks beside the tunnel's own.
+    #[track_caller]
+    fn new(first: &[&str], second: &[&str]) -> Two {
+        let scene = Scene::new();
+        scene.gateway.ip("address add 10.30.0.1/24 dev inner");
+        scene.server.ip("address add 10.30.0.80/24 dev eth0");
+        let gateway = scene.start_gateway();
+        let one = &scene.one;
+        one.start_pcscd();
+        let issue = |name, serial, slot, networks: &[&str]| {
+            let card = Card::new(&scene.world, name).with_serial(serial);
+            card.connect_to(one, slot);
+            card.insert();
+            let options: Vec<_> = networks.iter().flat_map(|n| ["--route", n]).collect();
+            gateway.enrol(&one.issue(&gateway.invite(name, &options), card.pin()));
+            card.remove();
+            card
+        };
+        let first = issue("first", "00000001", Slot::First, first);
+        let second = issue("second", "00000002", Slot::Second, second);
+        Two {
+            first,
+            second,
+            pty: Pty::open(),
+            gateway,
+            scene,
+        }
+    }
+
+    fn one(&self) -> &Host {
+        &self.scene.one
+    }
+
+    /// Whoever hands out the computer's address leads these networks elsewhere.
+    #[track_caller]
+    fn claim(&self, networks: [&str; 2]) {
+        for network in networks {
+            self.one().ip(&format!("route add {network} via {ROUTER}"));
+        }
+    }
+
+    #[track_caller]
+    fn start(&self, options: &[&str]) -> Up {
+        let up = self.one().tokenvpn(&["up", "--json"]).args(options);
+        Up::started(self.one(), up.with_terminal(&self.pty))
+    }
+
+    #[track_caller]
+    fn up(&self, options: &[&str]) -> Up {
+        let up = self.start(options);
+        up.await_state("waiting_token");
+        up
+    }
+
+    /// Puts a token in, and gives what is told of its session.
+    #[track_caller]
+    fn connect(&self, up: &Up, card: &Card) -> Value {
+        card.insert();
+        self.one().type_pin(&self.pty, card.pin());
+        up.await_state("up")
+    }
+
+    #[track_caller]
+    fn pull(&self, up: &Up, card: &Card) {
+        card.remove();
+        assert_eq!(up.await_state("token_removed")["closed"], true);
+        up.await_state("waiting_token");
+    }
+}
+
+#[test]
+fn the_hold_of_a_token_that_is_out_outlasts_the_tunnel_of_another_one() {
+    let two = Two::new(&[INNER_NETWORK], &["10.30.0.0/16"]);
+    two.claim([INNER_NETWORK, "10.30.0.0/16"]);
+    let one = two.one();
+    let before = one.network_state();
+    let up = two.up(&["--on-removal", "hold"]);
+    let told = two.connect(&up, &two.first);
+    assert_eq!(told.get("closed"), None, "{told}");
+    let tap = Tap::on(one, "eth0");
+    two.pull(&up, &two.first);
+    assert!(!one.pings(SERVER));
+
+    let told = two.connect(&up, &two.second);
+    assert_eq!(told["closed"], serde_json::json!([INNER_NETWORK]));
+    assert!(one.pings(OTHER_SERVER) && !one.pings(SERVER));
+    let all = networks([TUNNEL_NETWORK, INNER_NETWORK, "10.30.0.0/16"]);
+    assert_eq!(closed(one), all);
+    let doctor = one.tokenvpn(&["doctor"]).finish().stdout;
+    let says = format!("tokenvpn is up, and {INNER_NETWORK} lead nowhere");
+    assert!(doctor.contains(&says), "{doctor}");
+    two.pull(&up, &two.second);
+    assert!(!one.pings(OTHER_SERVER) && !one.pings(SERVER));
+
+    let told = two.connect(&up, &two.first);
+    assert_eq!(told["closed"], serde_json::json!(["10.30.0.0/16"]));
+    assert!(one.pings(SERVER) && !one.pings(OTHER_SERVER));
+    two.pull(&up, &two.first);
+    assert_eq!(
+        strangers(&tap),
+        [HOTEL_ADDRESS; 0],
+        "something left in clear"
+    );
+    assert_eq!(closed(one), all);
+
+    one.tokenvpn(&["down"]).ok();
+    assert_eq!(up.await_state("down")["opened"], true);
+    assert_eq!(one.network_state(), before);
+    // The other side of it.
+    one.pings(SERVER);
+    one.pings(OTHER_SERVER);
+    assert_eq!(strangers(&tap), [SERVER, OTHER_SERVER]);
+}
+
+#[test]
+fn of_networks_in_common_the_tunnel_takes_its_own_and_the_rest_stays_closed() {
+    let two = Two::new(&["10.0.0.0/8"], &[OTHER_NETWORK]);
+    let one = two.one();
+    let before = one.network_state();
+    let up = two.up(&["--on-removal", "hold"]);
+    two.connect(&up, &two.first);
+    let tap = Tap::on(one, "eth0");
+    two.pull(&up, &two.first);
+    two.connect(&up, &two.second);
+    assert!(one.pings(OTHER_SERVER) && !one.pings(SERVER));
+    two.pull(&up, &two.second);
+    // The wider one leads into the tunnel what the narrower one has closed.
+    let told = two.connect(&up, &two.first);
+    assert_eq!(told.get("closed"), None, "{told}");
+    assert!(one.pings(SERVER) && one.pings(OTHER_SERVER));
+    two.pull(&up, &two.first);
+    assert!(!one.pings(SERVER) && !one.pings(OTHER_SERVER));
+    assert_eq!(
+        strangers(&tap),
+        [HOTEL_ADDRESS; 0],
+        "something left in clear"
+    );
+    up.process().signal(Signal::SIGTERM);
+    assert_eq!(up.process().exit_code(SOON), 0);
+    assert_eq!(one.network_state(), before);
+}
+
+#[test]
+fn beside_a_hold_for_everything_another_token_s_tunnel_comes_up_and_survives_a_kill() {
+    let two = Two::new(&["0.0.0.0/0"], &[OTHER_NETWORK]);
+    let one = two.one();
+    // The gateway is behind the first token's fence.
+    one.within(|| fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "1"))
+        .expect("a sysctl");
+    let before = one.network_state();
+    let hold = ["--on-removal", "hold"];
+    let up = two.up(&hold);
+    two.connect(&up, &two.first);
+    let tap = Tap::on(one, "eth0");
+    two.pull(&up, &two.first);
+    two.connect(&up, &two.second);
+    let is_alone = || {
+        assert!(one.pings(OTHER_SERVER));
+        assert!(!one.pings(SERVER) && !one.pings(HOTEL_ADDRESS));
+        assert_eq!(
+            strangers(&tap),
+            [HOTEL_ADDRESS; 0],
+            "something left in clear"
+        );
+    };
+    is_alone();
+    up.process().kill();
+    wait::until_true("the tunnel is gone", SOON, || !one.has_link(TUNNEL));
+    assert!(!one.pings(HOTEL_ADDRESS) && !one.pings(OTHER_SERVER));
+
+    // Nobody knows any more who may open what.
+    let up = two.start(&hold);
+    up.await_state("stays_closed");
+    one.type_pin(&two.pty, two.second.pin());
+    up.await_state("up");
+    is_alone();
+    one.tokenvpn(&["down"]).ok();
+    assert_eq!(one.network_state(), before);
+    assert!(one.pings(HOTEL_ADDRESS));
+}
+
+#[test]
+fn a_token_s_old_routes_are_open_when_its_tunnel_is_up_with_others_and_no_sooner() {
+    let two = Two::new(&["0.0.0.0/0"], &[OTHER_NETWORK]);
+    let one = two.one();
+    one.within(|| fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "1"))
+        .expect("a sysctl");
+    let up = two.up(&["--on-removal", "hold"]);
+    two.connect(&up, &two.first);
+    two.pull(&up, &two.first);
+
+    // It is rewritten at another computer.
+    let elsewhere = &two.scene.two;
+    elsewhere.start_pcscd();
+    two.first.connect(elsewhere);
+    two.first.insert();
+    let mut profile = two.first.profile(elsewhere);
+    profile.allowed_ips = networks([INNER_NETWORK]).to_vec();
+    let bytes = profile.encode().expect("it fits");
+    two.first.write(elsewhere, &bytes, None);
+    two.first.remove();
+    two.first.connect(one);
+
+    two.gateway.stop();
+    two.first.insert();
+    one.type_pin(&two.pty, two.first.pin());
+    up.await_state("connecting");
+    assert!(!one.pings(HOTEL_ADDRESS), "no tunnel is up");
+    two.gateway.start();
+    up.await_state_within("up", Duration::from_secs(30));
+    assert!(one.pings(HOTEL_ADDRESS) && one.pings(SERVER));
+    assert_eq!(closed(one), networks([INNER_NETWORK]));
+    two.pull(&up, &two.first);
+    assert!(one.pings(HOTEL_ADDRESS) && !one.pings(SERVER));
+}
+
+#[test]
+fn with_kill_switch_and_hold_a_network_s_own_route_does_not_open_what_is_held() {
+    let two = Two::new(&[INNER_NETWORK], &["10.30.0.0/16"]);
+    two.claim([INNER_NETWORK, "10.30.0.0/16"]);
+    let one = two.one();
+    let before = one.network_state();
+    let tap = Tap::on(one, "eth0");
+    let up = two.up(&["--kill-switch", "--on-removal", "hold"]);
+    two.connect(&up, &two.first);
+    two.pull(&up, &two.first);
+    two.connect(&up, &two.second);
+    assert!(one.pings(OTHER_SERVER) && !one.pings(SERVER));
+    assert!(!one.pings(HOTEL_ADDRESS) && one.pings(router()));
+    assert_eq!(
+        strangers(&tap),
+        [HOTEL_ADDRESS; 0],
+        "something left in clear"
+    );
+    one.tokenvpn(&["down"]).ok();
+    assert_eq!(one.network_state(), before);
+}
+
+#[test]
+fn hold_outlasts_pcscd_and_with_once_the_program() {
+    let home = Home::new();
+    let one = home.one();
+    let up = home.connected(&["--on-removal", "hold"]);
+    let tap = Tap::on(one, "eth0");
+    one.kill_pcscd();
+    let removed = up.await_state("token_removed");
+    assert_eq!(
+        (&removed["reason"], &removed["closed"]),
+        (&"service_lost".into(), &true.into())
+    );
+    // It does not come back.
+    up.await_state_within("stays_closed", Duration::from_secs(30));
+    assert_eq!(up.process().exit_code(SOON), 13);
+    assert!(!one.pings(SERVER));
+
+    one.start_pcscd();
+    home.card.connect(one);
+    let up = home.connected(&["--on-removal", "hold", "--once"]);
+    home.card.remove();
+    up.await_state("stays_closed");
+    assert_eq!(up.process().exit_code(SOON), 10);
+    assert!(!one.pings(SERVER));
+    assert_eq!(
+        strangers(&tap),
+        [HOTEL_ADDRESS; 0],
+        "something left in clear"
+    );
+    one.tokenvpn(&["down"]).ok();
+    assert_eq!(one.network_state(), home.before);
+}
+
 /// How many datagrams have left.
 fn sent(tap: &Tap) -> usize {
     let datagrams = tap.datagrams();
@@ -305,6 +596,20 @@ fn when_its_grace_is_over_the_keys_are_gone() {
 }
 
 #[test]
+fn down_ends_a_grace_at_once() {
+    let home = Home::new();
+    let one = home.one();
+    let up = home.connected(&["--on-removal", "grace:60"]);
+    let worker = up.worker().expect("a worker");
+    home.card.remove();
+    up.await_state("token_grace");
+    one.tokenvpn(&["down"]).ok();
+    assert_eq!(up.process().exit_code(SOON), 0);
+    assert!(!is_alive(worker));
+    assert_eq!(one.network_state(), home.before);
+}
+
+#[test]
 fn the_worker_counts_its_grace_by_itself() {
     let home = Home::new();
     let up = home.connected(&["--on-removal", "grace:2"]);
@@ -327,6 +632,62 @@ fn the_worker_counts_its_grace_by_itself() {
     supervisor.signal(Signal::SIGCONT);
     up.await_state("token_removed");
     assert_eq!(home.one().network_state(), home.before);
+}
+
+#[test]
+fn a_grace_that_ran_out_while_the_computer_slept_is_over_before_anything_is_sent() {
+    // The token comes back in its sleep, or just before it: only the worker has not seen that.
+    for is_seen in [false, true] {
+        let home = Home::new();
+        let one = home.one();
+        let clock = WallClock::new(one);
+        let number = PIN_FD.to_string();
+        let up = one
+            .tokenvpn(&["up", "--json", "--pin-fd", &number])
+            .args(["--on-removal", "grace:60"])
+            .text_on(PIN_FD, home.card.pin());
+        let up = Up::started(one, clock.of(up));
+        up.await_state("waiting_token");
+        home.card.insert();
+        up.await_state("up");
+        assert!(one.pings(SERVER));
+        let worker = up.worker().expect("a worker");
+        home.card.remove();
+        up.await_state("token_grace");
+        // This packet waits for the tunnel to go on.
+        assert!(!one.pings(SERVER));
+
+        let all = [worker, up.process().pid()];
+        let sleepers = if is_seen { &all[..1] } else { &all[..] };
+        let signal_all = |signal| {
+            for &pid in sleepers {
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("it lives");
+            }
+        };
+        signal_all(Signal::SIGSTOP);
+        wait::until_true("they are stopped", SOON, || {
+            sleepers.iter().all(|&pid| state(pid) == Some('T'))
+        });
+        home.card.insert();
+        if is_seen {
+            up.await_state("token_back");
+        } else {
+            one.await_token(&home.card.ident());
+        }
+        let tap = Tap::on(one, "eth0");
+        clock.set_slept(60);
+        signal_all(Signal::SIGCONT);
+        let woken = now();
+        up.await_state("token_removed");
+        assert!(
+            now().since(woken) < Duration::from_secs(30),
+            "it was counted"
+        );
+        wait::until_true("the worker is gone", SOON, || !is_alive(worker));
+        assert_eq!(sent(&tap), 0, "something was sent");
+        let is_back = |event: &Value| event["state"] == "token_back";
+        assert_eq!(up.events().iter().any(is_back), is_seen);
+    }
 }
 
 #[test]

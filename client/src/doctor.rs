@@ -181,10 +181,11 @@ pub(crate) enum Finding {
         longest: u16,
     },
     NoWayOut,
-    /// A running `up` without a session keeps these networks closed meanwhile.
+    /// A running `up` keeps these networks closed, with a session or without.
     Closed {
         interface: String,
         networks: Vec<IpNet>,
+        is_connected: bool,
     },
     /// A running `up` has a session.
     Connected {

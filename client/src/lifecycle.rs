@@ -7,6 +7,7 @@
 
 mod asking;
 mod choosing;
+mod closed;
 mod parked;
 mod removal;
 mod reporting;
@@ -22,11 +23,11 @@ use tokenvpn_common::io::card::Facts;
 use tokenvpn_common::token::Ident;
 
 pub(crate) use self::asking::Askable;
+use self::closed::Closed;
 use self::removal::Frozen;
-pub(crate) use self::removal::{Fenced, OnRemoval};
+pub(crate) use self::removal::OnRemoval;
 pub(crate) use self::resolving::{MAX_CANDIDATES, endpoints};
 use crate::message::{Candidate, Order, Report, Summary};
-use crate::net::fence;
 use crate::words::{Failure, Fault, Reason, State, code};
 
 /// How long to leave the smart-card service alone after it broke off.
@@ -143,8 +144,8 @@ pub(crate) enum Action {
         summary: Summary,
         /// Where the gateways are.
         candidates: Vec<Candidate>,
-        /// What leads nowhere without it.
-        fenced: Fenced,
+        /// What leads into it or nowhere.
+        closed: Vec<IpNet>,
     },
     /// Kill the worker first, then take the tunnel down; ends with [`Input::Cleared`].
     Clear,
@@ -205,6 +206,7 @@ struct Held {
 enum After {
     Removal {
         since: Now,
+        token: Ident,
         tunnel: bool,
         witness: Witness,
     },
@@ -250,7 +252,7 @@ pub(crate) struct Lifecycle {
     /// Set while the token of a tunnel is out and may come back.
     frozen: Option<Frozen>,
     /// What leads into a tunnel or nowhere.
-    closed: Vec<IpNet>,
+    closed: Closed,
     /// Whether its end is no reason to open that.
     hands_over: bool,
     /// The gateways' names for which no address was found when they were looked up last.
@@ -266,17 +268,27 @@ pub(crate) struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Begins; `interface` is the tunnel device's name.
-    pub(crate) fn new(options: Options, interface: String, now: Now) -> Lifecycle {
+    /// Begins; `interface` is the tunnel device's name, `left` what an earlier `up` left
+    /// closed.
+    pub(crate) fn new(
+        options: Options,
+        interface: String,
+        left: Vec<IpNet>,
+        now: Now,
+    ) -> Lifecycle {
         let shown = State::WaitingToken {
             token: options.token,
         };
         let mut actions = VecDeque::new();
-        let mut closed = Vec::new();
-        if options.kill_switch {
-            closed = fence::everything().to_vec();
-            actions.push_back(Action::Fence(closed.clone()));
-            actions.push_back(Action::Say(State::KillSwitch));
+        let closed = Closed::new(&options, left);
+        if !closed.is_empty() {
+            actions.push_back(Action::Fence(closed.networks()));
+            actions.push_back(Action::Say(match options.kill_switch {
+                true => State::KillSwitch,
+                false => State::StaysClosed {
+                    interface: interface.clone(),
+                },
+            }));
         }
         actions.extend([Action::Watch, Action::Survey]);
         Lifecycle {
@@ -317,7 +329,8 @@ impl Lifecycle {
             self.wait_ends(),
             self.ready_until,
             self.expiry_check,
-            self.resolve_at,
+            // Nothing is sent meanwhile, and no question either.
+            self.resolve_at.filter(|_| self.frozen.is_none()),
             thaw,
         ];
         others.into_iter().chain([retry]).flatten().min()
@@ -459,7 +472,7 @@ impl Lifecycle {
 
     /// Ends, but not for good. What was closed stays so: only the user opens it.
     fn exit(&mut self, code: u8) {
-        if self.options.fenced() != Fenced::Nothing {
+        if !self.closed.is_empty() {
             self.actions.push_back(Action::Say(State::StaysClosed {
                 interface: self.interface.clone(),
             }));
@@ -482,10 +495,10 @@ impl Lifecycle {
             self.say(State::Down { tunnel, opened });
             return self.exit(0);
         }
-        if self.options.fenced() != Fenced::Nothing {
+        let opened = !std::mem::take(&mut self.closed).is_empty();
+        if opened {
             self.actions.push_back(Action::Unfence);
         }
-        let opened = !std::mem::take(&mut self.closed).is_empty();
         self.say(State::Down { tunnel, opened });
         self.finish(0);
     }
@@ -592,6 +605,7 @@ impl Lifecycle {
             }
             After::Removal {
                 since,
+                token,
                 tunnel,
                 witness,
             } => {
@@ -599,7 +613,7 @@ impl Lifecycle {
                 self.say(State::TokenRemoved {
                     seconds: now.since(since).as_secs_f64(),
                     tunnel,
-                    closed: tunnel && self.options.fenced() != Fenced::Nothing,
+                    closed: self.closed.waits_for(token),
                     reason: match is_lost {
                         true => Reason::ServiceLost,
                         false => Reason::Pulled,
@@ -651,7 +665,7 @@ impl Lifecycle {
             }
             self.expiry_check = Some(next_check(now, wall, not_after));
         }
-        if is_due(self.resolve_at) {
+        if is_due(self.resolve_at) && self.frozen.is_none() {
             self.resolve_at = None;
             if !matches!(self.shown, State::Up(_)) {
                 self.resolve_again(now);

@@ -407,10 +407,10 @@ impl Channel {
                 flags,
             ) {
                 Ok(received) => break received,
-                Err(rustix::io::Errno::INTR) => {}
+                // The other end was closed with a message of ours unread. That is told once, and
+                // before its last words.
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
                 Err(rustix::io::Errno::AGAIN) => return Err(MessageError::Nothing),
-                // The other end was closed with a message of ours unread.
-                Err(rustix::io::Errno::CONNRESET) => return Err(MessageError::Ended),
                 Err(e) => return Err(MessageError::Io(e.into())),
             }
         };
@@ -651,6 +651,17 @@ mod tests {
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
         assert_eq!(text, "ab");
+    }
+
+    #[test]
+    fn the_last_words_of_a_worker_that_had_not_read_all_are_heard() {
+        let (supervisor, worker) = channels();
+        supervisor.send(&Order::Freeze, &[]).unwrap();
+        worker.send(&Report::TokenGone, &[]).unwrap();
+        drop(worker);
+        assert_eq!(supervisor.receive_report().unwrap(), Report::TokenGone);
+        let end = supervisor.receive_report();
+        assert!(matches!(end, Err(MessageError::Ended)), "{end:?}");
     }
 
     #[test]

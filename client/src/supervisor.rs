@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use nix::sys::signal::Signal;
@@ -33,9 +34,9 @@ use self::control::{Asked, Control};
 use self::news::{Messenger, News};
 use self::process::WorkerProcess;
 use crate::alarm::Alarm;
-use crate::lifecycle::{Action, Askable, Fenced, Input, Lifecycle, OnRemoval, Options};
+use crate::lifecycle::{Action, Askable, Input, Lifecycle, OnRemoval, Options};
 use crate::message::{Candidate, MessageError, Order, Report, Summary};
-use crate::net::fence::Fence;
+use crate::net::fence::{Fence, FenceError};
 use crate::net::tunnel::Tunnel;
 use crate::pin;
 use crate::runtime::Runtime;
@@ -122,7 +123,12 @@ impl Supervisor {
         let keypad = !options.no_keypad;
         Ok(Supervisor {
             voice,
-            lifecycle: Lifecycle::new(options, runtime.interface().to_owned(), clock::now()),
+            lifecycle: Lifecycle::new(
+                options,
+                runtime.interface().to_owned(),
+                fence.networks(),
+                clock::now(),
+            ),
             runtime,
             grace,
             keypad,
@@ -213,15 +219,23 @@ impl Supervisor {
             Action::Order(order) => {
                 self.prompting = matches!(order, Order::AskPin { .. });
                 let worker = self.worker.as_ref()?;
-                worker.send(&order, &[]).err().map(|_| Input::WorkerEnded)
+                match worker.send(&order, &[]).map_err(|e| e.kind()) {
+                    Ok(()) => None,
+                    // It is gone. Its last words say why.
+                    Err(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                        self.has_reports = true;
+                        None
+                    }
+                    Err(_) => Some(Input::WorkerEnded),
+                }
             }
             Action::Resolve(endpoints) => {
                 self.messenger.resolve(self.workers, endpoints);
                 None
             }
-            Action::Fence(networks) => Some(Input::Fenced(
-                self.fence.enclose(&networks).map_err(State::from),
-            )),
+            Action::Fence(networks) => {
+                Some(Input::Fenced(self.enclose(&networks).map_err(State::from)))
+            }
             Action::Unfence => {
                 self.fence.lift();
                 None
@@ -229,8 +243,8 @@ impl Supervisor {
             Action::Build {
                 summary,
                 candidates,
-                fenced,
-            } => Some(Input::Built(self.build(&summary, candidates, fenced))),
+                closed,
+            } => Some(Input::Built(self.build(&summary, candidates, &closed))),
             Action::Clear => {
                 self.clear();
                 Some(Input::Cleared)
@@ -257,6 +271,15 @@ impl Supervisor {
         }
     }
 
+    /// Lets these networks and no others lead into a tunnel or nowhere, also if one stands.
+    fn enclose(&mut self, networks: &[IpNet]) -> Result<(), FenceError> {
+        self.fence.enclose(networks)?;
+        match &mut self.tunnel {
+            Some(tunnel) => Ok(tunnel.narrow(networks)?),
+            None => Ok(()),
+        }
+    }
+
     fn adopt(&mut self, worker: WorkerProcess) -> io::Result<()> {
         self.poll.registry().register(
             &mut SourceFd(&worker.descriptor()),
@@ -272,12 +295,12 @@ impl Supervisor {
         &mut self,
         summary: &Summary,
         candidates: Vec<Candidate>,
-        fenced: Fenced,
+        closed: &[IpNet],
     ) -> Result<(), State> {
         let endpoints: BTreeSet<_> = candidates.iter().map(|c| c.address.ip()).collect();
         let interface = self.runtime.interface();
         let directory = self.runtime.directory();
-        let (tunnel, ends) = Tunnel::build(interface, directory, summary, &endpoints, fenced)?;
+        let (tunnel, ends) = Tunnel::build(interface, directory, summary, &endpoints, closed)?;
         self.tunnel = Some(tunnel);
         let uapi = self.runtime.uapi_socket();
         if let Err(error) = self.control.open_uapi(&uapi, self.poll.registry()) {

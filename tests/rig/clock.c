@@ -1,9 +1,10 @@
-/* Loaded in front of the C library: another wall clock for one process.
+/* Loaded in front of the C library: other clocks for one process.
  *
- * By how many seconds it is fast stands as a number of eight bytes in the file that
- * TEST_CLOCK names, and may change at any time. The file is mapped at the start, before
- * the program gives up the right to open files. Clocks that count from boot are left
- * alone, as on a computer whose clock is set.
+ * By how many seconds the wall clock is fast, and for how many the computer has slept, stand
+ * as numbers of eight bytes in the file that TEST_CLOCK names, and may change at any time.
+ * The file is mapped at the start, before the program gives up the right to open files.
+ * Setting the wall clock leaves the clocks that count from boot alone; a sleep leaves only
+ * CLOCK_MONOTONIC alone.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -19,25 +20,39 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TIMERS 16
+#define TIMERS 64
 
-static volatile int64_t *fast;
+static volatile struct {
+    int64_t fast, slept;
+} *clocks;
 
-/* Timers on the wall clock, and what they were set to: the kernel would bring them
- * forward when its clock is set, so this has to. */
+/* Timers, and what they were set to: the kernel would bring them forward when its clock is
+ * set or has slept, so this has to. */
 static struct {
-    int fd, flags;
+    int fd, clock, flags;
     struct itimerspec set;
 } timers[TIMERS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static int64_t by(void) { return fast ? *fast : 0; }
+static int64_t by(clockid_t clock)
+{
+    if (!clocks)
+        return 0;
+    switch (clock) {
+    case CLOCK_REALTIME:
+        return clocks->fast + clocks->slept;
+    case CLOCK_BOOTTIME:
+        return clocks->slept;
+    default:
+        return 0;
+    }
+}
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
     int result = syscall(SYS_clock_gettime, clock, now);
-    if (result == 0 && clock == CLOCK_REALTIME)
-        now->tv_sec += by();
+    if (result == 0)
+        now->tv_sec += by(clock);
     return result;
 }
 
@@ -61,24 +76,28 @@ time_t time(time_t *now)
 }
 
 /* With the lock held. */
-static int arm(int fd, int flags, const struct itimerspec *set, struct itimerspec *old)
+static int arm(int i, struct itimerspec *old)
 {
-    struct itimerspec real = *set;
-    if ((flags & TFD_TIMER_ABSTIME) && (set->it_value.tv_sec || set->it_value.tv_nsec)) {
-        real.it_value.tv_sec -= by();
+    struct itimerspec set = timers[i].set, real = set;
+    int flags = timers[i].flags;
+    if ((flags & TFD_TIMER_ABSTIME) && (set.it_value.tv_sec || set.it_value.tv_nsec)) {
+        real.it_value.tv_sec -= by(timers[i].clock);
         if (real.it_value.tv_sec <= 0)
             real.it_value = (struct timespec){0, 1};
     }
-    return syscall(SYS_timerfd_settime, fd, flags, &real, old);
+    return syscall(SYS_timerfd_settime, timers[i].fd, flags, &real, old);
 }
 
 int timerfd_create(clockid_t clock, int flags)
 {
     int fd = syscall(SYS_timerfd_create, clock, flags);
     pthread_mutex_lock(&lock);
-    for (int i = 0; fd >= 0 && clock == CLOCK_REALTIME && i < TIMERS; i++)
-        if (!timers[i].fd) {
+    /* One with this number was closed meanwhile. */
+    for (int i = 0; fd >= 0 && i < TIMERS; i++)
+        if (!timers[i].fd || timers[i].fd == fd) {
             timers[i].fd = fd;
+            timers[i].clock = clock;
+            timers[i].set = (struct itimerspec){0};
             break;
         }
     pthread_mutex_unlock(&lock);
@@ -94,7 +113,7 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *set, struct itim
     if (i < TIMERS) {
         timers[i].flags = flags;
         timers[i].set = *set;
-        result = arm(fd, flags, set, old);
+        result = arm(i, old);
     } else {
         result = syscall(SYS_timerfd_settime, fd, flags, set, old);
     }
@@ -104,18 +123,19 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *set, struct itim
 
 static void *follow(void *unused)
 {
-    int64_t known = by();
+    int64_t known = by(CLOCK_REALTIME), slept = by(CLOCK_BOOTTIME);
     (void)unused;
     for (;;) {
         struct timespec pause = {0, 10 * 1000 * 1000};
         nanosleep(&pause, NULL);
-        if (by() == known)
+        if (by(CLOCK_REALTIME) == known && by(CLOCK_BOOTTIME) == slept)
             continue;
-        known = by();
+        known = by(CLOCK_REALTIME);
+        slept = by(CLOCK_BOOTTIME);
         pthread_mutex_lock(&lock);
         for (int i = 0; i < TIMERS; i++)
             if (timers[i].fd && (timers[i].flags & TFD_TIMER_ABSTIME) && timers[i].set.it_value.tv_sec)
-                arm(timers[i].fd, timers[i].flags, &timers[i].set, NULL);
+                arm(i, NULL);
         pthread_mutex_unlock(&lock);
     }
     return NULL;
@@ -125,12 +145,12 @@ __attribute__((constructor)) static void start(void)
 {
     const char *path = getenv("TEST_CLOCK");
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    void *map = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *fast, PROT_READ, MAP_SHARED, fd, 0);
+    void *map = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *clocks, PROT_READ, MAP_SHARED, fd, 0);
     pthread_t thread;
     sigset_t all, before;
     if (map == MAP_FAILED)
         abort();
-    fast = map;
+    clocks = map;
     close(fd);
     /* Signals are the program's: one that it holds back must not come in here. */
     sigfillset(&all);

@@ -1,7 +1,7 @@
-//! Another wall clock for one program.
+//! Another wall clock for one program, and a sleep of the computer that it runs on.
 //!
-//! No namespace has a wall clock of its own, and setting the machine's would concern everybody. So
-//! a small library answers the program in place of the C library.
+//! No namespace has a wall clock of its own, and setting the machine's would concern everybody, and
+//! so would its sleep. So a small library answers the program in place of the C library.
 
 use std::{
     fs::{self, File},
@@ -30,7 +30,7 @@ impl WallClock {
     #[track_caller]
     pub fn new(host: &Host) -> WallClock {
         let path = host.dir().join("clock");
-        fs::write(&path, 0i64.to_ne_bytes()).expect("a file of the host's");
+        fs::write(&path, [0; 16]).expect("a file of the host's");
         let library = compile(host, "clock", SOURCE);
         let file = File::options().write(true).open(&path);
         WallClock {
@@ -47,6 +47,17 @@ impl WallClock {
     #[track_caller]
     pub fn set_fast(&self, seconds: i64) {
         let written = self.file.write_all_at(&seconds.to_ne_bytes(), 0);
+        written.expect("a file of the host's");
+    }
+
+    /// Lets the computer have slept for so many seconds since the program was started: the wall
+    /// clock and the one from boot have gone on. What ran meanwhile is to be stopped by others.
+    ///
+    /// # Panics
+    /// If the file is gone.
+    #[track_caller]
+    pub fn set_slept(&self, seconds: i64) {
+        let written = self.file.write_all_at(&seconds.to_ne_bytes(), 8);
         written.expect("a file of the host's");
     }
 

@@ -295,12 +295,22 @@ fn gateways(now: UnixTime, trial: Option<Trial>) -> Gateways {
             with_token = Some(interface.clone());
         }
         known.loads.extend(load(&status));
-        let networks = status.closed.clone();
+        let mut networks = status.closed.clone();
+        let ways: Vec<_> = status
+            .peers
+            .iter()
+            .flat_map(|p| p.allowed_ips.clone())
+            .collect();
         let found = gateway(interface.clone(), status, now);
-        if !networks.is_empty() && !matches!(found, Finding::Connected { .. }) {
+        let is_connected = matches!(found, Finding::Connected { .. });
+        if is_connected {
+            networks.retain(|network| !ways.iter().any(|way| way.contains(network)));
+        }
+        if !networks.is_empty() {
             known.closed.push(Finding::Closed {
                 interface,
                 networks,
+                is_connected,
             });
         }
         known.findings.push(found);

@@ -18,7 +18,7 @@ impl Lifecycle {
 
     pub(super) fn surveyed(&mut self, now: Now, found: Result<Vec<Found>, State>) {
         if self.frozen.is_some() {
-            return self.seen_while_frozen(found);
+            return self.seen_while_frozen(now, found);
         }
         let (inserted, removed) = match &self.phase {
             Phase::Surveying { inserted, removed } => (inserted, removed),

@@ -3,14 +3,12 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::Deserialize;
 use tokenvpn_common::clock::Now;
 use tokenvpn_common::language::say;
 
-use super::{Action, After, Found, Lifecycle, Options, Phase, Witness};
-use crate::message::{Order, Summary};
-use crate::net::fence;
+use super::{Action, After, Found, Lifecycle, Phase, Witness};
+use crate::message::Order;
 use crate::words::State;
 
 /// The longest time for which a tunnel waits for its token with its keys in memory.
@@ -25,8 +23,8 @@ pub(crate) enum OnRemoval {
     Immediate,
     /// The tunnel stands still for this long, and goes on if the same token comes back.
     Grace(Duration),
-    /// Keys and tunnel go at once, and the profile's networks lead nowhere until a token
-    /// opens a tunnel again, or the end.
+    /// Keys and tunnel go at once, and the profile's networks lead nowhere until the same
+    /// token's tunnel is up again, or the end.
     Hold,
 }
 
@@ -57,27 +55,6 @@ impl TryFrom<String> for OnRemoval {
     }
 }
 
-/// What leads nowhere when it cannot lead into the tunnel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fenced {
-    /// All that the tunnel does not take goes its own way.
-    Nothing,
-    /// The networks of the profile.
-    Profile,
-    /// Everything but this computer's own links.
-    Everything,
-}
-
-impl Options {
-    pub(super) fn fenced(&self) -> Fenced {
-        match (self.kill_switch, self.on_removal) {
-            (true, _) => Fenced::Everything,
-            (false, OnRemoval::Hold) => Fenced::Profile,
-            (false, _) => Fenced::Nothing,
-        }
-    }
-}
-
 /// A tunnel that stands still while its token is out.
 #[derive(Debug)]
 pub(super) struct Frozen {
@@ -101,9 +78,13 @@ impl Lifecycle {
 
     /// The token in use is gone for good, or cannot be seen.
     pub(super) fn gone(&mut self, now: Now, witness: Witness) {
+        let Some(token) = self.token() else {
+            return;
+        };
         let tunnel = self.has_tunnel();
         self.clear(After::Removal {
             since: now,
+            token,
             tunnel,
             witness,
         });
@@ -156,10 +137,14 @@ impl Lifecycle {
     }
 
     /// What is in the readers while the tunnel stands still.
-    pub(super) fn seen_while_frozen(&mut self, found: Result<Vec<Found>, State>) {
+    pub(super) fn seen_while_frozen(&mut self, now: Now, found: Result<Vec<Found>, State>) {
         let (Some(frozen), Phase::Carrying(held, ..)) = (&mut self.frozen, &mut self.phase) else {
             return;
         };
+        if frozen.until <= now {
+            // The answer was ready before a sleep, perhaps.
+            return self.gone(now, Witness::Watch);
+        }
         frozen.looking = false;
         // What cannot be looked at now is looked at when the next card comes, if ever.
         let found = found.unwrap_or_default();
@@ -174,23 +159,9 @@ impl Lifecycle {
             self.frozen = None;
             self.actions
                 .push_back(Action::Order(Order::Thaw { reader }));
-            self.actions.push_back(Action::Say(State::TokenBack));
+            let connected = matches!(self.shown, State::Up(_));
+            self.actions
+                .push_back(Action::Say(State::TokenBack { connected }));
         }
-    }
-
-    /// What leads into a tunnel or nowhere now.
-    pub(crate) fn closed(&self) -> &[IpNet] {
-        &self.closed
-    }
-
-    /// The networks to be fenced in while this profile is in use.
-    pub(super) fn networks_to_fence(&self, summary: &Summary) -> Option<Vec<IpNet>> {
-        let mut networks = match self.options.fenced() {
-            Fenced::Nothing => return None,
-            Fenced::Profile => Vec::new(),
-            Fenced::Everything => fence::everything().to_vec(),
-        };
-        networks.extend(&summary.allowed_ips);
-        Some(networks)
     }
 }

@@ -50,18 +50,19 @@ impl Lifecycle {
                 self.resolve_again(now);
             }
             (
-                Phase::Carrying(..),
+                Phase::Carrying(held, ..),
                 Report::Connected {
                     candidate,
                     round_trip_ms,
                 },
-            ) => match self.connection(candidate, round_trip_ms) {
-                Some(connection) => {
+            ) => match (held.token, self.connection(candidate, round_trip_ms)) {
+                (token, Some(mut connection)) => {
                     self.ready_until = None;
                     self.resolve_at = None;
+                    connection.closed = self.open_its_old(token, &connection.routes);
                     self.say(State::Up(Box::new(connection)));
                 }
-                None => self.abort(Fault::WorkerNamesNoGateway),
+                (_, None) => self.abort(Fault::WorkerNamesNoGateway),
             },
             (
                 Phase::Carrying(..),
@@ -120,6 +121,7 @@ impl Lifecycle {
             addresses: summary.addresses.clone(),
             routes: summary.allowed_ips.clone(),
             dns: summary.dns.clone(),
+            closed: Vec::new(),
         })
     }
 

@@ -29,7 +29,10 @@ impl Lifecycle {
             return;
         };
         let endpoints = endpoints(summary);
-        if !hosts(&endpoints).is_empty() && self.resolve_at.is_none_or(|at| at <= now) {
+        if self.frozen.is_some() {
+            // When the token is back.
+            self.resolve_at.get_or_insert(now);
+        } else if !hosts(&endpoints).is_empty() && self.resolve_at.is_none_or(|at| at <= now) {
             self.resolve_at = Some(now + RESOLVE_AGAIN);
             self.actions.push_back(Action::Resolve(endpoints));
         }
@@ -88,14 +91,11 @@ impl Lifecycle {
             return;
         }
         candidates.truncate(MAX_CANDIDATES);
-        if let Some(networks) = self.networks_to_fence(&summary) {
-            self.closed.clone_from(&networks);
-            self.actions.push_back(Action::Fence(networks));
-        }
+        self.close(held.token, &summary);
         self.actions.push_back(Action::Build {
             summary: (*summary).clone(),
             candidates: candidates.clone(),
-            fenced: self.options.fenced(),
+            closed: self.closed(),
         });
         self.phase = Phase::Building(held, summary, candidates);
     }

@@ -2,6 +2,7 @@
 
 mod asking;
 mod choosing;
+mod closed;
 mod parked;
 mod removal;
 mod resolving;
@@ -50,10 +51,25 @@ impl Scene {
         scene
     }
 
+    /// One on a terminal, with this policy.
+    fn with(on_removal: &str, kill_switch: bool) -> Scene {
+        Scene::fenced(Options {
+            askable: TERMINAL,
+            on_removal: on_removal.parse().unwrap(),
+            kill_switch,
+            ..Options::default()
+        })
+    }
+
     fn begun(options: Options) -> Scene {
+        Scene::begun_after(Vec::new(), options)
+    }
+
+    /// One after another `up`, which left this closed.
+    fn begun_after(left: Vec<IpNet>, options: Options) -> Scene {
         let now = Now::from_nanos(1_000_000_000);
         Scene {
-            lifecycle: Lifecycle::new(options, "tokenvpn".into(), now),
+            lifecycle: Lifecycle::new(options, "tokenvpn".into(), left, now),
             now,
             wall: TODAY,
         }
@@ -195,6 +211,15 @@ fn inserted() -> Input {
     Input::Inserted {
         reader: READER.into(),
     }
+}
+
+fn gone(closed: bool) -> Action {
+    say(State::TokenRemoved {
+        seconds: 0.0,
+        tunnel: true,
+        closed,
+        reason: Reason::Pulled,
+    })
 }
 
 fn ask(source: Source) -> Action {

@@ -70,6 +70,22 @@ impl Fence {
         !self.journal.is_empty()
     }
 
+    /// What is behind it.
+    pub(crate) fn networks(&self) -> Vec<IpNet> {
+        let steps = self.journal.steps().iter();
+        let nowhere = steps.filter_map(|step| match step {
+            Step::Rule(rule) if rule.table.is_none() => Some(rule),
+            _ => None,
+        });
+        let network = |rule: &Rule| {
+            rule.destination.unwrap_or(match rule.family {
+                Family::V4 => Ipv4Net::default().into(),
+                Family::V6 => Ipv6Net::default().into(),
+            })
+        };
+        nowhere.map(network).collect()
+    }
+
     /// Puts it round these networks and no others. At no moment is one of them outside that
     /// was inside before.
     ///
@@ -297,6 +313,7 @@ mod tests {
         // Its successor takes it over, and closes what somebody has opened.
         let mut fence = Fence::open(directory.path(), "a").unwrap();
         assert!(fence.stands());
+        assert_eq!(fence.networks(), everything());
         Netlink::open()
             .unwrap()
             .del_rule(&rules(&everything(), mark("a"))[1])
@@ -306,6 +323,7 @@ mod tests {
         fence.enclose(&nets(&["10.20.0.0/16"])).unwrap();
         let narrow = listed();
         assert!(narrow.contains("to 10.20.0.0/16"), "{narrow}");
+        assert_eq!(fence.networks(), nets(&["10.20.0.0/16"]));
         assert_eq!(narrow.matches("unreachable").count(), 1, "{narrow}");
         fence.lift();
         assert_eq!(listed(), before);

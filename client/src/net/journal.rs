@@ -182,6 +182,11 @@ impl Journal {
         })
     }
 
+    /// What is written down, first to last.
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
     /// Whether this step is written down.
     pub(crate) fn has(&self, step: &Step) -> bool {
         self.steps.contains(step)

@@ -15,7 +15,6 @@ use tokenvpn_common::io::tun::{self, Offload, TunError, TunOptions};
 use tokenvpn_common::io::udp::{self, BindError, UdpPair};
 use tokenvpn_common::language::say;
 
-use crate::lifecycle::Fenced;
 use crate::message::Summary;
 use crate::net::dns::{self, DnsError, Resolver};
 use crate::net::fence;
@@ -54,6 +53,9 @@ pub(crate) struct Tunnel {
     /// Keeps the device there until the worker is dead, so that nothing meant for
     /// the tunnel leaves in clear while it dies.
     device: OwnedFd,
+    interface: String,
+    /// What leads into it.
+    plan: Plan,
     journal: Journal,
     mark: u32,
     port: u16,
@@ -82,10 +84,10 @@ impl Ends {
 
 impl Tunnel {
     /// Makes the device `interface` with all that the profile asks for, to gateways at
-    /// `endpoints`. `directory` is ours, under /run. Behind a fence round everything, all
-    /// that has no other way leads into the device, where what the profile does not allow
-    /// is dropped: a computer that checks the way back to each source would else take no
-    /// datagram of the gateway.
+    /// `endpoints`. `directory` is ours, under /run. What is `closed` leads into the device
+    /// too, where what the profile does not allow is dropped: a computer that checks the way
+    /// back to each source would else take no datagram of a gateway in there, and the main
+    /// table, which is asked about more than the profile's networks, could know a way.
     ///
     /// # Errors
     /// [`TunnelError`]
@@ -94,7 +96,7 @@ impl Tunnel {
         directory: &Path,
         summary: &Summary,
         endpoints: &BTreeSet<IpAddr>,
-        fenced: Fenced,
+        closed: &[IpNet],
     ) -> Result<(Tunnel, Ends), TunnelError> {
         let mut journal = Journal::open(&journal_path(directory, interface))?;
         let built = Tunnel::build_with(
@@ -103,12 +105,14 @@ impl Tunnel {
             directory,
             summary,
             endpoints,
-            fenced,
+            closed,
         );
         match built {
-            Ok((device, mark, port, ends)) => Ok((
+            Ok((device, plan, mark, port, ends)) => Ok((
                 Tunnel {
                     device,
+                    interface: interface.to_owned(),
+                    plan,
                     journal,
                     mark,
                     port,
@@ -128,8 +132,8 @@ impl Tunnel {
         directory: &Path,
         summary: &Summary,
         endpoints: &BTreeSet<IpAddr>,
-        fenced: Fenced,
-    ) -> Result<(OwnedFd, u32, u16, Ends), TunnelError> {
+        closed: &[IpNet],
+    ) -> Result<(OwnedFd, Plan, u32, u16, Ends), TunnelError> {
         let (_, mut queues) = tun::open(&TunOptions {
             name: Some(interface.to_owned()),
             queues: 1,
@@ -167,11 +171,9 @@ impl Tunnel {
                 "IPv6 is off on this computer; its routes are left out"
             );
         }
-        if fenced == Fenced::Everything {
-            allowed.extend(fence::everything().iter().filter(usable));
-        }
+        allowed.extend(closed.iter().filter(usable));
         let endpoints: Vec<_> = endpoints.iter().copied().collect();
-        let plan = Plan::new(&allowed, &endpoints, mark, fenced != Fenced::Nothing);
+        let plan = Plan::new(&allowed, &endpoints, mark, !closed.is_empty());
         for (network, table) in &plan.routes {
             netlink.add_route(interface, *network, *table)?;
         }
@@ -180,11 +182,11 @@ impl Tunnel {
         }
         // Another device may have IPv6 later, and what is meant for the tunnel must not leave
         // there in the clear.
-        let closed = match fenced {
-            Fenced::Nothing => fence::rules(&left_out, mark),
-            Fenced::Profile | Fenced::Everything => Vec::new(),
+        let shut = match closed.is_empty() {
+            true => fence::rules(&left_out, mark),
+            false => Vec::new(),
         };
-        for rule in plan.rules.iter().chain(&closed) {
+        for rule in plan.rules.iter().chain(&shut) {
             add_rule(journal, &mut netlink, rule)?;
         }
         if !summary.dns.is_empty() {
@@ -192,6 +194,7 @@ impl Tunnel {
         }
         Ok((
             device,
+            plan,
             mark,
             port,
             Ends {
@@ -211,6 +214,27 @@ impl Tunnel {
     /// The UDP port of both sockets.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Lets nothing lead into it any more but what is `closed`, its profile's networks among
+    /// it. With nothing closed it has no other routes.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub(crate) fn narrow(&mut self, closed: &[IpNet]) -> Result<(), NetlinkError> {
+        let closed: Vec<IpNet> = closed.iter().map(IpNet::trunc).collect();
+        let mut netlink = Netlink::open()?;
+        let opened = self
+            .plan
+            .routes
+            .extract_if(.., |(network, _)| !closed.contains(network));
+        for (network, table) in opened {
+            match netlink.del_route(&self.interface, network, table) {
+                Ok(()) | Err(NetlinkError::Missing { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Puts everything back. The worker has to be dead.

@@ -99,9 +99,12 @@ pub(crate) fn found(finding: &Finding) -> String {
         F::Closed {
             interface,
             networks,
-        } => match is_everything(networks) {
-            true => say().everything_closed_until_up(interface),
-            false => say().networks_closed_until_up(interface, &list(networks)),
+            is_connected,
+        } => match (is_connected, is_everything(networks)) {
+            (true, true) => say().everything_is_closed_all_the_same(interface),
+            (true, false) => say().networks_are_closed_all_the_same(interface, &list(networks)),
+            (false, true) => say().everything_closed_until_up(interface),
+            (false, false) => say().networks_closed_until_up(interface, &list(networks)),
         },
         F::WayOut { interface, mtu } => say().way_out(interface, mtu),
         F::NarrowWayOut {
@@ -304,9 +307,10 @@ mod tests {
             whole,
             longest: 1420,
         };
-        let closed = |network: &str| F::Closed {
+        let closed = |network: &str, is_connected| F::Closed {
             interface: text(),
             networks: vec![network.parse().unwrap()],
+            is_connected,
         };
         let not_connected = |state: &str| F::NotConnected {
             interface: text(),
@@ -368,8 +372,10 @@ mod tests {
             narrow(1340),
             narrow(1240),
             F::NoWayOut,
-            closed("10.0.0.0/8"),
-            closed("::/0"),
+            closed("10.0.0.0/8", false),
+            closed("::/0", false),
+            closed("10.0.0.0/8", true),
+            closed("::/0", true),
             F::Connected {
                 interface: text(),
                 gateway: text(),

@@ -154,7 +154,10 @@ pub(crate) enum State {
     /// The token is gone, and the tunnel stands still for this long.
     TokenGrace { seconds: u64 },
     /// The token came back in time, and the tunnel goes on.
-    TokenBack,
+    TokenBack {
+        /// Whether there was a session when it went.
+        connected: bool,
+    },
     /// Nothing gets out but through the tunnel, from now on.
     KillSwitch,
     /// It ends, and the way around the tunnel stays closed.
@@ -210,6 +213,9 @@ pub(crate) struct Connection {
     pub(crate) routes: Vec<IpNet>,
     /// The name servers in use.
     pub(crate) dns: Vec<IpAddr>,
+    /// What leads nowhere all the same, for a token that is out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) closed: Vec<IpNet>,
 }
 
 /// Where a session went over to.
@@ -531,6 +537,7 @@ mod tests {
             addresses: vec!["10.77.0.7/24".parse().unwrap()],
             routes: vec!["10.0.0.0/8".parse().unwrap()],
             dns: vec!["10.77.0.1".parse().unwrap()],
+            closed: Vec::new(),
         }
     }
 
@@ -551,6 +558,16 @@ mod tests {
             State::Up(Box::new(plain)).text(),
             "Connected as traveller via 203.0.113.5:51820. 10.77.0.7, routes 10.0.0.0/8. \
              Pull the token to disconnect."
+        );
+        let beside_another = Connection {
+            closed: vec!["10.20.0.0/24".parse().unwrap()],
+            ..connection()
+        };
+        assert_eq!(
+            State::Up(Box::new(beside_another)).text(),
+            "Connected as traveller via tokyo.example (203.0.113.5), 41 ms. 10.77.0.7, \
+             routes 10.0.0.0/8, DNS 10.77.0.1. Still closed: 10.20.0.0/24. Pull the token to \
+             disconnect."
         );
     }
 

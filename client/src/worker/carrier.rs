@@ -239,6 +239,7 @@ impl Carrier {
         if grace.take_pulled() {
             self.is_back = false;
         }
+        self.check_time()?;
         if self.is_back && !grace.is_out() {
             self.thaw();
             return Ok(());
@@ -250,11 +251,18 @@ impl Carrier {
             Err(errno) => return Err(loop_failed(errno.into())),
         }
         let is_ordered = sources[0].any() == Some(true);
-        if self.frozen_until.is_some_and(|until| until <= clock::now()) {
-            return Err(End::TokenGone);
-        }
+        self.check_time()?;
         match is_ordered {
             true => self.handle_orders(),
+            false => Ok(()),
+        }
+    }
+
+    /// Ends with the time that the token may be out, which also passes while the computer
+    /// sleeps.
+    fn check_time(&self) -> Result<(), End> {
+        match self.frozen_until.is_some_and(|until| until <= clock::now()) {
+            true => Err(End::TokenGone),
             false => Ok(()),
         }
     }

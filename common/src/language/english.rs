@@ -406,6 +406,8 @@ texts! { Up in English;
     what_is_connected(addresses, routes) = "{addresses}, routes {routes}.";
     what_is_connected_with_dns(addresses, routes, servers) =
         "{addresses}, routes {routes}, DNS {servers}.";
+    // For tokens that are out.
+    still_closed(networks) = "Still closed: {networks}.";
     pull_to_disconnect() = "Pull the token to disconnect.";
     network_changed() = "The network changed. Still connected.";
     gateway_lost() = "The gateway stopped answering.";
@@ -421,9 +423,12 @@ texts! { Up in English;
     taken_down_and_closed_within(seconds: f64) = "Keys erased, tunnel down ({seconds:.2} s). Its \
         networks lead nowhere until it is back or you end this.";
     keys_erased_within(seconds: f64) = "Keys erased ({seconds:.2} s).";
+    keys_erased_and_closed_within(seconds: f64) = "Keys erased ({seconds:.2} s). Its networks \
+        still lead nowhere until it is back or you end this.";
     closing_unless_it_is_back(seconds) =
         "Token removed. Closing in {seconds} s unless it comes back…";
-    token_is_back() = "The token is back. Still connected.";
+    token_is_back_and_connected() = "The token is back. Still connected.";
+    token_is_back() = "The token is back. Still connecting…";
     kill_switch_holds() = "Kill switch: until you end this, nothing leaves this computer but \
         through the tunnel and to its own links.";
     way_around_stays_closed(command) =
@@ -806,6 +811,10 @@ texts! { Doctor in English;
         own links";
     networks_closed_until_up(interface, networks) =
         "until {interface} is up, {networks} lead into the tunnel or nowhere";
+    everything_is_closed_all_the_same(interface) =
+        "{interface} is up, and what it does not take leaves to this computer's own links only";
+    networks_are_closed_all_the_same(interface, networks) =
+        "{interface} is up, and {networks} lead nowhere";
     closed_as_asked_to(down) =
         "so it was asked to (kill switch, or hold on removal); to end that: {down}";
 
@@ -1118,7 +1127,7 @@ texts! { Help in English;
         it";
     help_up_kill_switch() = "Let nothing out of this computer but through the tunnel";
     help_up_kill_switch_more() = "From the start, before any token, until it is ended (Ctrl-C, \
-        `tokenvpn down`): whatever would leave by a default route is refused. Networks to which \
+        SIGTERM, its terminal closed, `tokenvpn down`): whatever would leave by a default route is refused. Networks to which \
         the routing table knows a way of their own stay reachable, the local network above all, \
         and the tunnel's own datagrams pass. If it ends otherwise, or is killed, all stays closed \
         until `tokenvpn down`. A gateway given by name needs a name server in the local network. \
@@ -1131,8 +1140,11 @@ texts! { Help in English;
         grace:SECONDS, at most 60: the tunnel stands still, nothing is sent, and it goes on \
         without a PIN if the same token comes back in time. Its keys stay in memory meanwhile, and \
         a token is known by its number alone, which a fake card can have too.\n\n\
-        hold: keys and tunnel go at once, but the networks of the profile lead nowhere until a \
-        token opens a tunnel again or it is ended as above.";
+        hold: keys and tunnel go at once, but the networks of the profile lead nowhere until the \
+        tunnel of the same token, known by its number too, is up again or it is ended as above. The \
+        tunnel of another token takes its own networks meanwhile and opens no others. What one \
+        that was killed or ended otherwise has left closed, the next with hold keeps so until \
+        `tokenvpn down`; the next without opens it.";
     help_up_json() = "Print one event a line on stdout, as JSON";
     help_up_more() = "tokenvpn-up(8) tells where the PIN may come from, which files there are, and \
         what --json prints.";
@@ -1285,7 +1297,8 @@ texts! { Manual in English;
     manual_state_unreachable() = "No gateway has answered, or no name could be looked up (tried: \
         there was an address); it is tried again";
     manual_state_no_gateway() = "No gateway answered within --ready-timeout";
-    manual_state_up() = "The tunnel is up";
+    manual_state_up() = "The tunnel is up; closed: what leads nowhere all the same, for a token \
+        that is out";
     manual_state_roamed() = "This computer's network has changed, and the gateway still answers";
     manual_state_lost() = "The gateway no longer answers; all are tried again";
     manual_state_moved() = "The tunnel goes on through another endpoint, after so many seconds of \
@@ -1293,9 +1306,11 @@ texts! { Manual in English;
     manual_state_token_removed() = "The token is out, and all that was there for it is gone; \
         tunnel: there was one; closed: its networks lead nowhere; reason: pulled or service_lost";
     manual_state_token_grace() = "The token is out, and has this long to come back";
-    manual_state_token_back() = "The token came back in time, and the tunnel goes on";
+    manual_state_token_back() = "The token came back in time, and the tunnel goes on; connected: \
+        there was a session when it went";
     manual_state_kill_switch() = "From now on nothing leaves but through the tunnel";
-    manual_state_stays_closed() = "It ends, and the way around the tunnel stays closed";
+    manual_state_stays_closed() = "The way around the tunnel stays closed: it ends so, or began \
+        so after another that did";
     manual_state_down() = "It was ended; tunnel: there was one; opened: so is what led nowhere \
         without it";
     manual_state_failed() = "Anything else that went wrong";

@@ -1,16 +1,7 @@
 //! The removal of a token, and what the user wants it to mean.
 
+use super::super::resolving::RESOLVE_AGAIN;
 use super::*;
-
-fn with(on_removal: &str, kill_switch: bool) -> Scene {
-    let options = Options {
-        askable: TERMINAL,
-        on_removal: on_removal.parse().unwrap(),
-        kill_switch,
-        ..Options::default()
-    };
-    Scene::fenced(options)
-}
 
 fn grace() -> Action {
     say(State::TokenGrace { seconds: 10 })
@@ -19,15 +10,6 @@ fn grace() -> Action {
 fn thaw(reader: &str) -> Action {
     let reader = reader.to_owned();
     Action::Order(Order::Thaw { reader })
-}
-
-fn gone(closed: bool) -> Action {
-    say(State::TokenRemoved {
-        seconds: 0.0,
-        tunnel: true,
-        closed,
-        reason: Reason::Pulled,
-    })
 }
 
 #[test]
@@ -170,7 +152,7 @@ fn a_policy_is_one_of_three_and_a_grace_at_most_a_minute() {
 
 #[test]
 fn in_its_grace_the_tunnel_stands_still_and_goes_on_with_the_same_token() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     let freeze = Action::Order(Order::Freeze);
@@ -180,7 +162,10 @@ fn in_its_grace_the_tunnel_stands_still_and_goes_on_with_the_same_token() {
     assert_eq!(scene.feed(inserted()), [Action::Survey]);
     let back = Input::Surveyed(Ok(vec![token("Reader 7", 1)]));
     let actions = scene.feed(back);
-    assert_eq!(actions, [thaw("Reader 7"), say(State::TokenBack)]);
+    assert_eq!(
+        actions,
+        [thaw("Reader 7"), say(State::TokenBack { connected: true })]
+    );
     assert_eq!(scene.lifecycle.shown().name(), "up");
     assert_eq!(scene.after(Duration::from_secs(60)), []);
     // From now on that reader counts, and each absence has a time of its own.
@@ -193,7 +178,7 @@ fn in_its_grace_the_tunnel_stands_still_and_goes_on_with_the_same_token() {
 
 #[test]
 fn when_its_grace_is_over_a_token_is_gone() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     scene.feed(removed());
@@ -205,7 +190,7 @@ fn when_its_grace_is_over_a_token_is_gone() {
 #[test]
 fn a_worker_that_counts_the_time_too_makes_no_trouble_of_it() {
     for end in [Input::WorkerEnded, Input::Report(Report::TokenGone)] {
-        let mut scene = with("grace:10", false);
+        let mut scene = Scene::with("grace:10", false);
         scene.start();
         scene.connect();
         scene.feed(removed());
@@ -216,7 +201,7 @@ fn a_worker_that_counts_the_time_too_makes_no_trouble_of_it() {
 
 #[test]
 fn another_token_does_not_thaw_the_tunnel_and_the_right_one_still_may() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     scene.feed(removed());
@@ -231,7 +216,7 @@ fn another_token_does_not_thaw_the_tunnel_and_the_right_one_still_may() {
 
 #[test]
 fn a_token_that_was_out_again_while_it_was_looked_at_is_looked_at_again() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     scene.feed(removed());
@@ -246,7 +231,7 @@ fn a_token_that_was_out_again_while_it_was_looked_at_is_looked_at_again() {
 
 #[test]
 fn a_token_that_was_pulled_out_of_another_reader_while_it_was_looked_at_thaws_nothing() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     scene.feed(removed());
@@ -262,7 +247,7 @@ fn a_token_that_was_pulled_out_of_another_reader_while_it_was_looked_at_thaws_no
 
 #[test]
 fn a_token_that_another_program_takes_at_once_is_looked_at_until_it_is_free() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     scene.feed(removed());
@@ -277,11 +262,11 @@ fn a_token_that_another_program_takes_at_once_is_looked_at_until_it_is_free() {
 
 #[test]
 fn there_is_no_grace_without_a_tunnel_or_without_a_watch() {
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     assert_eq!(scene.feed(removed()), [Action::Clear]);
 
-    let mut scene = with("grace:10", false);
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
     scene.feed(removed());
@@ -289,108 +274,62 @@ fn there_is_no_grace_without_a_tunnel_or_without_a_watch() {
 }
 
 #[test]
-fn hold_closes_the_profile_s_networks_before_the_tunnel_stands_and_opens_them_at_the_end() {
-    let mut scene = with("hold", false);
-    scene.start();
-    let summary = summary();
-    let networks = summary.allowed_ips.clone();
-    let found = candidates(&summary);
-    scene.report(Report::Unlocked(Box::new(summary)));
-    let actions = scene.feed(Input::Resolved {
-        candidates: found,
-        unresolved: Vec::new(),
-    });
-    let [Action::Fence(fenced), Action::Build { fenced: kind, .. }] = &actions[..] else {
-        panic!("{actions:?}");
-    };
-    assert_eq!((fenced, *kind), (&networks, Fenced::Profile));
-    scene.feed(Input::Fenced(Ok(())));
-    scene.feed(Input::Built(Ok(())));
-    assert_eq!(scene.feed(removed()), [Action::Clear]);
-    assert_eq!(scene.cleared(), [gone(true), waiting()]);
-    let actions = scene.feed(Input::End);
-    let down = say(State::Down {
-        tunnel: false,
-        opened: true,
-    });
-    assert_eq!(actions, [Action::Unfence, down, Action::Exit(0)]);
-}
-
-#[test]
-fn the_kill_switch_closes_everything_first_and_opens_it_only_for_who_ends_it() {
-    let mut scene = with("immediate", true);
-    assert_eq!(scene.feed(Input::Fenced(Ok(()))), []);
-    let actions = scene.feed(Input::End);
-    let down = say(State::Down {
-        tunnel: false,
-        opened: true,
-    });
-    assert_eq!(actions, [Action::Unfence, down, Action::Exit(0)]);
-
-    let mut scene = with("immediate", true);
-    let actions = scene.feed(Input::Surveyed(Err(State::NoService)));
-    let closed = say(State::StaysClosed {
-        interface: "tokenvpn".into(),
-    });
-    let no_service = say(State::NoService);
-    assert_eq!(
-        actions,
-        [no_service, closed, Action::Exit(code::NO_SERVICE)]
-    );
-}
-
-#[test]
-fn who_hands_over_leaves_closed_what_is_closed() {
-    let closed = say(State::StaysClosed {
-        interface: "tokenvpn".into(),
-    });
-    let down = |tunnel| {
-        let opened = false;
-        say(State::Down { tunnel, opened })
-    };
-    let mut scene = with("immediate", true);
-    let actions = scene.feed(Input::HandOver);
-    assert_eq!(actions, [down(false), closed.clone(), Action::Exit(0)]);
-
-    let mut scene = with("hold", false);
-    scene.start();
-    assert_eq!(scene.feed(Input::HandOver), [Action::Clear]);
-    assert_eq!(scene.cleared(), [down(false), closed, Action::Exit(0)]);
-
-    let mut scene = with("immediate", false);
+fn down_ends_a_grace_and_all_with_it() {
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
     scene.connect();
-    assert_eq!(scene.feed(Input::HandOver), [Action::Clear]);
-    assert_eq!(scene.cleared(), [down(true), Action::Exit(0)]);
+    scene.feed(removed());
+    assert_eq!(scene.feed(Input::End), [Action::Clear]);
+    let down = say(State::Down {
+        tunnel: true,
+        opened: false,
+    });
+    assert_eq!(scene.cleared(), [down, Action::Exit(0)]);
 }
 
 #[test]
-fn a_worker_cannot_open_what_is_closed() {
-    let mut scene = with("immediate", true);
+fn a_token_that_came_back_while_the_computer_slept_longer_than_its_grace_is_gone() {
+    let mut scene = Scene::with("grace:10", false);
     scene.start();
-    let mut failure = Failure::from(Fault::WorkerEnded);
-    failure.code = 0;
-    scene.report(Report::Failed(failure.into()));
-    let actions = scene.cleared();
-    assert!(!actions.contains(&Action::Unfence), "{actions:?}");
-    assert_eq!(actions.last(), Some(&Action::Exit(0)));
+    scene.connect();
+    scene.feed(removed());
+    scene.feed(inserted());
+    // The answer is there before anybody has looked at the time.
+    scene.now = scene.now + Duration::from_secs(10);
+    let back = Input::Surveyed(Ok(vec![token(READER, 1)]));
+    assert_eq!(scene.feed(back), [Action::Clear]);
+    assert_eq!(scene.cleared(), [gone(false), waiting()]);
 }
 
 #[test]
-fn what_cannot_be_closed_is_not_begun() {
-    let options = Options {
-        kill_switch: true,
-        ..Options::default()
-    };
-    let now = Now::from_nanos(1);
-    let mut lifecycle = Lifecycle::new(options, "tokenvpn".into(), now);
-    let all = fence::everything().to_vec();
-    assert_eq!(lifecycle.poll_action(), Some(Action::Fence(all)));
-    let what = "no permission".to_owned();
-    let refused = State::NoPermission { what, cards: false };
-    lifecycle.handle(now, UnixTime(TODAY), Input::Fenced(Err(refused.clone())));
-    assert_eq!(lifecycle.poll_action(), Some(say(refused)));
-    assert!(matches!(lifecycle.poll_action(), Some(Action::Say(_))));
-    let end = Action::Exit(code::NO_PERMISSION);
-    assert_eq!(lifecycle.poll_action(), Some(end));
+fn a_token_that_is_back_before_any_gateway_answered_was_not_connected() {
+    let mut scene = Scene::with("grace:10", false);
+    scene.start();
+    scene.carry(summary());
+    scene.report(Report::Unreachable);
+    for connected in [false, true] {
+        scene.feed(removed());
+        scene.feed(inserted());
+        let actions = scene.feed(Input::Surveyed(Ok(vec![token(READER, 1)])));
+        assert_eq!(actions[1], say(State::TokenBack { connected }));
+        scene.report(self::connected());
+    }
+}
+
+#[test]
+fn no_name_is_looked_up_while_the_token_is_out() {
+    let mut scene = Scene::with("grace:10", false);
+    scene.start();
+    scene.carry(summary());
+    let looked_up = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::Resolve(_)));
+    assert!(looked_up(&scene.report(Report::Unreachable)));
+    scene.after(RESOLVE_AGAIN - Duration::from_secs(1));
+    scene.feed(removed());
+    assert!(!looked_up(&scene.after(Duration::from_secs(2))));
+    // Said before the tunnel stood still.
+    assert!(!looked_up(&scene.report(Report::Unreachable)));
+    assert!(scene.lifecycle.poll_timeout() > Some(scene.now));
+    scene.feed(inserted());
+    scene.feed(Input::Surveyed(Ok(vec![token(READER, 1)])));
+    assert!(looked_up(&scene.feed(Input::Timeout)));
 }

@@ -150,7 +150,7 @@ fn states() -> [(&'static str, &'static str, String); 44] {
         ("no_gateway", "seconds", say().manual_state_no_gateway()),
         (
             "up",
-            "name, interface, endpoint, address, round_trip_ms, addresses, routes, dns",
+            "name, interface, endpoint, address, round_trip_ms, addresses, routes, dns, closed",
             say().manual_state_up(),
         ),
         ("roamed", "", say().manual_state_roamed()),
@@ -166,7 +166,7 @@ fn states() -> [(&'static str, &'static str, String); 44] {
             say().manual_state_token_removed(),
         ),
         ("token_grace", "seconds", say().manual_state_token_grace()),
-        ("token_back", "", say().manual_state_token_back()),
+        ("token_back", "connected", say().manual_state_token_back()),
         ("kill_switch", "", say().manual_state_kill_switch()),
         (
             "stays_closed",
@@ -212,6 +212,7 @@ mod tests {
                 addresses: Vec::new(),
                 routes: Vec::new(),
                 dns: Vec::new(),
+                closed: vec!["10.20.0.0/24".parse().unwrap()],
             })),
             State::Moved(Box::new(Move {
                 from: endpoint.clone(),

@@ -325,6 +325,7 @@ fn of_the_tunnel() -> Vec<Row> {
         addresses: vec!["10.77.0.7/24".parse().unwrap()],
         routes: vec!["10.0.0.0/8".parse().unwrap()],
         dns: vec!["10.77.0.1".parse().unwrap()],
+        closed: vec!["10.30.0.0/24".parse().unwrap()],
     };
     let moved = Move {
         from: at.parse().unwrap(),
@@ -453,10 +454,16 @@ fn of_the_end() -> Vec<Row> {
             &["Token removed", "10 s", "comes back"],
         ),
         (
-            State::TokenBack,
+            State::TokenBack { connected: true },
             "token_back",
             None,
             &["is back", "Still connected"],
+        ),
+        (
+            State::TokenBack { connected: false },
+            "token_back",
+            None,
+            &["is back", "connecting"],
         ),
         (
             State::KillSwitch,

@@ -89,12 +89,14 @@ pub(crate) fn state_text(state: &State) -> String {
             let done = match (tunnel, closed) {
                 (true, false) => say().all_taken_down_within(*seconds),
                 (true, true) => say().taken_down_and_closed_within(*seconds),
-                (false, _) => say().keys_erased_within(*seconds),
+                (false, false) => say().keys_erased_within(*seconds),
+                (false, true) => say().keys_erased_and_closed_within(*seconds),
             };
             format!("{gone} {done}")
         }
         State::TokenGrace { seconds } => say().closing_unless_it_is_back(seconds),
-        State::TokenBack => say().token_is_back(),
+        State::TokenBack { connected: true } => say().token_is_back_and_connected(),
+        State::TokenBack { connected: false } => say().token_is_back(),
         State::KillSwitch => say().kill_switch_holds(),
         State::StaysClosed { interface } => say().way_around_stays_closed(&down(interface)),
         State::Down { tunnel, opened } => {
@@ -243,5 +245,13 @@ fn connected(to: &Connection) -> String {
         true => say().what_is_connected(&own, &routes),
         false => say().what_is_connected_with_dns(&own, &routes, &list(&to.dns)),
     };
-    format!("{connected} {ways} {}", say().pull_to_disconnect())
+    let closed = (!to.closed.is_empty()).then(|| say().still_closed(&list(&to.closed)));
+    let said = [
+        Some(connected),
+        Some(ways),
+        closed,
+        Some(say().pull_to_disconnect()),
+    ];
+    let said: Vec<_> = said.into_iter().flatten().collect();
+    said.join(" ")
 }
