@@ -303,8 +303,7 @@ fn who_hands_over_leaves_closed_what_is_closed() {
     assert_eq!(actions, [down(false), closed.clone(), Action::Exit(0)]);
 
     let mut scene = Scene::with("hold", false);
-    scene.start();
-    scene.connect();
+    scene.carry_token(1, &["10.20.0.0/24"]);
     assert_eq!(scene.feed(Input::HandOver), [Action::Clear]);
     assert_eq!(scene.cleared(), [down(true), closed, Action::Exit(0)]);
 
