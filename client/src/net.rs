@@ -2,7 +2,10 @@
 
 pub(crate) mod dns;
 pub(crate) mod fence;
+pub(crate) mod inquiry;
 pub(crate) mod journal;
+mod name_servers;
+mod question;
 pub(crate) mod route;
 pub(crate) mod tunnel;
 #[cfg(test)]

@@ -92,7 +92,7 @@ impl Session {
             match self.report()? {
                 Report::PinNeeded(needed) => self.answer_card(needed)?,
                 Report::Unlocked(summary) => {
-                    (asked, unresolved) = candidates(&endpoints(&summary));
+                    (asked, unresolved) = candidates(&endpoints(&summary), None);
                     asked.truncate(MAX_CANDIDATES);
                     loads.push(Load {
                         mtu: summary.mtu,

@@ -19,6 +19,7 @@ use crate::lifecycle::Fenced;
 use crate::message::Summary;
 use crate::net::dns::{self, DnsError, Resolver};
 use crate::net::fence;
+use crate::net::inquiry::Inquiry;
 use crate::net::journal::{Journal, JournalError, Step};
 use crate::net::route::{self, Plan, REVERSE_PATH_FILTER};
 use crate::words::{self, State};
@@ -55,8 +56,9 @@ pub(crate) struct Tunnel {
     /// the tunnel leaves in clear while it dies.
     device: OwnedFd,
     journal: Journal,
-    mark: u32,
     port: u16,
+    /// How names are looked up past it.
+    inquiry: Inquiry,
 }
 
 /// What the worker needs to carry packets.
@@ -106,12 +108,12 @@ impl Tunnel {
             fenced,
         );
         match built {
-            Ok((device, mark, port, ends)) => Ok((
+            Ok((device, inquiry, port, ends)) => Ok((
                 Tunnel {
                     device,
                     journal,
-                    mark,
                     port,
+                    inquiry,
                 },
                 ends,
             )),
@@ -129,7 +131,7 @@ impl Tunnel {
         summary: &Summary,
         endpoints: &BTreeSet<IpAddr>,
         fenced: Fenced,
-    ) -> Result<(OwnedFd, u32, u16, Ends), TunnelError> {
+    ) -> Result<(OwnedFd, Inquiry, u16, Ends), TunnelError> {
         let (_, mut queues) = tun::open(&TunOptions {
             name: Some(interface.to_owned()),
             queues: 1,
@@ -187,12 +189,14 @@ impl Tunnel {
         for rule in plan.rules.iter().chain(&closed) {
             add_rule(journal, &mut netlink, rule)?;
         }
+        let inside: Vec<_> = summary.addresses.iter().map(IpNet::addr).collect();
+        let inquiry = Inquiry::past_tunnel(mark, &inside, &summary.dns);
         if !summary.dns.is_empty() {
             set_dns(journal, interface, directory, &summary.dns)?;
         }
         Ok((
             device,
-            mark,
+            inquiry,
             port,
             Ends {
                 offload,
@@ -205,7 +209,12 @@ impl Tunnel {
 
     /// The mark of the tunnel's own datagrams.
     pub(crate) fn mark(&self) -> u32 {
-        self.mark
+        self.inquiry.mark()
+    }
+
+    /// How names are looked up past it.
+    pub(crate) fn inquiry(&self) -> &Inquiry {
+        &self.inquiry
     }
 
     /// The UDP port of both sockets.
