@@ -231,6 +231,11 @@ impl Mover {
     /// tunnel. The computer checks strictly, or not at all, which way a datagram came.
     #[track_caller]
     fn new(is_local: bool, is_strict: bool) -> Mover {
+        Mover::with(is_local, is_strict, &["--dns", INNER_RESOLVER])
+    }
+
+    #[track_caller]
+    fn with(is_local: bool, is_strict: bool, dns: &[&str]) -> Mover {
         let scene = Scene::new();
         scene
             .gateway
@@ -253,10 +258,8 @@ impl Mover {
             "vpn.example.com:51820",
             "--route",
             "0.0.0.0/0",
-            "--dns",
-            INNER_RESOLVER,
         ];
-        let card = scene.issue_with(&gateway, "traveller", &options);
+        let card = scene.issue_with(&gateway, "traveller", &[&options, dns].concat());
         scene.one.within(|| {
             let servers = format!("nameserver {address}\n");
             fs::write("/etc/resolv.conf", servers).expect("servers of its own");
@@ -290,15 +293,24 @@ impl Mover {
         download.finish();
         assert!(names.asked().len() > asked);
 
-        // What is asked by others goes through the tunnel, to the name server of the tunnel.
+        assert!(!is_asked(&tap), "a question went into the tunnel");
+    }
+
+    /// What others ask goes through the tunnel, to its name server.
+    #[track_caller]
+    fn looks_up_inside(&self) {
+        let Mover { scene, names, .. } = self;
+        let tap = Tap::on(&scene.one, TUNNEL);
         let asked = names.asked().len();
-        let is_asked = || tap.clear_packets().iter().any(|packet| packet.is_question);
-        assert!(!is_asked(), "a question went into the tunnel");
         let other = scene.one.run("getent").args(["hosts", NAME]).finish();
         other.expect_code(2);
-        assert!(is_asked(), "the tap is blind");
+        assert!(is_asked(&tap), "the tap is blind");
         assert_eq!(names.asked().len(), asked);
     }
+}
+
+fn is_asked(tap: &Tap) -> bool {
+    tap.clear_packets().iter().any(|packet| packet.is_question)
 }
 
 #[test]
@@ -306,6 +318,29 @@ fn a_gateway_that_moves_is_found_past_the_tunnel_that_everything_goes_into() {
     let mover = Mover::new(false, true);
     let up = mover.scene.connect(&mover.scene.one, &mover.card);
     mover.is_found_again(&up);
+    mover.looks_up_inside();
+}
+
+#[test]
+fn systemd_resolved_is_passed_over_for_the_servers_that_it_asks() {
+    let mover = Mover::with(false, true, &[]);
+    let Mover { scene, card, .. } = &mover;
+    let one = &scene.one;
+    // As far as anybody can tell: it answers, and never hears of the new address.
+    let stub = NameServer::serve(one, [127, 0, 0, 53].into());
+    stub.set(NAME, FIRST_ADDRESS);
+    one.within(|| {
+        let list = Path::new("/run/systemd/resolve");
+        fs::create_dir_all(list)?;
+        fs::write(list.join("resolv.conf"), format!("nameserver {RESOLVER}\n"))?;
+        fs::write("/etc/resolv.conf", "nameserver 127.0.0.53\n")
+    })
+    .expect("files of its own");
+    let up = scene.connect(one, card);
+    let asked = stub.asked().len();
+    assert!(asked > 0, "without a tunnel it is asked as ever");
+    mover.is_found_again(&up);
+    assert_eq!(stub.asked().len(), asked);
 }
 
 #[test]
@@ -328,6 +363,7 @@ fn found_behind_the_kill_switch(mover: &Mover, resolver: Ipv4Addr) {
     card.insert();
     up.await_state("up");
     mover.is_found_again(&up);
+    mover.looks_up_inside();
     let packets = tap.clear_packets().into_iter();
     let sent = packets.filter(|packet| packet.outgoing && packet.destination.is_ipv4());
     let targets: BTreeSet<_> = sent.map(|packet| packet.destination).collect();

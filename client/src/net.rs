@@ -1,4 +1,5 @@
-//! What the supervisor changes in this computer's network, and how it is put back.
+//! What the supervisor changes in this computer's network, how it is put back, and how names
+//! are looked up past it.
 
 pub(crate) mod dns;
 pub(crate) mod fence;

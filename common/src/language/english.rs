@@ -1077,7 +1077,8 @@ texts! { Help in English;
         `tokenvpn down`): whatever would leave by a default route is refused. Networks to which \
         the routing table knows a way of their own stay reachable, the local network above all, \
         and the tunnel's own datagrams pass. If it ends otherwise, or is killed, all stays closed \
-        until `tokenvpn down`. A gateway given by name needs a name server in the local network. \
+        until `tokenvpn down`. Names of gateways are looked up past it, in the clear. Before \
+        there is a tunnel only a name server in the local network is heard, unless rp_filter is 0. \
         Programs that bind themselves to a network device still reach what is on that link.";
     help_up_on_removal() = "What the removal of the token means: immediate, grace:SECONDS or hold \
         [default: immediate]";
@@ -1183,7 +1184,9 @@ texts! { Manual in English;
         one leaves there is put back by the next tokenvpn up or down.";
     manual_wireguard_socket() = "For wg show.";
     manual_resolv_conf() = "Another file is mounted over it while there is a tunnel with name \
-        servers and no systemd-resolved.";
+        servers and no systemd-resolved. Those in the one below, or those that systemd-resolved had \
+        before, are asked for names of gateways all the same, past the tunnel. One on this computer \
+        itself that passes questions on does so through the tunnel.";
 
     manual_states() = "JSON STATES";
     manual_states_begin() = "With --json each line on standard output is an object. Its state has \
