@@ -1,21 +1,24 @@
 //! Several gateways, or several ways to one: a download goes on when one of them stops.
 
 use std::{
+    collections::BTreeSet,
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use nix::sys::signal::Signal;
 use rig::{
-    Card, Gateway, Host, Process, Scene, Up,
-    client::PIN_FD,
+    Card, Gateway, Host, NameServer, Process, Scene, Tap, Up,
+    client::{PIN_FD, TUNNEL},
     scene::{ENDPOINT, GREETING, INNER_NETWORK, PAGE, TUNNEL_NETWORK},
     wait::{self, Now, SOON, now, promised},
     web,
 };
 
-/// The other way to the gateway.
+/// The way to the gateway, and the other one.
+const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 5);
 const SECOND_ADDRESS: &str = "203.0.113.6";
 const SECOND_ENDPOINT: &str = "203.0.113.6:51820";
 
@@ -200,6 +203,171 @@ fn a_name_that_leads_elsewhere_is_looked_up_again_when_the_gateway_falls_silent(
     assert_eq!(moved["address"], SECOND_ENDPOINT);
     download.await_more(cut_at);
     download.finish();
+}
+
+/// A name server somewhere on the internet.
+const RESOLVER: Ipv4Addr = Ipv4Addr::new(198, 51, 101, 53);
+/// The name server of the tunnel. It does not answer.
+const INNER_RESOLVER: &str = "10.20.0.80";
+/// The router, as the computer at home sees it.
+const HOME_ROUTER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const NAME: &str = "vpn.example.com";
+
+/// A gateway that is known by its name only and moves to its second address.
+///
+/// ```text
+///  one ─── router ── gateway ── server
+///             └───── resolver
+/// ```
+struct Mover {
+    card: Card,
+    names: NameServer,
+    _gateway: Gateway,
+    scene: Scene,
+}
+
+impl Mover {
+    /// With the resolver on the internet, or in the local network; everything goes into the
+    /// tunnel. The computer checks strictly, or not at all, which way a datagram came.
+    #[track_caller]
+    fn new(is_local: bool, is_strict: bool) -> Mover {
+        Mover::with(is_local, is_strict, &["--dns", INNER_RESOLVER])
+    }
+
+    #[track_caller]
+    fn with(is_local: bool, is_strict: bool, dns: &[&str]) -> Mover {
+        let scene = Scene::new();
+        scene
+            .gateway
+            .ip(&format!("address add {SECOND_ADDRESS}/24 dev eth0"));
+        let resolver = scene.world.host("resolver");
+        scene.world.wire(
+            (&resolver, "eth0", &format!("{RESOLVER}/24")),
+            (&scene.router, "resolver", "198.51.101.1/24"),
+        );
+        resolver.ip("route add default via 198.51.101.1");
+        let (at, address) = match is_local {
+            true => (&scene.router, HOME_ROUTER),
+            false => (&resolver, RESOLVER),
+        };
+        let names = NameServer::serve(at, address.into());
+        names.set(NAME, FIRST_ADDRESS);
+        let gateway = scene.start_gateway();
+        let options = [
+            "--endpoint",
+            "vpn.example.com:51820",
+            "--route",
+            "0.0.0.0/0",
+        ];
+        let card = scene.issue_with(&gateway, "traveller", &[&options, dns].concat());
+        scene.one.within(|| {
+            let servers = format!("nameserver {address}\n");
+            fs::write("/etc/resolv.conf", servers).expect("servers of its own");
+            for link in ["all", "eth0"] {
+                let file = format!("/proc/sys/net/ipv4/conf/{link}/rp_filter");
+                fs::write(file, if is_strict { "1" } else { "0" }).expect("a sysctl");
+            }
+        });
+        Mover {
+            card,
+            names,
+            _gateway: gateway,
+            scene,
+        }
+    }
+
+    /// The gateway moves while something is downloaded, and is found again.
+    #[track_caller]
+    fn is_found_again(&self, up: &Up) {
+        let Mover { scene, names, .. } = self;
+        let tap = Tap::on(&scene.one, TUNNEL);
+        let _web = scene.serve();
+        let download = Download::start(&scene.one, "10.20.0.80", 1_000_000, 6);
+        let asked = names.asked().len();
+        names.set(NAME, SECOND_ADDRESS.parse().expect("an address"));
+        cut(&scene.router, "203.0.113.5", true);
+        let cut_at = now();
+        let moved = up.await_state("moved");
+        assert_eq!(moved["address"], SECOND_ENDPOINT);
+        download.await_more(cut_at);
+        download.finish();
+        assert!(names.asked().len() > asked);
+
+        assert!(!is_asked(&tap), "a question went into the tunnel");
+    }
+
+    /// What others ask goes through the tunnel, to its name server.
+    #[track_caller]
+    fn looks_up_inside(&self) {
+        let Mover { scene, names, .. } = self;
+        let tap = Tap::on(&scene.one, TUNNEL);
+        let asked = names.asked().len();
+        let other = scene.one.run("getent").args(["hosts", NAME]).finish();
+        other.expect_code(2);
+        assert!(is_asked(&tap), "the tap is blind");
+        assert_eq!(names.asked().len(), asked);
+    }
+}
+
+fn is_asked(tap: &Tap) -> bool {
+    tap.clear_packets().iter().any(|packet| packet.is_question)
+}
+
+#[test]
+fn a_gateway_that_moves_is_found_past_the_tunnel_that_everything_goes_into() {
+    let mover = Mover::new(false, true);
+    let up = mover.scene.connect(&mover.scene.one, &mover.card);
+    mover.is_found_again(&up);
+    mover.looks_up_inside();
+}
+
+#[test]
+fn systemd_resolved_is_passed_over_for_the_servers_that_it_asks() {
+    let mover = Mover::with(false, true, &[]);
+    let Mover { scene, card, .. } = &mover;
+    let one = &scene.one;
+    // As far as anybody can tell: it answers, and never hears of the new address.
+    let stub = NameServer::serve(one, [127, 0, 0, 53].into());
+    stub.set(NAME, FIRST_ADDRESS);
+    one.within(|| {
+        let list = Path::new("/run/systemd/resolve");
+        fs::create_dir_all(list)?;
+        fs::write(list.join("resolv.conf"), format!("nameserver {RESOLVER}\n"))?;
+        fs::write("/etc/resolv.conf", "nameserver 127.0.0.53\n")
+    })
+    .expect("files of its own");
+    let up = scene.connect(one, card);
+    let asked = stub.asked().len();
+    assert!(asked > 0, "without a tunnel it is asked as ever");
+    mover.is_found_again(&up);
+    assert_eq!(stub.asked().len(), asked);
+}
+
+#[test]
+fn behind_the_kill_switch_a_gateway_is_found_by_a_name_server_in_the_local_network() {
+    found_behind_the_kill_switch(&Mover::new(true, true), HOME_ROUTER);
+}
+
+#[test]
+fn behind_the_kill_switch_a_gateway_is_found_by_any_name_server_that_is_let_in() {
+    found_behind_the_kill_switch(&Mover::new(false, false), RESOLVER);
+}
+
+/// Nothing else leaves meanwhile but what the name server is asked.
+#[track_caller]
+fn found_behind_the_kill_switch(mover: &Mover, resolver: Ipv4Addr) {
+    let Mover { scene, card, .. } = mover;
+    let tap = Tap::on(&scene.one, "eth0");
+    let up = scene.one.up(card.pin(), &["--kill-switch"]);
+    up.await_state("kill_switch");
+    card.insert();
+    up.await_state("up");
+    mover.is_found_again(&up);
+    mover.looks_up_inside();
+    let packets = tap.clear_packets().into_iter();
+    let sent = packets.filter(|packet| packet.outgoing && packet.destination.is_ipv4());
+    let targets: BTreeSet<_> = sent.map(|packet| packet.destination).collect();
+    assert_eq!(targets, BTreeSet::from([resolver.into()]));
 }
 
 const OTHER_ENDPOINT: &str = "198.51.101.7:51820";

@@ -93,6 +93,8 @@ fn what_may_be_replaced_is_named_in_few_files() {
     assert_eq!(of_programs(concat!("openpgp", "_card::")), names(&expected));
     let expected = ["common/src/io/tun.rs"];
     assert_eq!(of_programs(concat!("tun", "_rs::")), names(&expected));
+    let expected = ["client/src/net/question.rs"];
+    assert_eq!(of_programs(concat!("simple", "_dns::")), names(&expected));
 }
 
 /// boringtun's other clock would leak into the programs, and does not move the wall clock.

@@ -37,6 +37,7 @@ use crate::alarm::Alarm;
 use crate::lifecycle::{Action, Askable, Input, Lifecycle, OnRemoval, Options};
 use crate::message::{Candidate, MessageError, Order, Report, Summary};
 use crate::net::fence::{Fence, FenceError};
+use crate::net::inquiry::Inquiry;
 use crate::net::tunnel::Tunnel;
 use crate::pin;
 use crate::runtime::Runtime;
@@ -230,7 +231,8 @@ impl Supervisor {
                 }
             }
             Action::Resolve(endpoints) => {
-                self.messenger.resolve(self.workers, endpoints);
+                self.messenger
+                    .resolve(self.workers, endpoints, self.inquiry());
                 None
             }
             Action::Fence(networks) => {
@@ -250,6 +252,14 @@ impl Supervisor {
                 Some(Input::Cleared)
             }
             Action::Exit(_) => unreachable!("invariant: run() ends with it"),
+        }
+    }
+
+    /// How to look up names where what every program asks leads into the tunnel or nowhere.
+    fn inquiry(&self) -> Option<Inquiry> {
+        match &self.tunnel {
+            Some(tunnel) => Some(tunnel.inquiry().clone()),
+            None => (self.fence.stands()).then(|| Inquiry::past_fence(self.fence.mark())),
         }
     }
 

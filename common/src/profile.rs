@@ -21,7 +21,9 @@ use crate::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::language::say;
 use crate::name::Name;
 pub(crate) use rules::{check_addresses, check_dates};
-pub use rules::{check_allowed_ips, check_dns, check_endpoints, check_keepalive, check_mtu};
+pub use rules::{
+    check_allowed_ips, check_dns, check_endpoints, check_keepalive, check_mtu, is_host_address,
+};
 use wire::{Bytes, Reader, Writer};
 
 /// Room for a profile on every card that has private-use objects, in bytes

@@ -66,6 +66,8 @@ pub struct ClearPacket {
     pub outgoing: bool,
     /// To where.
     pub destination: IpAddr,
+    /// Whether it is for a name server (RFC 1035 §4.2).
+    pub is_question: bool,
 }
 
 /// What has passed a link.
@@ -129,7 +131,8 @@ impl Drop for Tap {
 fn open(link: &str) -> io::Result<OwnedFd> {
     let socket = socket(
         AddressFamily::Packet,
-        SockType::Raw,
+        // From the packet on: a tunnel's link has no Ethernet header.
+        SockType::Datagram,
         SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
         SockProtocol::EthAll,
     )?;
@@ -158,7 +161,7 @@ fn zeroed() -> libc::sockaddr_ll {
 }
 
 fn follow(socket: &OwnedFd, log: &Mutex<Seen>, stop: &AtomicBool) {
-    let mut frame = vec![0; 1 << 17];
+    let mut packet = vec![0; 1 << 17];
     while !stop.load(Ordering::Relaxed) {
         let mut descriptors = [PollFd::new(
             std::os::fd::AsFd::as_fd(socket),
@@ -172,8 +175,8 @@ fn follow(socket: &OwnedFd, log: &Mutex<Seen>, stop: &AtomicBool) {
             let len = unsafe {
                 libc::recvfrom(
                     socket.as_raw_fd(),
-                    frame.as_mut_ptr().cast(),
-                    frame.len(),
+                    packet.as_mut_ptr().cast(),
+                    packet.len(),
                     0,
                     (&raw mut from).cast(),
                     &mut size,
@@ -182,7 +185,7 @@ fn follow(socket: &OwnedFd, log: &Mutex<Seen>, stop: &AtomicBool) {
             let Ok(len) = usize::try_from(len) else { break };
             let (at, outgoing) = (now(), from.sll_pkttype == libc::PACKET_OUTGOING);
             let mut log = log.lock().expect("invariant: no holder panics");
-            match udp(&frame[..len]) {
+            match udp(&packet[..len]) {
                 Some((source, destination, payload @ &[kind @ 1..=4, 0, 0, 0, ..])) => {
                     let short = Some(payload).filter(|payload| payload.len() <= SHORT);
                     log.datagrams.push(Datagram {
@@ -195,12 +198,14 @@ fn follow(socket: &OwnedFd, log: &Mutex<Seen>, stop: &AtomicBool) {
                         payload: short.unwrap_or_default().to_vec(),
                     });
                 }
-                _ => {
-                    let packet = destination(&frame[..len]);
+                other => {
+                    let is_question = other.is_some_and(|(_, to, _)| to.port() == 53);
+                    let packet = destination(&packet[..len]);
                     log.clear.extend(packet.map(|destination| ClearPacket {
                         at,
                         outgoing,
                         destination,
+                        is_question,
                     }));
                 }
             }
@@ -208,9 +213,8 @@ fn follow(socket: &OwnedFd, log: &Mutex<Seen>, stop: &AtomicBool) {
     }
 }
 
-/// Where an IP packet in an Ethernet frame goes.
-fn destination(frame: &[u8]) -> Option<IpAddr> {
-    let packet = frame.get(14..)?;
+/// Where an IP packet goes.
+fn destination(packet: &[u8]) -> Option<IpAddr> {
     match packet.first()? >> 4 {
         4 => {
             let bytes: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
@@ -224,11 +228,10 @@ fn destination(frame: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// Addresses and payload of a UDP datagram in an Ethernet frame. IPv6 extension headers and later
-/// fragments are not looked into.
-fn udp(frame: &[u8]) -> Option<(SocketAddr, SocketAddr, &[u8])> {
+/// Addresses and payload of a UDP datagram. IPv6 extension headers and later fragments are not
+/// looked into.
+fn udp(packet: &[u8]) -> Option<(SocketAddr, SocketAddr, &[u8])> {
     const UDP: u8 = 17;
-    let packet = frame.get(14..)?;
     let (source, destination, datagram): (IpAddr, IpAddr, &[u8]) = match packet.first()? >> 4 {
         4 if *packet.get(9)? == UDP => {
             let header = usize::from(packet[0] & 15) * 4;

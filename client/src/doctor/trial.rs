@@ -100,7 +100,7 @@ impl Session {
                 Report::PinNeeded(needed) => self.answer_card(needed)?,
                 Report::PinTimedOut => tell(&[State::PinTimedOut]),
                 Report::Unlocked(summary) => {
-                    (asked, unresolved) = candidates(&endpoints(&summary));
+                    (asked, unresolved) = candidates(&endpoints(&summary), None);
                     asked.truncate(MAX_CANDIDATES);
                     loads.push(Load {
                         mtu: summary.mtu,

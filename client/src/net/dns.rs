@@ -22,7 +22,7 @@ use tokenvpn_common::language::say;
 pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Where systemd-resolved keeps the files that /etc/resolv.conf links to.
-const RESOLVED_FILES: &str = "/run/systemd/resolve";
+pub(super) const RESOLVED_FILES: &str = "/run/systemd/resolve";
 
 /// The address systemd-resolved listens on (systemd-resolved.service(8)).
 const RESOLVED_STUB: &str = "127.0.0.53";
@@ -82,15 +82,19 @@ pub(crate) fn resolver() -> Resolver {
 }
 
 fn who_resolves(target: &Path, content: &str) -> Resolver {
-    let asks_stub = content.lines().any(|line| {
-        let mut words = line.split_whitespace();
-        words.next() == Some("nameserver") && words.next() == Some(RESOLVED_STUB)
-    });
-    if asks_stub || target.starts_with(RESOLVED_FILES) {
+    if asks_stub(content) || target.starts_with(RESOLVED_FILES) {
         Resolver::Resolved
     } else {
         Resolver::File
     }
+}
+
+/// Whether a file like /etc/resolv.conf leads to systemd-resolved.
+pub(super) fn asks_stub(content: &str) -> bool {
+    content.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.next() == Some("nameserver") && words.next() == Some(RESOLVED_STUB)
+    })
 }
 
 /// Has systemd-resolved ask `servers` for every name, through `interface`.

@@ -86,13 +86,18 @@ impl Fence {
         nowhere.map(network).collect()
     }
 
+    /// What passes it, as a tunnel's datagrams do.
+    pub(crate) fn mark(&self) -> u32 {
+        mark(&self.interface)
+    }
+
     /// Puts it round these networks and no others. At no moment is one of them outside that
     /// was inside before.
     ///
     /// # Errors
     /// The kernel refuses, or the journal cannot be kept. What stands then stays.
     pub(crate) fn enclose(&mut self, networks: &[IpNet]) -> Result<(), FenceError> {
-        let rules = rules(networks, mark(&self.interface));
+        let rules = rules(networks, self.mark());
         let mut netlink = Netlink::open()?;
         for rule in &rules {
             let step = Step::Rule(*rule);

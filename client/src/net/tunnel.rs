@@ -18,6 +18,7 @@ use tokenvpn_common::language::say;
 use crate::message::Summary;
 use crate::net::dns::{self, DnsError, Resolver};
 use crate::net::fence;
+use crate::net::inquiry::Inquiry;
 use crate::net::journal::{Journal, JournalError, Step};
 use crate::net::route::{self, Plan, REVERSE_PATH_FILTER};
 use crate::words::{self, State};
@@ -57,8 +58,9 @@ pub(crate) struct Tunnel {
     /// What leads into it.
     plan: Plan,
     journal: Journal,
-    mark: u32,
     port: u16,
+    /// How names are looked up past it.
+    inquiry: Inquiry,
 }
 
 /// What the worker needs to carry packets.
@@ -108,14 +110,14 @@ impl Tunnel {
             closed,
         );
         match built {
-            Ok((device, plan, mark, port, ends)) => Ok((
+            Ok((device, plan, inquiry, port, ends)) => Ok((
                 Tunnel {
                     device,
                     interface: interface.to_owned(),
                     plan,
                     journal,
-                    mark,
                     port,
+                    inquiry,
                 },
                 ends,
             )),
@@ -133,7 +135,7 @@ impl Tunnel {
         summary: &Summary,
         endpoints: &BTreeSet<IpAddr>,
         closed: &[IpNet],
-    ) -> Result<(OwnedFd, Plan, u32, u16, Ends), TunnelError> {
+    ) -> Result<(OwnedFd, Plan, Inquiry, u16, Ends), TunnelError> {
         let (_, mut queues) = tun::open(&TunOptions {
             name: Some(interface.to_owned()),
             queues: 1,
@@ -189,13 +191,15 @@ impl Tunnel {
         for rule in plan.rules.iter().chain(&shut) {
             add_rule(journal, &mut netlink, rule)?;
         }
+        let inside: Vec<_> = summary.addresses.iter().map(IpNet::addr).collect();
+        let inquiry = Inquiry::past_tunnel(mark, &inside, &summary.dns);
         if !summary.dns.is_empty() {
             set_dns(journal, interface, directory, &summary.dns)?;
         }
         Ok((
             device,
             plan,
-            mark,
+            inquiry,
             port,
             Ends {
                 offload,
@@ -208,7 +212,12 @@ impl Tunnel {
 
     /// The mark of the tunnel's own datagrams.
     pub(crate) fn mark(&self) -> u32 {
-        self.mark
+        self.inquiry.mark()
+    }
+
+    /// How names are looked up past it.
+    pub(crate) fn inquiry(&self) -> &Inquiry {
+        &self.inquiry
     }
 
     /// The UDP port of both sockets.

@@ -14,6 +14,7 @@ use tokenvpn_common::language::say;
 use super::survey;
 use crate::lifecycle::Found;
 use crate::message::Candidate;
+use crate::net::inquiry::Inquiry;
 use crate::words::State;
 
 /// What other threads found out.
@@ -99,10 +100,15 @@ impl Messenger {
     }
 
     /// Looks up the names among the endpoints of a worker's profile.
-    pub(super) fn resolve(&self, worker: u64, endpoints: Vec<(usize, Endpoint)>) {
+    pub(super) fn resolve(
+        &self,
+        worker: u64,
+        endpoints: Vec<(usize, Endpoint)>,
+        inquiry: Option<Inquiry>,
+    ) {
         let messenger = self.clone();
         thread::spawn(move || {
-            let found = caught(move || survey::candidates(&endpoints));
+            let found = caught(move || survey::candidates(&endpoints, inquiry.as_ref()));
             let (candidates, unresolved) = found.unwrap_or_default();
             messenger.send(News::Resolved {
                 worker,

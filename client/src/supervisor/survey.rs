@@ -10,9 +10,11 @@ use std::time::Duration;
 use tokenvpn_common::endpoint::{Endpoint, Host};
 use tokenvpn_common::io::card::{self, CardError, Seen};
 use tokenvpn_common::io::clock;
+use tokenvpn_common::profile::is_host_address;
 
 use crate::lifecycle::Found;
 use crate::message::Candidate;
+use crate::net::inquiry::Inquiry;
 use crate::words::State;
 
 /// How long all names together may take to be looked up.
@@ -54,9 +56,13 @@ fn found(seen: Seen) -> Option<Found> {
     })
 }
 
-/// Looks up the names among `endpoints`: candidates in their order, and the names for
-/// which no address was found within 5 s.
-pub(crate) fn candidates(endpoints: &[(usize, Endpoint)]) -> (Vec<Candidate>, Vec<String>) {
+/// Looks up the names among `endpoints`, by an inquiry where there is one and else as every
+/// program does: candidates in their order, and the names for which no address was found
+/// within 5 s.
+pub(crate) fn candidates(
+    endpoints: &[(usize, Endpoint)],
+    inquiry: Option<&Inquiry>,
+) -> (Vec<Candidate>, Vec<String>) {
     let hosts: BTreeSet<&Host> = endpoints
         .iter()
         .filter_map(|(_, endpoint)| match endpoint {
@@ -64,7 +70,7 @@ pub(crate) fn candidates(endpoints: &[(usize, Endpoint)]) -> (Vec<Candidate>, Ve
             Endpoint::Address(_) => None,
         })
         .collect();
-    let addresses = look_up(hosts.iter().copied().cloned().collect());
+    let addresses = look_up(hosts.iter().copied().cloned().collect(), inquiry);
     let of = |host: &Host| {
         let found = addresses.iter().find(|(name, _)| name == host);
         found.map_or(&[][..], |(_, addresses)| &addresses[..])
@@ -103,20 +109,26 @@ pub(crate) fn candidates(endpoints: &[(usize, Endpoint)]) -> (Vec<Candidate>, Ve
 
 /// Asks for all names at once. The system's resolver cannot be interrupted, so threads
 /// that are too slow are left to end by themselves.
-fn look_up(hosts: Vec<Host>) -> Vec<(Host, Vec<IpAddr>)> {
+fn look_up(hosts: Vec<Host>, inquiry: Option<&Inquiry>) -> Vec<(Host, Vec<IpAddr>)> {
     let (sender, receiver) = mpsc::channel();
     let count = hosts.len();
+    let until = clock::now() + RESOLVE_LIMIT;
     for host in hosts {
         let sender = sender.clone();
+        let inquiry = inquiry.filter(|_| Inquiry::knows(&host)).cloned();
         thread::spawn(move || {
-            let found = (host.as_str(), 0).to_socket_addrs();
-            let addresses = found.map_or(Vec::new(), |found| {
-                found.map(|a| a.ip()).take(MAX_ADDRESSES).collect()
-            });
+            let mut addresses = match inquiry {
+                Some(inquiry) => inquiry.addresses(&host, until),
+                None => {
+                    let found = (host.as_str(), 0).to_socket_addrs();
+                    found.map_or(Vec::new(), |found| found.map(|a| a.ip()).collect())
+                }
+            };
+            addresses.retain(|address| is_host_address(*address));
+            addresses.truncate(MAX_ADDRESSES);
             let _ = sender.send((host, addresses));
         });
     }
-    let until = clock::now() + RESOLVE_LIMIT;
     let mut answers = Vec::new();
     while answers.len() < count {
         match receiver.recv_timeout(until.since(clock::now())) {
@@ -140,7 +152,7 @@ mod tests {
             (0, endpoint("203.0.113.5:51820")),
             (1, endpoint("203.0.113.5:51820")),
         ];
-        let (found, unresolved) = candidates(&endpoints);
+        let (found, unresolved) = candidates(&endpoints, None);
         let found: Vec<_> = found
             .iter()
             .map(|c| (c.gateway, c.address.to_string()))
@@ -160,7 +172,7 @@ mod tests {
     fn a_name_without_an_address_is_reported() {
         // No resolver knows this top-level domain (RFC 6761 §6.4).
         let endpoints = [(0, "vpn.invalid:51820".parse().unwrap())];
-        let (found, unresolved) = candidates(&endpoints);
+        let (found, unresolved) = candidates(&endpoints, None);
         assert!(found.is_empty());
         assert_eq!(unresolved, ["vpn.invalid"]);
     }

@@ -1127,10 +1127,11 @@ texts! { Help in English;
         it";
     help_up_kill_switch() = "Let nothing out of this computer but through the tunnel";
     help_up_kill_switch_more() = "From the start, before any token, until it is ended (Ctrl-C, \
-        SIGTERM, its terminal closed, `tokenvpn down`): whatever would leave by a default route is refused. Networks to which \
-        the routing table knows a way of their own stay reachable, the local network above all, \
-        and the tunnel's own datagrams pass. If it ends otherwise, or is killed, all stays closed \
-        until `tokenvpn down`. A gateway given by name needs a name server in the local network. \
+        SIGTERM, its terminal closed, `tokenvpn down`): whatever would leave by a default route is \
+        refused. Networks to which the routing table knows a way of their own stay reachable, the \
+        local network above all, and the tunnel's own datagrams pass. If it ends otherwise, or is \
+        killed, all stays closed until `tokenvpn down`. Names of gateways are looked up past it, in the clear. Before \
+        there is a tunnel only a name server in the local network is heard, unless rp_filter is 0. \
         Programs that bind themselves to a network device still reach what is on that link.";
     help_up_on_removal() = "What the removal of the token means: immediate, grace:SECONDS or hold \
         [default: immediate]";
@@ -1173,8 +1174,8 @@ texts! { Help in English;
     help_token_more() = "The PIN is asked for as by tokenvpn up, see tokenvpn-up(8): on the \
         reader's keypad if it has one. The admin PIN is typed there too, or else on the terminal; \
         with --no-keypad, or where the keypad fails, neither is typed on it. \
-        Not seen by this computer, neither can be told from the one that every new token has: to put a \
-        key on a token, somebody has to say in the terminal that it is another one.";
+        Not seen by this computer, neither can be told from the one that every new token has: to \
+        put a key on a token, somebody has to say in the terminal that it is another one.";
     help_token_pin_more() = "Where the reader has a keypad on which PINs can be changed, PIN and \
         admin PIN are changed there, and proven by typing the new one once more; unless only one \
         try is left. Otherwise, as always for a reset code, the new one is typed on the terminal, \
@@ -1252,8 +1253,11 @@ texts! { Manual in English;
         one leaves there is put back by the next tokenvpn up or down.";
     manual_wireguard_socket() = "For wg show.";
     manual_resolv_conf() = "Another file, which nobody can write to, is mounted over it while \
-        there is a tunnel with name servers and no systemd-resolved. What a DHCP client has to say \
-        of a network that is joined meanwhile is missing afterwards until it says it again.";
+        there is a tunnel with name servers and no systemd-resolved. Those in the one below, or \
+        those that systemd-resolved had before, are asked for names of gateways all the same, past \
+        the tunnel. One on this computer itself that passes questions on does so through the \
+        tunnel. What a DHCP client has to say of a network that is joined meanwhile is missing \
+        afterwards until it says it again.";
 
     manual_states() = "JSON STATES";
     manual_states_begin() = "With --json each line on standard output is an object. Its state has \

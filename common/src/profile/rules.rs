@@ -123,7 +123,7 @@ pub fn check_keepalive(keepalive: u16) -> Result<(), ProfileError> {
 }
 
 /// Whether another computer can have this address.
-fn is_host_address(ip: IpAddr) -> bool {
+pub fn is_host_address(ip: IpAddr) -> bool {
     let nobodys = match ip {
         // 0.0.0.0/8 is "this network" (RFC 1122 §3.2.1.3).
         IpAddr::V4(v4) => v4.octets()[0] == 0 || v4.is_broadcast(),
