@@ -14,6 +14,11 @@ use crate::{host::Host, process::Invocation};
 
 const SOURCE: &str = include_str!("clock.c");
 
+/// The bytes of a number in its file, and where there the clocks' numbers are.
+const NUMBER: usize = size_of::<i64>();
+const WALL: u64 = 0;
+const BOOT: u64 = NUMBER as u64;
+
 /// A clock that is fast by some seconds, or slow.
 #[derive(Debug)]
 pub struct WallClock {
@@ -30,9 +35,9 @@ impl WallClock {
     #[track_caller]
     pub fn new(host: &Host) -> WallClock {
         let path = host.dir().join("clock");
-        fs::write(&path, 0i64.to_ne_bytes()).expect("a file of the host's");
+        fs::write(&path, [0; 2 * NUMBER]).expect("a file of the host's");
         let library = compile(host, "clock", SOURCE);
-        let file = File::options().write(true).open(&path);
+        let file = File::options().read(true).write(true).open(&path);
         WallClock {
             file: file.expect("a file of the host's"),
             path,
@@ -46,7 +51,27 @@ impl WallClock {
     /// If the file is gone.
     #[track_caller]
     pub fn set_fast(&self, seconds: i64) {
-        let written = self.file.write_all_at(&seconds.to_ne_bytes(), 0);
+        self.set(WALL, seconds);
+    }
+
+    /// Lets the computer have slept for so long: whoever goes by it stood still meanwhile, and the
+    /// clocks did not.
+    ///
+    /// # Panics
+    /// If the file is gone.
+    #[track_caller]
+    pub fn sleep(&self, seconds: i64) {
+        for clock in [WALL, BOOT] {
+            let mut fast = [0; NUMBER];
+            let read = self.file.read_exact_at(&mut fast, clock);
+            read.expect("a file of the host's");
+            self.set(clock, i64::from_ne_bytes(fast) + seconds);
+        }
+    }
+
+    #[track_caller]
+    fn set(&self, clock: u64, seconds: i64) {
+        let written = self.file.write_all_at(&seconds.to_ne_bytes(), clock);
         written.expect("a file of the host's");
     }
 
@@ -95,5 +120,7 @@ mod tests {
             let difference = shown - seconds(host.run("sh"));
             assert!((difference - fast).abs() <= 2, "{difference}, not {fast}");
         }
+        clock.sleep(7_200);
+        assert!((seconds(clock.of(host.run("sh"))) - seconds(host.run("sh"))).abs() <= 2);
     }
 }
