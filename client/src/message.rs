@@ -401,8 +401,9 @@ impl Channel {
                 Ok(received) => break received,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return Err(MessageError::Nothing),
-                // The other end was closed with a message of ours unread.
-                Err(rustix::io::Errno::CONNRESET) => return Err(MessageError::Ended),
+                // The other end was closed with a message of ours unread. That is told once, and
+                // before what it had said.
+                Err(rustix::io::Errno::CONNRESET) => {}
                 Err(e) => return Err(MessageError::Io(e.into())),
             }
         };
@@ -542,7 +543,11 @@ mod tests {
             supervisor.receive_report(),
             Err(MessageError::Nothing)
         ));
+        // Nor is the last one lost that was sent by who has not listened.
+        supervisor.send(&Order::Freeze, &[]).unwrap();
+        worker.send(&Report::TokenGone, &[]).unwrap();
         drop(worker);
+        assert_eq!(supervisor.receive_report().unwrap(), Report::TokenGone);
         assert!(matches!(
             supervisor.receive_report(),
             Err(MessageError::Ended)
