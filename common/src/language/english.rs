@@ -712,6 +712,11 @@ texts! { Doctor in English;
     token_held_by_up() = "tokenvpn up has the token, and waits for its PIN";
     // `tokenvpn down`, with the interface if it is another one.
     type_pin_there_or_end(down) = "type it there, or end that: {down}";
+    // Two at least.
+    several_tokens_plugged_in(number: usize) =
+        "{number} tokens are plugged in, and tokenvpn up takes none unless it is told which";
+    choose_a_token_for_up(file) =
+        "choose with tokenvpn up --token or in {file}, or pull the others";
     card_without_room(reader) = "the card in {reader} cannot hold a profile";
     card_in_reader_fails(reader, reason) = "the card in {reader}: {reason}";
     try_another_port() = "pull it, plug it in again, and try another port";
