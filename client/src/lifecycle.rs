@@ -12,7 +12,7 @@ mod removal;
 mod reporting;
 mod resolving;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -253,6 +253,8 @@ pub(crate) struct Lifecycle {
     resolve_at: Option<Now>,
     /// What was in the readers when one of it was chosen, or none.
     seen: Vec<Found>,
+    /// The token that was seen last in a reader, if none was pulled out there since.
+    idents: BTreeMap<String, Ident>,
     shown: State,
     /// Whether `shown` was said.
     told: bool,
@@ -286,6 +288,7 @@ impl Lifecycle {
             interface,
             phase: Phase::SURVEYING,
             seen: Vec::new(),
+            idents: BTreeMap::new(),
             shown,
             told: false,
             actions,
@@ -360,6 +363,7 @@ impl Lifecycle {
                 _ => self.look_again(),
             },
             Input::Removed { reader } => {
+                self.idents.remove(&reader);
                 self.doubt_what_is_looked_at();
                 if self.held().is_some_and(|held| held.reader == reader) {
                     return self.removed(now);
@@ -501,6 +505,7 @@ impl Lifecycle {
     }
 
     fn go_blind(&mut self, now: Now) {
+        self.idents.clear();
         match &mut self.phase {
             Phase::Ended => {}
             Phase::Clearing(_, meanwhile) => meanwhile.unwatched = true,

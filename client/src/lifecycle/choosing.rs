@@ -39,17 +39,40 @@ impl Lifecycle {
         }
     }
 
-    /// Whether this can be the token that was asked for. That may be the one that another
-    /// program holds, but a card that is no token of ours is not.
+    /// Whether this can be the token that was asked for. That may be one that another program
+    /// holds and that was not seen before, but a card that is no token of ours is not.
     pub(super) fn concerns(&self, found: &Found) -> bool {
+        let known = self.idents.get(&found.reader);
         match (&found.token, self.options.token) {
             (_, None) => true,
             (Ok(facts), Some(wanted)) => facts.ident == wanted,
-            (Err(state), Some(_)) => is_busy(state),
+            (Err(state), Some(wanted)) => is_busy(state) && known.is_none_or(|it| *it == wanted),
+        }
+    }
+
+    /// Says which token another program holds, as far as that is known.
+    pub(super) fn name_what_is_held(&self, state: &mut State) {
+        if let State::TokenBusy {
+            reader,
+            token,
+            wanted,
+            ..
+        } = state
+        {
+            *token = self.idents.get(reader).copied();
+            *wanted = self.options.token.filter(|_| token.is_none());
         }
     }
 
     pub(super) fn choose(&mut self, now: Now, mut found: Vec<Found>) {
+        for Found { reader, token } in &mut found {
+            match token {
+                Ok(facts) => {
+                    self.idents.insert(reader.clone(), facts.ident);
+                }
+                Err(state) => self.name_what_is_held(state),
+            }
+        }
         found.retain(|found| self.concerns(found));
         self.seen.clone_from(&found);
         let (mut usable, mut problems) = (Vec::new(), Vec::new());

@@ -144,8 +144,14 @@ fn token(reader: &str, serial: u32) -> Found {
 }
 
 fn busy() -> State {
+    busy_with(None)
+}
+
+fn busy_with(token: Option<Ident>) -> State {
     State::TokenBusy {
         reader: READER.into(),
+        token,
+        wanted: None,
         holders: vec!["scdaemon, pid 6790".into()],
     }
 }
@@ -327,7 +333,7 @@ fn troubles() -> Vec<(State, u8)> {
         ),
         (State::Empty, 8),
         (State::Foreign, 8),
-        (busy(), 11),
+        (busy_with(Some(ident(1))), 11),
         (State::Clock { now }, 14),
         (
             State::NotYetValid {

@@ -38,8 +38,14 @@ pub(crate) enum State {
     NoService,
     /// Another program holds the token.
     TokenBusy {
-        /// Its reader: which token it is cannot be asked.
+        /// Its reader.
         reader: String,
+        /// Which token it is: it cannot be asked now, but was seen before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<Ident>,
+        /// Otherwise which one was asked for: it may be that one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wanted: Option<Ident>,
         /// Who may hold it: `scdaemon, pid 6790`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         holders: Vec<String>,
@@ -365,6 +371,8 @@ impl From<CardError> for State {
             }
             CardError::Busy { reader, holders } => State::TokenBusy {
                 reader,
+                token: None,
+                wanted: None,
                 holders: holders.iter().map(Holder::to_string).collect(),
             },
             CardError::NoPermission => State::NoPermission {

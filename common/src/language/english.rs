@@ -289,9 +289,13 @@ texts! { Up in English;
     plug_it_in() = "plug it in and try again";
     start_the_service() = "try: sudo systemctl start pcscd.socket (Debian: apt install pcscd)";
 
-    token_is_held(reader) = "there is a token in {reader}, but another program holds it";
-    token_is_held_by(reader, holders) =
-        "there is a token in {reader}, but another program holds it (likely {holders})";
+    some_token_is_in(reader) = "there is a token in {reader}";
+    this_token_is_in(token, reader) = "the token {token} is in {reader}";
+    perhaps_this_token_is_in(token, reader) = "there is a token in {reader}, perhaps {token}";
+    // there: one of those three.
+    but_it_is_held(there) = "{there}, but another program holds it";
+    but_it_is_held_by(there, holders) =
+        "{there}, but another program holds it (likely {holders})";
     end_that_tokenvpn() =
         "that is a tokenvpn at work: answer what it asks, or end it (Ctrl-C, tokenvpn down)";
     end_that_program() = "end that program, or what it does with the token";
@@ -1203,6 +1207,8 @@ texts! { Manual in English;
     manual_state_waiting_service() = "The smart-card service has broken off, and is waited for";
     manual_state_no_token() = "No token came within --wait";
     manual_state_no_service() = "The smart-card service does not answer";
+    manual_state_token_busy() = "Another program holds the token; wanted: or perhaps that is \
+        another one than was asked for";
     manual_state_pick_token() = "Several tokens are plugged in, each with token and name";
     manual_state_pin() = "The PIN is asked for, in one of these sources: pinpad, terminal, \
         pinentry, agent";

@@ -67,7 +67,11 @@ fn states() -> [(&'static str, &'static str, String); 41] {
         ("waiting_service", "", say().manual_state_waiting_service()),
         ("no_token", "seconds", say().manual_state_no_token()),
         ("no_service", "", say().manual_state_no_service()),
-        ("token_busy", "reader, holders", say().help_exit_busy()),
+        (
+            "token_busy",
+            "reader, token, wanted, holders",
+            say().manual_state_token_busy(),
+        ),
         ("pick_token", "tokens", say().manual_state_pick_token()),
         ("pin", "token, tries_left, source", say().manual_state_pin()),
         (

@@ -20,6 +20,12 @@ fn without_a_token() -> Vec<Row> {
         token: token.parse().unwrap(),
         name: name.parse().ok(),
     };
+    let busy = |token, wanted| State::TokenBusy {
+        reader: "Reader 0".into(),
+        token,
+        wanted,
+        holders: vec!["scdaemon, pid 6790".into()],
+    };
     vec![
         (
             State::WaitingToken { token: None },
@@ -52,13 +58,28 @@ fn without_a_token() -> Vec<Row> {
             &["no smart-card service", "systemctl start pcscd.socket"],
         ),
         (
-            State::TokenBusy {
-                reader: "Reader 0".into(),
-                holders: vec!["scdaemon, pid 6790".into()],
-            },
+            busy(Some(ident()), None),
             "token_busy",
             Some(11),
-            &["Reader 0", "scdaemon, pid 6790", "killscd", "pcsc-shared"],
+            &[
+                "0006:12345678 is in Reader 0",
+                "another program",
+                "scdaemon, pid 6790",
+                "killscd",
+                "pcsc-shared",
+            ],
+        ),
+        (
+            busy(None, Some(ident())),
+            "token_busy",
+            Some(11),
+            &["in Reader 0, perhaps 0006:12345678", "another program"],
+        ),
+        (
+            busy(None, None),
+            "token_busy",
+            Some(11),
+            &["a token in Reader 0", "another program"],
         ),
         (
             State::PickToken {

@@ -123,10 +123,20 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
         ),
         State::NoToken { seconds } => (say().no_token_was_plugged_in(seconds), say().plug_it_in()),
         State::NoService => (say().card_service_is_silent(), say().start_the_service()),
-        State::TokenBusy { reader, holders } => {
+        State::TokenBusy {
+            reader,
+            token,
+            wanted,
+            holders,
+        } => {
+            let there = match (token, wanted) {
+                (Some(token), _) => say().this_token_is_in(token, reader),
+                (None, Some(wanted)) => say().perhaps_this_token_is_in(wanted, reader),
+                (None, None) => say().some_token_is_in(reader),
+            };
             let held = match holders.is_empty() {
-                true => say().token_is_held(reader),
-                false => say().token_is_held_by(reader, &list(holders)),
+                true => say().but_it_is_held(&there),
+                false => say().but_it_is_held_by(&there, &list(holders)),
             };
             (held, let_go(holders))
         }
