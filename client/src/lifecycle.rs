@@ -626,7 +626,12 @@ impl Lifecycle {
         }
         if is_due(self.ready_until) {
             let seconds = self.options.ready_timeout.unwrap_or_default().as_secs();
-            return self.clear(After::Problem(State::NoGateway { seconds }));
+            let unresolved = self.unresolved.clone();
+            let state = State::NoGateway {
+                seconds,
+                unresolved,
+            };
+            return self.clear(After::Problem(state));
         }
         if is_due(self.expiry_check)
             && let Some(not_after) = self.summary().and_then(|summary| summary.not_after)

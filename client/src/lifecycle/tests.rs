@@ -467,7 +467,10 @@ fn ready_timeout_ends_the_search_for_a_gateway() {
     assert_eq!(
         scene.cleared(),
         [
-            say(State::NoGateway { seconds: 10 }),
+            say(State::NoGateway {
+                seconds: 10,
+                unresolved: Vec::new(),
+            }),
             Action::Exit(code::NO_GATEWAY)
         ]
     );

@@ -125,7 +125,12 @@ pub(crate) enum State {
         unresolved: Vec<String>,
     },
     /// `--ready-timeout` is over.
-    NoGateway { seconds: u64 },
+    NoGateway {
+        seconds: u64,
+        /// Names without an address.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unresolved: Vec<String>,
+    },
     /// A session is up.
     Up(Box<Connection>),
     /// This computer's network changed and the gateway still answers.

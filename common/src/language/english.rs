@@ -386,6 +386,16 @@ texts! { Up in English;
         )
     };
     no_gateway_answered_within(seconds) = "no gateway answered within {seconds} s";
+    no_gateway_answered_and_no_name(seconds, number: usize, names) = { match number {
+        1 => format!(
+            "no gateway answered within {seconds} s, and the name {names} cannot be looked up"
+        ),
+        _ => format!(
+            "no gateway answered within {seconds} s, and the names {names} cannot be looked up"
+        ),
+    } };
+    is_there_a_name_server() = "is this computer on a network with a name server, is UDP let out \
+        here, is the clock right, is the token still enrolled?";
     is_udp_let_out() = "is UDP let out here, is the clock right, is the token still enrolled?";
 
     // The gateway is an address, or a name with its address.

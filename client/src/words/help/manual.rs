@@ -131,7 +131,11 @@ fn states() -> [(&'static str, &'static str, String); 41] {
             "now, tried, unresolved",
             say().manual_state_unreachable(),
         ),
-        ("no_gateway", "seconds", say().manual_state_no_gateway()),
+        (
+            "no_gateway",
+            "seconds, unresolved",
+            say().manual_state_no_gateway(),
+        ),
         (
             "up",
             "name, interface, endpoint, address, round_trip_ms, addresses, routes, dns",

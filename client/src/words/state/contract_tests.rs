@@ -283,10 +283,15 @@ fn of_the_token() -> Vec<Row> {
 fn of_the_tunnel() -> Vec<Row> {
     let at = "tokyo.example:51820";
     let address = "203.0.113.5:51820";
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     let unreachable = |tried, unresolved: &[&str]| State::Unreachable {
         now: NOW,
         tried,
-        unresolved: unresolved.iter().map(ToString::to_string).collect(),
+        unresolved: names(unresolved),
+    };
+    let no_gateway = |unresolved: &[&str]| State::NoGateway {
+        seconds: 10,
+        unresolved: names(unresolved),
     };
     let up = Connection {
         name: "traveller".parse().unwrap(),
@@ -347,10 +352,22 @@ fn of_the_tunnel() -> Vec<Row> {
             &["osaka.example cannot be looked up", "Trying again"],
         ),
         (
-            State::NoGateway { seconds: 10 },
+            no_gateway(&[]),
             "no_gateway",
             Some(9),
             &["no gateway", "10 s", "UDP", "clock"],
+        ),
+        (
+            no_gateway(&["osaka.example"]),
+            "no_gateway",
+            Some(9),
+            &[
+                "no gateway",
+                "10 s",
+                "osaka.example cannot be looked up",
+                "UDP",
+                "clock",
+            ],
         ),
         (
             State::Up(Box::new(up)),

@@ -199,10 +199,19 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
         State::NoPermission { what, cards: false } => {
             (what.clone(), say().be_allowed_to_make_tunnels())
         }
-        State::NoGateway { seconds } => (
-            say().no_gateway_answered_within(seconds),
-            say().is_udp_let_out(),
-        ),
+        State::NoGateway {
+            seconds,
+            unresolved,
+        } => match unresolved.len() {
+            0 => (
+                say().no_gateway_answered_within(seconds),
+                say().is_udp_let_out(),
+            ),
+            number => (
+                say().no_gateway_answered_and_no_name(seconds, number, &list(unresolved)),
+                say().is_there_a_name_server(),
+            ),
+        },
         other => unreachable!("invariant: {} is no error", other.name()),
     }
 }
