@@ -481,9 +481,13 @@ fn a_token_that_another_program_holds() {
     let desk = Desk::new();
     desk.card.write(&desk.host, &profile(|_| {}), None);
     desk.card.reset_counts();
+    let ident = desk.card.ident();
     desk.host.with_pcsc(|| {
         let _held = Token::open(READER).expect("the card is in");
         desk.up(&[]).expect_error(11, &["another program", READER]);
+        let perhaps = format!("perhaps {ident}");
+        desk.up(&["--token", &ident])
+            .expect_error(11, &["another program", READER, &perhaps]);
         // The look at it takes longer than that.
         desk.up(&["--wait", "1"])
             .expect_error(11, &["another program"]);
@@ -499,18 +503,16 @@ fn the_program_that_holds_the_token_is_named_and_when_it_lets_go_the_pin_is_aske
     let there = Pty::open();
     let holder = desk.host.up_on(&there, &["--interface", "other"]);
     there.expect("tries left");
-    desk.up(&[]).expect_error(
-        11,
-        &[
-            "another program holds it",
-            "tokenvpn, pid",
-            "answer what it asks",
-        ],
-    );
-
     let here = Pty::open();
     let _up = desk.host.up_on(&here, &[]);
     here.expect("another program holds it");
+    // Neither that one nor the supervisor of the first holds anything.
+    let facts = [
+        "another program holds it (likely tokenvpn, pid",
+        "answer what it asks",
+    ];
+    let third = desk.up(&["--interface", "third"]).expect_error(11, &facts);
+    assert_eq!(third.stderr.matches("tokenvpn, pid").count(), 1, "{third}");
     holder.process().signal(Signal::SIGTERM);
     assert_eq!(holder.process().exit_code(SOON), 0);
     desk.host.type_pin(&here, PIN);
