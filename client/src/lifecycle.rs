@@ -241,7 +241,9 @@ pub(crate) struct Lifecycle {
     wait_until: Option<Now>,
     ready_until: Option<Now>,
     expiry_check: Option<Now>,
-    /// Until when the smart-card service may be away.
+    /// Whether there was a smart-card service.
+    served: bool,
+    /// Until when it may be away.
     watch_until: Option<Now>,
     /// Set while the token of a tunnel is out and may come back.
     frozen: Option<Frozen>,
@@ -279,6 +281,7 @@ impl Lifecycle {
             wait_until: options.wait.map(|wait| now + wait),
             ready_until: None,
             expiry_check: None,
+            served: false,
             watch_until: None,
             frozen: None,
             closed,
@@ -354,14 +357,10 @@ impl Lifecycle {
     /// Takes what happened.
     pub(crate) fn handle(&mut self, now: Now, wall: UnixTime, input: Input) {
         match input {
-            Input::Inserted { reader } => match &mut self.phase {
-                Phase::Surveying { inserted, .. } => inserted.push(reader),
-                Phase::Clearing(_, meanwhile) => meanwhile.inserted = true,
-                // Perhaps the one that should have been plugged in.
-                Phase::Unlocking(held, meanwhile) => meanwhile.inserted |= held.reader != reader,
-                Phase::Carrying(..) => self.look_who_came(),
-                _ => self.look_again(),
-            },
+            Input::Inserted { reader } => {
+                self.served = true;
+                self.inserted(reader);
+            }
             Input::Removed { reader } => {
                 self.idents.remove(&reader);
                 self.doubt_what_is_looked_at();
@@ -417,6 +416,17 @@ impl Lifecycle {
                 _ => self.end(false),
             },
             Input::Timeout => self.timeout(now, wall),
+        }
+    }
+
+    fn inserted(&mut self, reader: String) {
+        match &mut self.phase {
+            Phase::Surveying { inserted, .. } => inserted.push(reader),
+            Phase::Clearing(_, meanwhile) => meanwhile.inserted = true,
+            // Perhaps the one that should have been plugged in.
+            Phase::Unlocking(held, meanwhile) => meanwhile.inserted |= held.reader != reader,
+            Phase::Carrying(..) => self.look_who_came(),
+            _ => self.look_again(),
         }
     }
 

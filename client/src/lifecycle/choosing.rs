@@ -8,11 +8,11 @@ use crate::words::{Choice, State};
 impl Lifecycle {
     /// There is no smart-card service, or it does not let us in.
     pub(super) fn unserved(&mut self, now: Now, state: State) {
-        match state {
-            State::NoService if self.watch_until.is_some_and(|until| now < until) => {
-                self.go_blind(now);
-            }
-            state => self.problem(now, state),
+        match (&state, self.watch_until) {
+            // The watch will say it too, but perhaps later.
+            (State::NoService, None) if self.served => self.watch_lost(now),
+            (State::NoService, Some(until)) if now < until => self.go_blind(now),
+            _ => self.problem(now, state),
         }
     }
 
@@ -28,6 +28,7 @@ impl Lifecycle {
         match found {
             Err(state) => self.unserved(now, state),
             Ok(found) => {
+                self.served = true;
                 self.watch_until = None;
                 let is_found = |reader: &String| found.iter().any(|found| found.reader == *reader);
                 if *removed || !inserted.iter().all(is_found) {

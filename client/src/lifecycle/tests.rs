@@ -377,7 +377,8 @@ fn what_is_wrong_with_a_token_ends_up_only_when_nobody_can_change_it() {
         // Its token has no label.
         let unlabelled = state.is_about_what_it_holds();
         let waiting_change = say(State::WaitingChange { unlabelled });
-        said.extend((state != busy()).then_some(waiting_change));
+        let is_busy = matches!(state, State::TokenBusy { .. });
+        said.extend((!is_busy).then_some(waiting_change));
         assert_eq!(scene.cleared(), said);
         assert_eq!(scene.lifecycle.shown(), &state);
         assert_eq!(scene.feed(removed()), [Action::Survey]);

@@ -125,3 +125,25 @@ fn a_service_that_is_restarted_is_waited_for_and_one_that_is_gone_is_not() {
         [say(State::NoService), Action::Exit(code::NO_SERVICE)]
     );
 }
+
+#[test]
+fn a_service_that_goes_while_the_tokens_are_looked_at_is_waited_for_whoever_says_it_first() {
+    let unserved = || Input::Surveyed(Err(State::NoService));
+    let again = [Action::Watch, Action::Survey];
+    let (mut seen, mut looked) = (Scene::attended(), Scene::attended());
+    assert_eq!(seen.feed(inserted()), []);
+    looked.feed(Input::Surveyed(Ok(vec![])));
+    assert_eq!(looked.feed(inserted()), [Action::Survey]);
+    for mut scene in [seen, looked] {
+        assert_eq!(scene.feed(unserved()), []);
+        assert_eq!(scene.feed(Input::WatchLost), []);
+        assert_eq!(scene.after(WATCH_RETRY), again);
+        assert_eq!(scene.feed(unserved()), []);
+        assert_eq!(scene.after(WATCH_RETRY), again);
+        scene.start();
+    }
+    // There never was one.
+    let actions = Scene::attended().feed(unserved());
+    let exit = Action::Exit(code::NO_SERVICE);
+    assert_eq!(actions, [say(State::NoService), exit]);
+}
