@@ -164,40 +164,86 @@ fn one_that_goes_at_the_prompt_leaves_the_terminal_alone_and_the_pin_is_asked_ag
     pty.expect("Connecting to");
 }
 
-/// Whatever is read just then: the label, the tries, the profile.
+/// How long each answer of the card is held back, so that the service goes before it.
+const HELD_BACK: Duration = Duration::from_millis(200);
+
 #[test]
-fn one_that_goes_while_the_card_is_read_opens_nothing_and_is_waited_for() {
+fn one_that_goes_before_the_pin_is_asked_is_waited_for() {
     let desk = desk();
     let (host, card) = (&desk.computer, &desk.card);
-    let before = host.network_state();
-    for commands in 1..=14 {
-        card.remove();
-        let up = host.up(card.pin(), &[]);
-        up.await_state("waiting_token");
+    card.remove();
+    let pty = Pty::open();
+    let _up = host.up_on(&pty, &[]);
+    // Seven commands look at the token, and those of the worker follow.
+    for commands in [1, 4, 7, 8, 11] {
+        pty.expect("Waiting for a token");
+        card.delay(HELD_BACK);
         card.reset_counts();
-        card.delay(Duration::from_millis(150));
         card.insert();
         wait::until_true("so many commands came", SOON, || {
             card.counts().all >= commands
         });
         host.kill_pcscd();
-        let counts = card.counts();
-        wait::until_true("it is seen", SOON, || {
-            let events = up.events();
-            let last = events.last().expect("an event");
-            ["waiting_service", "waiting_token"].contains(&last["state"].as_str().unwrap())
-        });
-        println!("{commands}: {counts:?} {:?}", up.events());
         card.delay(Duration::ZERO);
         is_back(host, card);
-        let ended = wait::poll(Duration::from_secs(4), || {
-            let events = up.events();
-            println!("{:?}", events.last());
-            up.process().status()
-        });
-        println!("ended {ended:?}");
-        assert_eq!(host.network_state(), before);
-        host.tokenvpn(&["down"]).finish();
-        panic!("{}", up.process().report());
+        host.type_pin(&pty, card.pin());
+        pty.expect("Connecting to");
+        card.remove();
     }
+    let screen = pty.screen().all();
+    assert!(!screen.contains("error: "), "{screen}");
+}
+
+#[test]
+fn one_that_goes_while_the_profile_is_read_opens_nothing_and_is_waited_for() {
+    let desk = desk();
+    let (host, card) = (&desk.computer, &desk.card);
+    let before = host.network_state();
+    let pty = Pty::open();
+    let up = host.up_on(&pty, &[]);
+    // Before the answer to the PIN, and before the profile.
+    for reads in [0, 1] {
+        pty.expect("tries left");
+        pty.await_no_echo();
+        card.reset_counts();
+        card.delay(HELD_BACK);
+        pty.type_line(card.pin());
+        wait::until_true("the PIN was tried", SOON, || card.counts().pins == 1);
+        let begun = card.counts().reads;
+        wait::until_true("it is read", SOON, || card.counts().reads >= begun + reads);
+        host.kill_pcscd();
+        is_told_gone(&pty);
+        assert_eq!(up.pids(), [up.process().pid()]);
+        assert_eq!(host.network_state(), before);
+        card.delay(Duration::ZERO);
+        is_back(host, card);
+    }
+    host.type_pin(&pty, card.pin());
+    pty.expect("Connecting to");
+}
+
+#[test]
+fn one_that_goes_in_a_grace_ends_it_and_the_token_s_pin_is_asked_again() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    let one = &scene.one;
+    let before = one.network_state();
+    let pty = Pty::open();
+    let up = one.up_on(&pty, &["--on-removal", "grace:60"]);
+    one.connect_on(&pty, &card);
+    let worker = up.worker().expect("a worker");
+    card.remove();
+    pty.expect("Closing in 60 s");
+    assert!(is_alive(worker));
+    one.kill_pcscd();
+    is_told_gone(&pty);
+    assert!(!is_alive(worker));
+    assert_eq!(one.network_state(), before);
+    is_back(one, &card);
+    one.type_pin(&pty, card.pin());
+    pty.expect("Connected as traveller");
+    assert!(one.pings(SERVER));
+    let screen = pty.screen().all();
+    assert!(!screen.contains("The token is back"), "{screen}");
 }
