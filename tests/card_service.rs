@@ -127,6 +127,25 @@ fn is_back(host: &Host, card: &Card) {
 }
 
 #[test]
+fn one_that_goes_while_a_token_is_waited_for_is_waited_for_itself() {
+    let desk = desk();
+    let (host, card) = (&desk.computer, &desk.card);
+    card.remove();
+    let up = host.up(card.pin(), &[]);
+    up.await_state("waiting_token");
+    host.kill_pcscd();
+    up.await_state("waiting_service");
+    let status = host.tokenvpn(&["status"]).finish().expect_code(3);
+    let told = "waiting for the smart-card service";
+    assert!(status.stdout.contains(told), "{status}");
+    host.start_pcscd();
+    up.await_state("waiting_token");
+    card.connect(host);
+    card.insert();
+    up.await_state("connecting");
+}
+
+#[test]
 fn one_that_goes_at_the_prompt_leaves_the_terminal_alone_and_the_pin_is_asked_again() {
     let desk = desk();
     let (host, card) = (&desk.computer, &desk.card);

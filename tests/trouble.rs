@@ -556,6 +556,21 @@ fn the_program_that_holds_the_token_is_named_and_when_it_lets_go_the_pin_is_aske
     here.expect("Connecting to");
 }
 
+#[test]
+fn a_tokenvpn_that_carries_packets_is_not_said_to_hold_what_it_has_let_go_of() {
+    let desk = Desk::new();
+    desk.card.write(&desk.host, &profile(|_| {}), None);
+    let carries = desk.host.up(PIN, &["--interface", "other"]);
+    carries.await_state("connecting");
+    let held = desk.host.with_pcsc(|| {
+        let _held = Token::open(READER).expect("the card is let go of");
+        desk.up(&[]).expect_error(11, &["another program holds it"])
+    });
+    // Whoever does is not in a process that can be seen from there.
+    assert!(!held.stderr.contains("likely"), "{held}");
+    assert!(carries.process().is_running());
+}
+
 /// gpg's own, as anybody has it who signs or logs in with the same token.
 #[test]
 fn gpg_s_scdaemon_is_named_with_the_command_that_makes_it_let_go() {

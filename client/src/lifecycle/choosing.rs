@@ -11,7 +11,13 @@ impl Lifecycle {
         match (&state, self.watch_until) {
             // The watch will say it too, but perhaps later.
             (State::NoService, None) if self.served => self.watch_lost(now),
-            (State::NoService, Some(until)) if now < until => self.go_blind(now),
+            (State::NoService, Some(until)) if now < until => {
+                // Whoever waits for a token would do so in vain.
+                if self.shown != State::WaitingService {
+                    self.say(State::WaitingService);
+                }
+                self.go_blind(now);
+            }
             _ => self.problem(now, state),
         }
     }

@@ -1209,7 +1209,8 @@ texts! { Manual in English;
         one of the names below; beside it are the fields in parentheses, of which those that have \
         nothing to say are left out. Moments are in Unix seconds. A state that ends it, at once or \
         because there is no terminal, has what, hint and code too: the two lines that people read, \
-        and the exit status. Later versions may add states and fields. The state in tokenvpn \
+        and the exit status. On a terminal, without --once, what is wrong with a token does not \
+        end it, nor do several tokens of which none was chosen: it waits until that changes. Later versions may add states and fields. The state in tokenvpn \
         status --json has the same names, and down.";
     manual_state_waiting_token() = "No token is plugged in, or not the one that was named";
     manual_state_waiting_change() = "What was told before stays so until the token changes, or \
