@@ -190,9 +190,10 @@ const HELD_BACK: Duration = Duration::from_millis(200);
 fn one_that_goes_before_the_pin_is_asked_is_waited_for() {
     let desk = desk();
     let (host, card) = (&desk.computer, &desk.card);
-    card.remove();
     let pty = Pty::open();
     let _up = host.up_on(&pty, &[]);
+    pty.expect("tries left");
+    card.remove();
     // Seven commands look at the token, and those of the worker follow.
     for commands in [1, 4, 7, 8, 11] {
         pty.expect("Waiting for a token");

@@ -216,10 +216,10 @@ fn while_no_name_can_be_looked_up_that_is_told_once_and_tried_again() {
     let one = &scene.one;
     lead_name_to(one, None);
     let card = scene.issue_with(&gateway, "traveller", &BY_NAME);
+    card.insert();
+    one.await_token(&card.ident());
     let begin = |options: &[&str]| {
         let up = one.up(card.pin(), options);
-        up.await_state("waiting_token");
-        card.insert();
         assert_eq!(up.await_state("resolving")["hosts"][0], NAME);
         let unreachable = up.await_state("unreachable");
         assert_eq!(unreachable["tried"], false, "there was nobody to ask");
@@ -231,7 +231,6 @@ fn while_no_name_can_be_looked_up_that_is_told_once_and_tried_again() {
     let what = told["what"].as_str().expect("a text");
     assert!(what.contains(NAME) && what.contains("12 s"), "{what}");
     assert_eq!(up.process().exit_code(SOON), 9);
-    card.remove();
 
     let up = begin(&[]);
     let status = one.tokenvpn(&["status", "--json"]).finish();

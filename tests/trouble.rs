@@ -374,15 +374,9 @@ fn a_card_that_talks_nonsense_or_forgets_is_not_believed() {
 fn a_card_that_fails_is_told_and_begun_with_again_when_it_is_put_in_again() {
     let desk = Desk::new();
     desk.card.write(&desk.host, &profile(|_| {}), None);
-    desk.card.remove();
     // It says that the PIN is right, and gives out no profile.
-    let fail = || {
-        desk.card.forget_at(VERIFY, 1);
-        desk.card.insert();
-    };
+    desk.card.forget_at(VERIFY, 1);
     let up = desk.host.up(PIN, &[]);
-    up.await_state("waiting_token");
-    fail();
     let told = up.await_state("card_failed");
     assert_eq!(told["code"], 1);
     let what = told["what"].as_str().expect("a text");
@@ -392,16 +386,15 @@ fn a_card_that_fails_is_told_and_begun_with_again_when_it_is_put_in_again() {
     assert!(hint.contains("plug it in again"), "{hint}");
     assert_eq!(up.process().exit_code(SOON), 1);
     desk.is_clean();
-    desk.card.remove();
 
+    desk.card.forget_at(VERIFY, 1);
     let pty = Pty::open();
     let _up = desk.host.up_on(&pty, &[]);
-    pty.expect("Waiting for a token");
-    fail();
     desk.host.type_pin(&pty, PIN);
     pty.expect("does not do as it should");
     pty.expect("Waiting until that changes");
     desk.card.remove();
+    pty.expect("Waiting for a token");
     desk.card.insert();
     desk.host.type_pin(&pty, PIN);
     pty.expect("Connecting to");
