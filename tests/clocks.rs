@@ -13,9 +13,9 @@ use nix::{
     unistd::Pid,
 };
 use rig::{
-    Card, Gateway, Host, Rearguard, Scene, Speaker, Tap, Up, WallClock, World,
+    Card, Gateway, Host, Pty, Rearguard, Scene, Speaker, Tap, Up, WallClock, World,
     client::PIN_FD,
-    scene::{ENDPOINT, HOTEL_ADDRESS, SERVER},
+    scene::{ENDPOINT, HOTEL_ADDRESS, INNER_NETWORK, SERVER},
     wait::{self, SOON, now, promised},
 };
 use tokenvpn_common::{clock::UnixTime, io::clock::unix_time, key::PrivateKey};
@@ -144,6 +144,76 @@ fn a_clock_before_the_day_of_issue_is_refused() {
     clock.set_fast(to_issue_day);
     let up = up_by(&clock, &scene.one, &card);
     up.await_state("up");
+}
+
+/// A token that expires in an hour, by the clocks that are right.
+#[track_caller]
+fn for_an_hour(scene: &Scene, gateway: &Gateway) -> Card {
+    let expires = UnixTime(unix_time().0 + HOUR as u64).to_string();
+    let options = ["--route", INNER_NETWORK, "--expires", &expires];
+    scene.issue_with(gateway, "traveller", &options)
+}
+
+#[test]
+fn a_token_that_expires_during_a_session_ends_it_by_the_computer_s_clock() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = for_an_hour(&scene, &gateway);
+    let one = &scene.one;
+    let before = one.network_state();
+    let clock = WallClock::new(one);
+    clock.set_fast(HOUR - 20);
+    let up = up_by(&clock, one, &card);
+    up.await_state("waiting_token");
+    card.insert();
+    up.await_state("expires_soon");
+    up.await_state("up");
+    assert!(one.pings(SERVER));
+    let told = up.await_state_within("expired", Duration::from_secs(60));
+    assert_eq!(told["code"], 6);
+    let what = told["what"].as_str().expect("a text");
+    let facts = ["expired on", "by this computer's clock", "no tunnel"];
+    assert!(facts.iter().all(|fact| what.contains(fact)), "{what}");
+    assert_eq!(up.process().exit_code(SOON), 6);
+    assert_eq!(one.network_state(), before);
+    assert_eq!(gateway.status().peers.len(), 1, "here it is not over");
+}
+
+#[test]
+fn a_token_that_expires_while_its_pin_is_asked_opens_nothing() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = for_an_hour(&scene, &gateway);
+    let one = &scene.one;
+    let before = one.network_state();
+    card.insert();
+    card.reset_counts();
+    let clock = WallClock::new(one);
+    let expire_at_prompt = |options: &[&str]| {
+        clock.set_fast(0);
+        let pty = Pty::open();
+        let up = one.tokenvpn(&["up"]).args(options).on(&pty);
+        let up = Up::started(one, clock.of(up));
+        pty.expect("tries left");
+        pty.await_no_echo();
+        clock.set_fast(HOUR + 2);
+        pty.type_line(card.pin());
+        pty.expect("this token expired on");
+        pty.expect("there is no tunnel");
+        pty.expect("ask your administrator to renew it");
+        (pty, up)
+    };
+    let (_pty, up) = expire_at_prompt(&["--once"]);
+    assert_eq!(up.process().exit_code(SOON), 6);
+    assert_eq!(card.counts().right_pins, 1);
+    assert_eq!(one.network_state(), before);
+
+    // It was the clock: that is noticed when it is set.
+    let (pty, _up) = expire_at_prompt(&[]);
+    pty.expect("Waiting until that changes");
+    clock.set_fast(0);
+    one.type_pin(&pty, card.pin());
+    pty.expect("Connected as traveller");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What a person is told who looks: the live status, what is wrong, and what is left behind.
 
+use std::fs;
+
 use nix::sys::signal::Signal;
 use rig::{
-    Card, Host, Pty, Scene, WallClock, World,
-    card::READER,
+    Card, Desk, Host, Pty, Scene, WallClock, World,
+    card::{READER, Slot},
     client::{PIN_FD, TUNNEL},
     pty::CTRL_C,
     scene::{self, ENDPOINT, PAGE},
@@ -144,6 +146,39 @@ fn a_token_that_is_over_or_held_and_a_wrong_clock_are_told_with_their_cures() {
     let document = doctor.expect_code(1).stdout;
     let found = serde_json::from_str(&document).expect("JSON");
     assert!(cure(&found, "clock").contains("timedatectl"));
+}
+
+#[test]
+fn of_two_tokens_it_is_told_that_one_has_to_be_chosen_as_long_as_none_is() {
+    let desk = Desk::new();
+    let host = &desk.computer;
+    let other = Card::new(&desk.world, "other");
+    other.connect_to(host, Slot::Second);
+    let several = || {
+        // There is no way out, which does not matter here.
+        let found = examine(host, 1);
+        let findings = found["findings"].as_array().expect("findings");
+        let of_tokens = findings.iter().filter(|one| one["check"] == "token");
+        let warnings = of_tokens.filter(|one| one["verdict"] == "warning");
+        let what = warnings.map(|one| format!("{} {}", one["what"], one["hint"]));
+        what.collect::<Vec<_>>()
+    };
+    assert_eq!(several(), [""; 0]);
+    other.insert();
+    host.await_token(&other.ident());
+    let [told] = &several()[..] else {
+        panic!("one warning: {:?}", several());
+    };
+    assert!(told.contains("2 tokens") && told.contains("--token"));
+    let text = host.tokenvpn(&["doctor"]).finish().stdout;
+    let line = "warning  token       2 tokens are plugged in";
+    assert!(text.contains(line), "{text}");
+
+    let directory = host.path("/etc/tokenvpn");
+    fs::create_dir_all(&directory).expect("a directory");
+    let choice = format!("token = \"{}\"\n", other.ident());
+    fs::write(directory.join("client.toml"), choice).expect("a file");
+    assert_eq!(several(), [""; 0]);
 }
 
 #[test]

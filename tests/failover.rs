@@ -10,9 +10,9 @@ use std::{
 
 use nix::sys::signal::Signal;
 use rig::{
-    Card, Gateway, Host, NameServer, Process, Scene, Tap, Up,
+    Card, Gateway, Host, NameServer, Process, Scene, Tap, Up, WallClock,
     client::{PIN_FD, TUNNEL},
-    scene::{ENDPOINT, GREETING, INNER_NETWORK, PAGE, TUNNEL_NETWORK},
+    scene::{ENDPOINT, GREETING, INNER_NETWORK, PAGE, SERVER, TUNNEL_NETWORK},
     wait::{self, Now, SOON, now, promised},
     web,
 };
@@ -172,6 +172,24 @@ fn a_running_download_goes_over_to_the_next_endpoint_and_comes_back_to_the_first
     assert!(!has_event(&up, "lost"));
 }
 
+/// A gateway by its name alone.
+const NAME: &str = "vpn.example.com";
+const BY_NAME: [&str; 4] = [
+    "--endpoint",
+    "vpn.example.com:51820",
+    "--route",
+    INNER_NETWORK,
+];
+
+/// Lets the name lead there, or nowhere.
+#[track_caller]
+fn lead_name_to(host: &Host, address: Option<&str>) {
+    let line = address.map_or(String::new(), |address| format!("{address} {NAME}\n"));
+    let text = format!("127.0.0.1 localhost\n{line}");
+    host.within(|| fs::write("/etc/hosts", text))
+        .expect("names of its own");
+}
+
 #[test]
 fn a_name_that_leads_elsewhere_is_looked_up_again_when_the_gateway_falls_silent() {
     let scene = Scene::new();
@@ -180,23 +198,12 @@ fn a_name_that_leads_elsewhere_is_looked_up_again_when_the_gateway_falls_silent(
         .ip(&format!("address add {SECOND_ADDRESS}/24 dev eth0"));
     let gateway = scene.start_gateway();
     let one = &scene.one;
-    let names = |address: &str| {
-        let text = format!("127.0.0.1 localhost\n{address} vpn.example.com\n");
-        one.within(|| fs::write("/etc/hosts", text))
-            .expect("names of its own");
-    };
-    names("203.0.113.5");
-    let options = [
-        "--endpoint",
-        "vpn.example.com:51820",
-        "--route",
-        INNER_NETWORK,
-    ];
-    let card = scene.issue_with(&gateway, "traveller", &options);
+    lead_name_to(one, Some("203.0.113.5"));
+    let card = scene.issue_with(&gateway, "traveller", &BY_NAME);
     let _web = scene.serve();
     let up = scene.connect(one, &card);
     let download = Download::start(one, "10.20.0.80", 1_000_000, 10);
-    names(SECOND_ADDRESS);
+    lead_name_to(one, Some(SECOND_ADDRESS));
     cut(&scene.router, "203.0.113.5", true);
     let cut_at = now();
     let moved = up.await_state("moved");
@@ -211,7 +218,6 @@ const RESOLVER: Ipv4Addr = Ipv4Addr::new(198, 51, 101, 53);
 const INNER_RESOLVER: &str = "10.20.0.80";
 /// The router, as the computer at home sees it.
 const HOME_ROUTER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-const NAME: &str = "vpn.example.com";
 
 /// A gateway that is known by its name only and moves to its second address.
 ///
@@ -368,6 +374,70 @@ fn found_behind_the_kill_switch(mover: &Mover, resolver: Ipv4Addr) {
     let sent = packets.filter(|packet| packet.outgoing && packet.destination.is_ipv4());
     let targets: BTreeSet<_> = sent.map(|packet| packet.destination).collect();
     assert_eq!(targets, BTreeSet::from([resolver.into()]));
+}
+
+#[test]
+fn while_no_name_can_be_looked_up_that_is_told_once_and_tried_again() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let one = &scene.one;
+    lead_name_to(one, None);
+    let card = scene.issue_with(&gateway, "traveller", &BY_NAME);
+    card.insert();
+    one.await_token(&card.ident());
+    let begin = |options: &[&str]| {
+        let up = one.up(card.pin(), options);
+        assert_eq!(up.await_state("resolving")["hosts"][0], NAME);
+        let unreachable = up.await_state("unreachable");
+        assert_eq!(unreachable["tried"], false, "there was nobody to ask");
+        assert_eq!(unreachable["unresolved"][0], NAME);
+        up
+    };
+    let up = begin(&["--ready-timeout", "12"]);
+    let told = up.await_state("no_gateway");
+    let what = told["what"].as_str().expect("a text");
+    assert!(what.contains(NAME) && what.contains("12 s"), "{what}");
+    assert_eq!(up.process().exit_code(SOON), 9);
+
+    let up = begin(&[]);
+    let status = one.tokenvpn(&["status", "--json"]).finish();
+    assert!(
+        status.stdout.contains(r#""state":"unreachable""#),
+        "{status}"
+    );
+    lead_name_to(one, Some("203.0.113.5"));
+    up.await_state("up");
+    let told = up.events();
+    let told = told.iter().filter(|event| event["state"] == "unreachable");
+    assert_eq!(told.count(), 1);
+}
+
+/// Nothing else ends a session that nobody answers so soon: three minutes.
+#[test]
+fn a_computer_that_slept_past_the_end_of_its_session_says_that_it_is_lost_and_begins_again() {
+    let scene = Scene::new();
+    let gateway = scene.start_gateway();
+    let card = scene.issue(&gateway, "traveller");
+    let one = &scene.one;
+    let clock = WallClock::new(one);
+    let number = PIN_FD.to_string();
+    let up = one
+        .tokenvpn(&["up", "--json", "--pin-fd", &number])
+        .text_on(PIN_FD, card.pin());
+    let up = Up::started(one, clock.of(up));
+    up.await_state("waiting_token");
+    card.insert();
+    up.await_state("up");
+    let worker = up.worker();
+    cut(&scene.router, "203.0.113.5", true);
+    clock.set_slept(200);
+    up.await_state("lost");
+    up.await_state("connecting");
+    assert_eq!(up.await_state("unreachable")["tried"], true);
+    cut(&scene.router, "203.0.113.5", false);
+    up.await_state("up");
+    assert!(one.pings(SERVER));
+    assert_eq!(up.worker(), worker, "no PIN was asked for");
 }
 
 const OTHER_ENDPOINT: &str = "198.51.101.7:51820";

@@ -371,6 +371,36 @@ fn a_card_that_talks_nonsense_or_forgets_is_not_believed() {
 }
 
 #[test]
+fn a_card_that_fails_is_told_and_begun_with_again_when_it_is_put_in_again() {
+    let desk = Desk::new();
+    desk.card.write(&desk.host, &profile(|_| {}), None);
+    // It says that the PIN is right, and gives out no profile.
+    desk.card.forget_at(VERIFY, 1);
+    let up = desk.host.up(PIN, &[]);
+    let told = up.await_state("card_failed");
+    assert_eq!(told["code"], 1);
+    let what = told["what"].as_str().expect("a text");
+    assert!(what.contains("does not do as it should"), "{what}");
+    assert_eq!(told["reason"], what);
+    let hint = told["hint"].as_str().expect("a text");
+    assert!(hint.contains("plug it in again"), "{hint}");
+    assert_eq!(up.process().exit_code(SOON), 1);
+    desk.is_clean();
+
+    desk.card.forget_at(VERIFY, 1);
+    let pty = Pty::open();
+    let _up = desk.host.up_on(&pty, &[]);
+    desk.host.type_pin(&pty, PIN);
+    pty.expect("does not do as it should");
+    pty.expect("Waiting until that changes");
+    desk.card.remove();
+    pty.expect("Waiting for a token");
+    desk.card.insert();
+    desk.host.type_pin(&pty, PIN);
+    pty.expect("Connecting to");
+}
+
+#[test]
 fn an_expired_profile_costs_no_pin_if_its_label_says_so() {
     let desk = Desk::new();
     let mut expired = scene::profile("192.0.2.1:51820", None);
@@ -481,9 +511,13 @@ fn a_token_that_another_program_holds() {
     let desk = Desk::new();
     desk.card.write(&desk.host, &profile(|_| {}), None);
     desk.card.reset_counts();
+    let ident = desk.card.ident();
     desk.host.with_pcsc(|| {
         let _held = Token::open(READER).expect("the card is in");
         desk.up(&[]).expect_error(11, &["another program", READER]);
+        let perhaps = format!("perhaps {ident}");
+        desk.up(&["--token", &ident])
+            .expect_error(11, &["another program", READER, &perhaps]);
         // The look at it takes longer than that.
         desk.up(&["--wait", "1"])
             .expect_error(11, &["another program"]);
@@ -499,22 +533,35 @@ fn the_program_that_holds_the_token_is_named_and_when_it_lets_go_the_pin_is_aske
     let there = Pty::open();
     let holder = desk.host.up_on(&there, &["--interface", "other"]);
     there.expect("tries left");
-    desk.up(&[]).expect_error(
-        11,
-        &[
-            "another program holds it",
-            "tokenvpn, pid",
-            "answer what it asks",
-        ],
-    );
-
     let here = Pty::open();
     let _up = desk.host.up_on(&here, &[]);
     here.expect("another program holds it");
+    // Neither that one nor the supervisor of the first holds anything.
+    let facts = [
+        "another program holds it (likely tokenvpn, pid",
+        "answer what it asks",
+    ];
+    let third = desk.up(&["--interface", "third"]).expect_error(11, &facts);
+    assert_eq!(third.stderr.matches("tokenvpn, pid").count(), 1, "{third}");
     holder.process().signal(Signal::SIGTERM);
     assert_eq!(holder.process().exit_code(SOON), 0);
     desk.host.type_pin(&here, PIN);
     here.expect("Connecting to");
+}
+
+#[test]
+fn a_tokenvpn_that_carries_packets_is_not_said_to_hold_what_it_has_let_go_of() {
+    let desk = Desk::new();
+    desk.card.write(&desk.host, &profile(|_| {}), None);
+    let carries = desk.host.up(PIN, &["--interface", "other"]);
+    carries.await_state("connecting");
+    let held = desk.host.with_pcsc(|| {
+        let _held = Token::open(READER).expect("the card is let go of");
+        desk.up(&[]).expect_error(11, &["another program holds it"])
+    });
+    // Whoever does is not in a process that can be seen from there.
+    assert!(!held.stderr.contains("likely"), "{held}");
+    assert!(carries.process().is_running());
 }
 
 /// gpg's own, as anybody has it who signs or logs in with the same token.

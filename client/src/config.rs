@@ -75,6 +75,14 @@ pub(crate) fn interface(named: Option<String>, path: &Path) -> Result<String, Fa
     Ok(name.unwrap_or_else(|| cli::DEFAULT_INTERFACE.into()))
 }
 
+/// The token that is meant by the file at `path`, if it names one.
+///
+/// # Errors
+/// As [`complete`].
+pub(crate) fn token(path: &Path) -> Result<Option<Ident>, Failure> {
+    Ok(read(path)?.token)
+}
+
 /// The configuration at `path`; an empty one if there is no file.
 fn read(path: &Path) -> Result<Config, Failure> {
     let text = match fs::read_to_string(path) {

@@ -118,6 +118,10 @@ pub(crate) enum Finding {
         token: Ident,
         name: Option<Name>,
     },
+    /// An `up` that is not told which one takes none.
+    SeveralTokens {
+        number: usize,
+    },
     /// A mistake or two were made.
     FewTries {
         token: Ident,
@@ -244,7 +248,8 @@ impl Finding {
             | F::TokenAsked { .. }
             | F::Unsupported { .. }
             | F::TokenFails { .. }
-            | F::Token { .. } => "token",
+            | F::Token { .. }
+            | F::SeveralTokens { .. } => "token",
             F::FewTries { .. } | F::PinBlocked { .. } => "pin",
             F::Room { .. } => "room",
             F::Profile { .. }
@@ -291,7 +296,8 @@ impl Finding {
                 others_answer: true,
                 ..
             } => Verdict::Warning,
-            F::FewTries { .. }
+            F::SeveralTokens { .. }
+            | F::FewTries { .. }
             | F::ProfileExpiresSoon { .. }
             | F::NarrowWayOut { .. }
             | F::Closed { .. }

@@ -13,7 +13,7 @@ mod removal;
 mod reporting;
 mod resolving;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -247,7 +247,9 @@ pub(crate) struct Lifecycle {
     wait_until: Option<Now>,
     ready_until: Option<Now>,
     expiry_check: Option<Now>,
-    /// Until when the smart-card service may be away.
+    /// Whether there was a smart-card service.
+    served: bool,
+    /// Until when it may be away.
     watch_until: Option<Now>,
     /// Set while the token of a tunnel is out and may come back.
     frozen: Option<Frozen>,
@@ -261,6 +263,8 @@ pub(crate) struct Lifecycle {
     resolve_at: Option<Now>,
     /// What was in the readers when one of it was chosen, or none.
     seen: Vec<Found>,
+    /// The token that was seen last in a reader, if none was pulled out there since.
+    idents: BTreeMap<String, Ident>,
     shown: State,
     /// Whether `shown` was said.
     told: bool,
@@ -295,6 +299,7 @@ impl Lifecycle {
             wait_until: options.wait.map(|wait| now + wait),
             ready_until: None,
             expiry_check: None,
+            served: false,
             watch_until: None,
             frozen: None,
             closed,
@@ -305,6 +310,7 @@ impl Lifecycle {
             interface,
             phase: Phase::SURVEYING,
             seen: Vec::new(),
+            idents: BTreeMap::new(),
             shown,
             told: false,
             actions,
@@ -371,15 +377,12 @@ impl Lifecycle {
     /// Takes what happened.
     pub(crate) fn handle(&mut self, now: Now, wall: UnixTime, input: Input) {
         match input {
-            Input::Inserted { reader } => match &mut self.phase {
-                Phase::Surveying { inserted, .. } => inserted.push(reader),
-                Phase::Clearing(_, meanwhile) => meanwhile.inserted = true,
-                // Perhaps the one that should have been plugged in.
-                Phase::Unlocking(held, meanwhile) => meanwhile.inserted |= held.reader != reader,
-                Phase::Carrying(..) => self.look_who_came(),
-                _ => self.look_again(),
-            },
+            Input::Inserted { reader } => {
+                self.served = true;
+                self.inserted(reader);
+            }
             Input::Removed { reader } => {
+                self.idents.remove(&reader);
                 self.doubt_what_is_looked_at();
                 if self.held().is_some_and(|held| held.reader == reader) {
                     return self.removed(now);
@@ -437,6 +440,17 @@ impl Lifecycle {
                 self.handle(now, wall, Input::End);
             }
             Input::Timeout => self.timeout(now, wall),
+        }
+    }
+
+    fn inserted(&mut self, reader: String) {
+        match &mut self.phase {
+            Phase::Surveying { inserted, .. } => inserted.push(reader),
+            Phase::Clearing(_, meanwhile) => meanwhile.inserted = true,
+            // Perhaps the one that should have been plugged in.
+            Phase::Unlocking(held, meanwhile) => meanwhile.inserted |= held.reader != reader,
+            Phase::Carrying(..) => self.look_who_came(),
+            _ => self.look_again(),
         }
     }
 
@@ -530,6 +544,7 @@ impl Lifecycle {
     }
 
     fn go_blind(&mut self, now: Now) {
+        self.idents.clear();
         match &mut self.phase {
             Phase::Ended => {}
             Phase::Clearing(_, meanwhile) => meanwhile.unwatched = true,
@@ -651,7 +666,12 @@ impl Lifecycle {
         }
         if is_due(self.ready_until) {
             let seconds = self.options.ready_timeout.unwrap_or_default().as_secs();
-            return self.clear(After::Problem(State::NoGateway { seconds }));
+            let unresolved = self.unresolved.clone();
+            let state = State::NoGateway {
+                seconds,
+                unresolved,
+            };
+            return self.clear(After::Problem(state));
         }
         if is_due(self.expiry_check)
             && let Some(not_after) = self.summary().and_then(|summary| summary.not_after)

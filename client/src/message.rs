@@ -551,7 +551,11 @@ mod tests {
             supervisor.receive_report(),
             Err(MessageError::Nothing)
         ));
+        // Nor is the last one lost that was sent by who has not listened.
+        supervisor.send(&Order::Freeze, &[]).unwrap();
+        worker.send(&Report::TokenGone, &[]).unwrap();
         drop(worker);
+        assert_eq!(supervisor.receive_report().unwrap(), Report::TokenGone);
         assert!(matches!(
             supervisor.receive_report(),
             Err(MessageError::Ended)

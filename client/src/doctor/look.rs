@@ -18,6 +18,7 @@ use super::residue::left_behind;
 use super::trial::Trial;
 use super::{Finding, Wait, in_path};
 use crate::commands::{status, up};
+use crate::config;
 use crate::net::dns::{self, RESOLV_CONF, Resolver};
 use crate::runtime::{DIRECTORY, Runtime};
 use crate::words::SOON_DAYS;
@@ -58,6 +59,8 @@ pub(super) struct Gateways {
     pub(super) loads: Vec<Load>,
     /// What tunnels that do not stand keep closed.
     pub(super) closed: Vec<Finding>,
+    /// The tunnel of a running `up` that has taken a token.
+    pub(super) with_token: Option<String>,
 }
 
 /// Everything, in the order in which it is needed.
@@ -68,6 +71,7 @@ pub(crate) fn at_everything(trial: Option<Trial>) -> Vec<Finding> {
         findings: gateways,
         loads,
         closed,
+        with_token,
     } = gateways(now, trial);
     let load = loads.into_iter().max_by_key(|load| load.longest());
     let mut findings = Vec::new();
@@ -82,6 +86,9 @@ pub(crate) fn at_everything(trial: Option<Trial>) -> Vec<Finding> {
         },
     });
     findings.extend(cards(now, asks_for_a_pin(&gateways)));
+    if with_token.is_none() && matches!(config::token(Path::new(config::PATH)), Ok(None)) {
+        findings.extend(several(&findings));
+    }
     findings.push(resolver());
     findings.push(match now < UnixTime::EARLIEST {
         true => Finding::ClockWrong { now },
@@ -96,6 +103,13 @@ pub(crate) fn at_everything(trial: Option<Trial>) -> Vec<Finding> {
         false => findings.extend(left.into_iter().map(Finding::Left)),
     }
     findings
+}
+
+/// What an `up` that nobody tells which token to take says to these findings.
+fn several(findings: &[Finding]) -> Option<Finding> {
+    let is_token = |finding: &&Finding| matches!(finding, Finding::Token { .. });
+    let number = findings.iter().filter(is_token).count();
+    (number > 1).then_some(Finding::SeveralTokens { number })
 }
 
 /// The service, its readers, and what is in them.
@@ -285,14 +299,13 @@ fn gateways(now: UnixTime, trial: Option<Trial>) -> Gateways {
     // In whatever order the kernel lists them.
     let interfaces: BTreeSet<String> = interfaces.collect();
     let mut known = Gateways::default();
-    let mut with_token = None;
     for interface in interfaces {
         // A socket that a killed one left is told among the leftovers.
         let Ok(status) = running(&interface) else {
             continue;
         };
         if status.token.is_some() {
-            with_token = Some(interface.clone());
+            known.with_token = Some(interface.clone());
         }
         known.loads.extend(load(&status));
         let mut networks = status.closed.clone();
@@ -315,7 +328,7 @@ fn gateways(now: UnixTime, trial: Option<Trial>) -> Gateways {
         }
         known.findings.push(found);
     }
-    match (trial, with_token) {
+    match (trial, known.with_token.clone()) {
         (Some(_), Some(interface)) => known.findings.push(Finding::GatewaysLeft { interface }),
         (Some(trial), None) => {
             let tried = trial.run();

@@ -8,11 +8,17 @@ use crate::words::{Choice, State};
 impl Lifecycle {
     /// There is no smart-card service, or it does not let us in.
     pub(super) fn unserved(&mut self, now: Now, state: State) {
-        match state {
-            State::NoService if self.watch_until.is_some_and(|until| now < until) => {
+        match (&state, self.watch_until) {
+            // The watch will say it too, but perhaps later.
+            (State::NoService, None) if self.served => self.watch_lost(now),
+            (State::NoService, Some(until)) if now < until => {
+                // Whoever waits for a token would do so in vain.
+                if self.shown != State::WaitingService {
+                    self.say(State::WaitingService);
+                }
                 self.go_blind(now);
             }
-            state => self.problem(now, state),
+            _ => self.problem(now, state),
         }
     }
 
@@ -28,6 +34,7 @@ impl Lifecycle {
         match found {
             Err(state) => self.unserved(now, state),
             Ok(found) => {
+                self.served = true;
                 self.watch_until = None;
                 let is_found = |reader: &String| found.iter().any(|found| found.reader == *reader);
                 if *removed || !inserted.iter().all(is_found) {
@@ -39,17 +46,40 @@ impl Lifecycle {
         }
     }
 
-    /// Whether this can be the token that was asked for. That may be the one that another
-    /// program holds, but a card that is no token of ours is not.
+    /// Whether this can be the token that was asked for. That may be one that another program
+    /// holds and that was not seen before, but a card that is no token of ours is not.
     pub(super) fn concerns(&self, found: &Found) -> bool {
+        let known = self.idents.get(&found.reader);
         match (&found.token, self.options.token) {
             (_, None) => true,
             (Ok(facts), Some(wanted)) => facts.ident == wanted,
-            (Err(state), Some(_)) => is_busy(state),
+            (Err(state), Some(wanted)) => is_busy(state) && known.is_none_or(|it| *it == wanted),
+        }
+    }
+
+    /// Says which token another program holds, as far as that is known.
+    pub(super) fn name_what_is_held(&self, state: &mut State) {
+        if let State::TokenBusy {
+            reader,
+            token,
+            wanted,
+            ..
+        } = state
+        {
+            *token = self.idents.get(reader).copied();
+            *wanted = self.options.token.filter(|_| token.is_none());
         }
     }
 
     pub(super) fn choose(&mut self, now: Now, mut found: Vec<Found>) {
+        for Found { reader, token } in &mut found {
+            match token {
+                Ok(facts) => {
+                    self.idents.insert(reader.clone(), facts.ident);
+                }
+                Err(state) => self.name_what_is_held(state),
+            }
+        }
         found.retain(|found| self.concerns(found));
         self.seen.clone_from(&found);
         let (mut usable, mut problems) = (Vec::new(), Vec::new());

@@ -17,7 +17,10 @@ impl Lifecycle {
             (_, Report::TokenGone) => self.said_to_be_gone(now),
             // Our own watch hears of it too, but perhaps later.
             (_, Report::Failed(State::NoService)) => self.watch_lost(now),
-            (_, Report::Failed(state)) => self.clear(After::Problem(state)),
+            (_, Report::Failed(mut state)) => {
+                self.name_what_is_held(&mut state);
+                self.clear(After::Problem(state));
+            }
             (_, Report::Peers(_)) => {}
             (Phase::Unlocking(held, _), Report::PinNeeded(needed)) => {
                 self.pin_needed(held.token, needed);

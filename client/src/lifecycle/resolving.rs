@@ -60,6 +60,9 @@ impl Lifecycle {
         let endpoints = endpoints(&summary);
         let hosts = hosts(&endpoints);
         self.phase = Phase::Resolving(held, summary, None);
+        if first {
+            self.unresolved.clear();
+        }
         if first && !hosts.is_empty() {
             self.say(State::Resolving { hosts });
         }

@@ -160,8 +160,14 @@ fn token(reader: &str, serial: u32) -> Found {
 }
 
 fn busy() -> State {
+    busy_with(None)
+}
+
+fn busy_with(token: Option<Ident>) -> State {
     State::TokenBusy {
         reader: READER.into(),
+        token,
+        wanted: None,
         holders: vec!["scdaemon, pid 6790".into()],
     }
 }
@@ -352,7 +358,7 @@ fn troubles() -> Vec<(State, u8)> {
         ),
         (State::Empty, 8),
         (State::Foreign, 8),
-        (busy(), 11),
+        (busy_with(Some(ident(1))), 11),
         (State::Clock { now, issued: None }, 14),
         (
             State::Clock {
@@ -403,7 +409,8 @@ fn what_is_wrong_with_a_token_ends_up_only_when_nobody_can_change_it() {
         // Its token has no label.
         let unlabelled = state.is_about_what_it_holds();
         let waiting_change = say(State::WaitingChange { unlabelled });
-        said.extend((state != busy()).then_some(waiting_change));
+        let is_busy = matches!(state, State::TokenBusy { .. });
+        said.extend((!is_busy).then_some(waiting_change));
         assert_eq!(scene.cleared(), said);
         assert_eq!(scene.lifecycle.shown(), &state);
         assert_eq!(scene.feed(removed()), [Action::Survey]);
@@ -493,7 +500,10 @@ fn ready_timeout_ends_the_search_for_a_gateway() {
     assert_eq!(
         scene.cleared(),
         [
-            say(State::NoGateway { seconds: 10 }),
+            say(State::NoGateway {
+                seconds: 10,
+                unresolved: Vec::new(),
+            }),
             Action::Exit(code::NO_GATEWAY)
         ]
     );

@@ -51,10 +51,15 @@ impl WorkerProcess {
             grace,
             keypad,
         };
-        if let Err(error) = channel.send(&order, &[]) {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(error);
+        match channel.send(&order, &[]) {
+            // It has ended already, and said why.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error);
+            }
+            Ok(()) => {}
         }
         Ok(WorkerProcess { child, channel })
     }

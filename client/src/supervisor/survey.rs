@@ -40,6 +40,13 @@ pub(crate) fn tokens() -> Result<Vec<Found>, State> {
         thread::sleep(SECOND_LOOK);
         seen = card::list().map_err(State::from)?;
     }
+    // It went while it was asked, and is to be waited for, not a card of its.
+    if seen
+        .iter()
+        .any(|seen| seen.card == Err(CardError::NoService))
+    {
+        return Err(State::NoService);
+    }
     Ok(seen.into_iter().filter_map(found).collect())
 }
 

@@ -8,6 +8,7 @@ use tokenvpn_common::profile::MTU_RANGE;
 
 use super::status::is_everything;
 use super::{down, let_go, list, minute, state_name};
+use crate::config;
 use crate::doctor::residue::Trace;
 use crate::doctor::{Finding, NoAnswer, Others, Verdict, Wait};
 use crate::message::TRIAL_TIME;
@@ -66,6 +67,7 @@ pub(crate) fn found(finding: &Finding) -> String {
             token,
             name: Some(name),
         } => format!("{token} ({name})"),
+        F::SeveralTokens { number } => say().several_tokens_plugged_in(*number),
         F::FewTries { token, left } => say().token_has_few_tries(token, *left),
         F::PinBlocked { token } => say().pin_of_token_blocked(token),
         F::Room { token, bytes } => say().token_has_room(token, *bytes),
@@ -170,6 +172,7 @@ pub(crate) fn remedy(finding: &Finding) -> Option<String> {
         F::TokenAsked { interface } => say().type_pin_there_or_end(&down(interface)),
         F::Unsupported { .. } => say().supported_cards(),
         F::TokenFails { .. } => say().try_another_port(),
+        F::SeveralTokens { .. } => say().choose_a_token_for_up(&config::PATH),
         F::FewTries { .. } => say().right_pin_restores_tries(),
         F::PinBlocked { .. } => say().unblock_the_pin(),
         F::ProfileExpiresSoon { .. } | F::ProfileExpired { .. } => say().have_profile_renewed(),
@@ -338,6 +341,7 @@ mod tests {
                 reason: text(),
             },
             F::Token { token, name: None },
+            F::SeveralTokens { number: 2 },
             F::FewTries { token, left: 2 },
             F::PinBlocked { token },
             F::Room { token, bytes: 254 },

@@ -38,8 +38,14 @@ pub(crate) enum State {
     NoService,
     /// Another program holds the token.
     TokenBusy {
-        /// Its reader: which token it is cannot be asked.
+        /// Its reader.
         reader: String,
+        /// Which token it is: it cannot be asked now, but was seen before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<Ident>,
+        /// Otherwise which one was asked for: it may be that one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wanted: Option<Ident>,
         /// Who may hold it: `scdaemon, pid 6790`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         holders: Vec<String>,
@@ -133,7 +139,12 @@ pub(crate) enum State {
         unresolved: Vec<String>,
     },
     /// `--ready-timeout` is over.
-    NoGateway { seconds: u64 },
+    NoGateway {
+        seconds: u64,
+        /// Names without an address.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unresolved: Vec<String>,
+    },
     /// A session is up.
     Up(Box<Connection>),
     /// This computer's network changed and the gateway still answers.
@@ -390,6 +401,8 @@ impl From<CardError> for State {
             }
             CardError::Busy { reader, holders } => State::TokenBusy {
                 reader,
+                token: None,
+                wanted: None,
                 holders: holders.iter().map(Holder::to_string).collect(),
             },
             CardError::NoPermission => State::NoPermission {

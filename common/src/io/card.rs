@@ -19,7 +19,7 @@ use openpgp_card::ocard::StatusBytes;
 use openpgp_card::ocard::data::ExtendedCapabilities;
 use openpgp_card::state::{Open, Transaction};
 use openpgp_card::{Card, Error};
-use pcsc::{Context, Scope, ShareMode};
+use pcsc::{Context, ShareMode};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
@@ -31,6 +31,7 @@ pub use error::CardError;
 pub use holder_name::{HolderName, HolderNameError};
 pub use pin::{AdminPin, Pin, PinTextError, ResetCode, Secret};
 pub use reader::readers;
+pub(crate) use reader::service;
 use reader::{Presence, connect, readers_of};
 
 /// Private-use object 0101: read by anyone, written with the PIN (OpenPGP card 3.4.1 §4.4.1).
@@ -108,7 +109,7 @@ pub struct Seen {
 /// # Errors
 /// The service does not answer or does not let us in. No reader at all is an empty list.
 pub fn list() -> Result<Vec<Seen>, CardError> {
-    let context = Context::establish(Scope::User)?;
+    let context = service()?;
     let seen = readers_of(&context)?.into_iter().filter_map(|reader| {
         let card = Token::open_in(&context, &reader).and_then(|mut token| token.facts());
         match card {
@@ -144,7 +145,7 @@ impl Token {
     /// # Errors
     /// No such reader or card, held by another program, or a card that cannot hold a profile.
     pub fn open(reader: &str) -> Result<Token, CardError> {
-        let context = Context::establish(Scope::User)?;
+        let context = service()?;
         let reader = CString::new(reader).map_err(|_| CardError::NoReader)?;
         Token::open_in(&context, &reader)
     }
@@ -158,7 +159,7 @@ impl Token {
         reader: &str,
         wrap: impl FnOnce(Backend) -> Backend,
     ) -> Result<Token, CardError> {
-        let context = Context::establish(Scope::User)?;
+        let context = service()?;
         let reader = CString::new(reader).map_err(|_| CardError::NoReader)?;
         Token::open_with(&context, &reader, wrap)
     }

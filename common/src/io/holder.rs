@@ -24,8 +24,8 @@ impl fmt::Display for Holder {
 /// Lists who may hold the card: every process with the service's library in its memory,
 /// gpg's first. Without root only one's own processes can be looked at.
 ///
-/// Neither this process nor a parent of one of them is listed: a supervisor watches and holds
-/// nothing.
+/// Neither this process nor a parent of one of them is listed, nor what of another tokenvpn only
+/// watches: a supervisor, and a worker that has let go of the card.
 pub fn likely_holders() -> Vec<Holder> {
     let own = [std::process::id(), parent_id()];
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -46,14 +46,33 @@ pub fn likely_holders() -> Vec<Holder> {
         })
         .collect();
     let parents: Vec<u32> = holders.iter().filter_map(parent).collect();
-    holders.retain(|holder| !parents.contains(&holder.pid));
+    holders.retain(|holder| !parents.contains(&holder.pid) && !only_watches(holder));
     holders.sort_by_key(|holder| (holder.name != "scdaemon", holder.pid));
     holders
 }
 
-/// The process that started it (proc_pid_status(5)).
+/// Whether it is an `up` that has its cards held by a worker, or such a worker that carries
+/// packets: then it has a filter of system calls that its supervisor does not have.
+fn only_watches(holder: &Holder) -> bool {
+    if holder.name != "tokenvpn" {
+        return false;
+    }
+    let words = fs::read(format!("/proc/{}/cmdline", holder.pid)).unwrap_or_default();
+    let is_supervisor = words.split(|byte| *byte == 0).nth(1) == Some(b"up");
+    let filters = |pid| number(pid, "Seccomp_filters:");
+    // A parent that cannot be looked at proves nothing.
+    let of_parent = parent(holder).and_then(filters);
+    is_supervisor || of_parent.is_some_and(|parent_s| filters(holder.pid) > Some(parent_s))
+}
+
+/// The process that started it.
 fn parent(holder: &Holder) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{}/status", holder.pid)).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
-    line.trim().parse().ok()
+    number(holder.pid, "PPid:")
+}
+
+/// A field of proc_pid_status(5).
+fn number(pid: u32, field: &str) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let value = status.lines().find_map(|line| line.strip_prefix(field))?;
+    value.trim().parse().ok()
 }

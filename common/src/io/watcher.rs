@@ -14,11 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use pcsc::{Context, Scope};
-
 pub(crate) use self::readers::listed;
 use self::readers::{Readers, Service, Source as _};
-use crate::io::card::CardError;
+use crate::io::card::{CardError, service};
 use crate::io::confinement::{self, ConfinementError, Kept};
 use crate::language::say;
 
@@ -62,7 +60,7 @@ impl Watcher {
     /// # Errors
     /// The service does not answer or does not let us in.
     pub fn start(sink: impl FnMut(Presence) + Send + 'static) -> Result<Watcher, CardError> {
-        let mut service = Service::new(Context::establish(Scope::User)?, ROUND);
+        let mut service = Service::new(service()?, ROUND);
         let mut readers = Readers::default();
         let free = Manner {
             ends: Ends::WhenLost,
@@ -182,7 +180,7 @@ fn later_news(
     reader: &str,
 ) -> Result<impl FnMut() -> Result<Vec<Presence>, pcsc::Error> + Send + 'static, CardError> {
     let name = CString::new(reader).map_err(|_| CardError::NoReader)?;
-    let mut service = Service::new(Context::establish(Scope::User)?, ROUND);
+    let mut service = Service::new(service()?, ROUND);
     if !service.readers()?.contains(&name) {
         return Err(CardError::NoReader);
     }

@@ -299,9 +299,13 @@ texts! { Up in English;
     plug_it_in() = "plug it in and try again";
     start_the_service() = "try: sudo systemctl start pcscd.socket (Debian: apt install pcscd)";
 
-    token_is_held(reader) = "there is a token in {reader}, but another program holds it";
-    token_is_held_by(reader, holders) =
-        "there is a token in {reader}, but another program holds it (likely {holders})";
+    some_token_is_in(reader) = "there is a token in {reader}";
+    this_token_is_in(token, reader) = "the token {token} is in {reader}";
+    perhaps_this_token_is_in(token, reader) = "there is a token in {reader}, perhaps {token}";
+    // there: one of those three.
+    but_it_is_held(there) = "{there}, but another program holds it";
+    but_it_is_held_by(there, holders) =
+        "{there}, but another program holds it (likely {holders})";
     end_that_tokenvpn() =
         "that is a tokenvpn at work: answer what it asks, or end it (Ctrl-C, tokenvpn down)";
     end_that_program() = "end that program, or what it does with the token";
@@ -396,6 +400,16 @@ texts! { Up in English;
         )
     };
     no_gateway_answered_within(seconds) = "no gateway answered within {seconds} s";
+    no_gateway_answered_and_no_name(seconds, number: usize, names) = { match number {
+        1 => format!(
+            "no gateway answered within {seconds} s, and the name {names} cannot be looked up"
+        ),
+        _ => format!(
+            "no gateway answered within {seconds} s, and the names {names} cannot be looked up"
+        ),
+    } };
+    is_there_a_name_server() = "is this computer on a network with a name server, is UDP let out \
+        here, is the clock right, is the token still enrolled?";
     is_udp_let_out() = "is UDP let out here, is the clock right, is the token still enrolled?";
 
     // The gateway is an address, or a name with its address.
@@ -758,6 +772,11 @@ texts! { Doctor in English;
     token_held_by_up() = "tokenvpn up has the token, and waits for its PIN";
     // `tokenvpn down`, with the interface if it is another one.
     type_pin_there_or_end(down) = "type it there, or end that: {down}";
+    // Two at least.
+    several_tokens_plugged_in(number: usize) =
+        "{number} tokens are plugged in, and tokenvpn up takes none unless it is told which";
+    choose_a_token_for_up(file) =
+        "choose with tokenvpn up --token or in {file}, or pull the others";
     card_without_room(reader) = "the card in {reader} cannot hold a profile";
     card_in_reader_fails(reader, reason) = "the card in {reader}: {reason}";
     try_another_port() = "pull it, plug it in again, and try another port";
@@ -1264,7 +1283,8 @@ texts! { Manual in English;
         one of the names below; beside it are the fields in parentheses, of which those that have \
         nothing to say are left out. Moments are in Unix seconds. A state that ends it, at once or \
         because there is no terminal, has what, hint and code too: the two lines that people read, \
-        and the exit status. Later versions may add states and fields. The state in tokenvpn \
+        and the exit status. On a terminal, without --once, what is wrong with a token does not \
+        end it, nor do several tokens of which none was chosen: it waits until that changes. Later versions may add states and fields. The state in tokenvpn \
         status --json has the same names, and down.";
     manual_state_waiting_token() = "No token is plugged in, or not the one that was named";
     manual_state_waiting_change() = "What was told before stays so until the token changes, or \
@@ -1272,6 +1292,8 @@ texts! { Manual in English;
     manual_state_waiting_service() = "The smart-card service has broken off, and is waited for";
     manual_state_no_token() = "No token came within --wait";
     manual_state_no_service() = "The smart-card service does not answer";
+    manual_state_token_busy() = "Another program holds the token; wanted: or perhaps that is \
+        another one than was asked for";
     manual_state_pick_token() = "Several tokens are plugged in, each with token and name";
     manual_state_pin() = "The PIN is asked for, in one of these sources: pinpad, terminal, \
         pinentry, agent";

@@ -41,6 +41,8 @@ fn a_busy_token_is_asked_again_without_being_told_again() {
     let found = |holder: &str| {
         let token = Err(State::TokenBusy {
             reader: READER.into(),
+            token: None,
+            wanted: None,
             holders: vec![holder.into()],
         });
         let reader = READER.into();
@@ -97,4 +99,59 @@ fn a_token_that_was_not_asked_for_is_left_alone() {
     };
     let actions = scene.feed(Input::Surveyed(Ok(vec![card, token(READER, 1)])));
     assert_eq!(actions, [say(State::WaitingToken { token: wanted })]);
+}
+
+/// Another program holds what is in the other reader.
+fn held() -> Input {
+    let reader = "Reader 1".to_owned();
+    let token = Err(State::TokenBusy {
+        reader: reader.clone(),
+        token: None,
+        wanted: None,
+        holders: Vec::new(),
+    });
+    Input::Surveyed(Ok(vec![Found { reader, token }]))
+}
+
+/// Which token that is said to be, and which it may be.
+#[track_caller]
+fn named(actions: &[Action]) -> (Option<Ident>, Option<Ident>) {
+    match actions {
+        [Action::Say(State::TokenBusy { token, wanted, .. })] => (*token, *wanted),
+        _ => panic!("{actions:?}"),
+    }
+}
+
+#[test]
+fn a_held_token_is_named_if_it_was_seen_and_not_pulled_since() {
+    let mut scene = Scene::attended();
+    let two = vec![token(READER, 1), token("Reader 1", 2)];
+    scene.feed(Input::Surveyed(Ok(two)));
+    scene.feed(removed());
+    assert_eq!(named(&scene.feed(held())), (Some(ident(2)), None));
+    let reader = "Reader 1".to_owned();
+    scene.feed(Input::Removed { reader });
+    assert_eq!(scene.feed(Input::Surveyed(Ok(vec![]))), [waiting()]);
+    scene.feed(inserted());
+    assert_eq!(named(&scene.feed(held())), (None, None));
+}
+
+#[test]
+fn a_held_token_may_be_the_one_that_was_asked_for_unless_it_was_seen() {
+    let wanted = Some(ident(3));
+    let asking = || {
+        Scene::new(Options {
+            token: wanted,
+            askable: TERMINAL,
+            ..Options::default()
+        })
+    };
+    assert_eq!(named(&asking().feed(held())), (None, wanted));
+
+    let mut scene = asking();
+    let waiting = [say(State::WaitingToken { token: wanted })];
+    let other = vec![token("Reader 1", 2)];
+    assert_eq!(scene.feed(Input::Surveyed(Ok(other))), waiting);
+    scene.feed(inserted());
+    assert_eq!(scene.feed(held()), [], "it is another one");
 }

@@ -107,15 +107,17 @@ fn a_service_that_is_restarted_is_waited_for_and_one_that_is_gone_is_not() {
     let mut scene = Scene::attended();
     scene.feed(Input::Surveyed(Ok(vec![])));
     assert_eq!(scene.feed(Input::WatchLost), []);
-    for _ in 0..5 {
+    for round in 0..5 {
         let again = [Action::Watch, Action::Survey];
         assert_eq!(scene.after(Duration::from_secs(1)), again);
-        assert_eq!(scene.feed(Input::WatchFailed(State::NoService)), []);
+        let told = scene.feed(Input::WatchFailed(State::NoService));
+        let waiting = (round == 0).then_some(say(State::WaitingService));
+        assert_eq!(told, Vec::from_iter(waiting));
         let unanswered = Input::Surveyed(Err(State::NoService));
         assert_eq!(scene.feed(unanswered), []);
     }
     scene.after(Duration::from_secs(1));
-    assert_eq!(scene.feed(Input::Surveyed(Ok(vec![]))), []);
+    assert_eq!(scene.feed(Input::Surveyed(Ok(vec![]))), [waiting()]);
 
     scene.feed(Input::WatchLost);
     scene.after(Duration::from_secs(11));
@@ -124,4 +126,26 @@ fn a_service_that_is_restarted_is_waited_for_and_one_that_is_gone_is_not() {
         actions,
         [say(State::NoService), Action::Exit(code::NO_SERVICE)]
     );
+}
+
+#[test]
+fn a_service_that_goes_while_the_tokens_are_looked_at_is_waited_for_whoever_says_it_first() {
+    let unserved = || Input::Surveyed(Err(State::NoService));
+    let again = [Action::Watch, Action::Survey];
+    let (mut seen, mut looked) = (Scene::attended(), Scene::attended());
+    assert_eq!(seen.feed(inserted()), []);
+    looked.feed(Input::Surveyed(Ok(vec![])));
+    assert_eq!(looked.feed(inserted()), [Action::Survey]);
+    for mut scene in [seen, looked] {
+        assert_eq!(scene.feed(unserved()), []);
+        assert_eq!(scene.feed(Input::WatchLost), []);
+        assert_eq!(scene.after(WATCH_RETRY), again);
+        assert_eq!(scene.feed(unserved()), [say(State::WaitingService)]);
+        assert_eq!(scene.after(WATCH_RETRY), again);
+        scene.start();
+    }
+    // There never was one.
+    let actions = Scene::attended().feed(unserved());
+    let exit = Action::Exit(code::NO_SERVICE);
+    assert_eq!(actions, [say(State::NoService), exit]);
 }

@@ -80,7 +80,11 @@ fn states() -> [(&'static str, &'static str, String); 44] {
         ("waiting_service", "", say().manual_state_waiting_service()),
         ("no_token", "seconds", say().manual_state_no_token()),
         ("no_service", "", say().manual_state_no_service()),
-        ("token_busy", "reader, holders", say().help_exit_busy()),
+        (
+            "token_busy",
+            "reader, token, wanted, holders",
+            say().manual_state_token_busy(),
+        ),
         ("pick_token", "tokens", say().manual_state_pick_token()),
         ("pin", "token, tries_left, source", say().manual_state_pin()),
         (
@@ -147,7 +151,11 @@ fn states() -> [(&'static str, &'static str, String); 44] {
             "now, tried, unresolved",
             say().manual_state_unreachable(),
         ),
-        ("no_gateway", "seconds", say().manual_state_no_gateway()),
+        (
+            "no_gateway",
+            "seconds, unresolved",
+            say().manual_state_no_gateway(),
+        ),
         (
             "up",
             "name, interface, endpoint, address, round_trip_ms, addresses, routes, dns, closed",

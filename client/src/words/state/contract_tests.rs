@@ -20,6 +20,12 @@ fn without_a_token() -> Vec<Row> {
         token: token.parse().unwrap(),
         name: name.parse().ok(),
     };
+    let busy = |token, wanted| State::TokenBusy {
+        reader: "Reader 0".into(),
+        token,
+        wanted,
+        holders: vec!["scdaemon, pid 6790".into()],
+    };
     vec![
         (
             State::WaitingToken { token: None },
@@ -52,13 +58,28 @@ fn without_a_token() -> Vec<Row> {
             &["no smart-card service", "systemctl start pcscd.socket"],
         ),
         (
-            State::TokenBusy {
-                reader: "Reader 0".into(),
-                holders: vec!["scdaemon, pid 6790".into()],
-            },
+            busy(Some(ident()), None),
             "token_busy",
             Some(11),
-            &["Reader 0", "scdaemon, pid 6790", "killscd", "pcsc-shared"],
+            &[
+                "0006:12345678 is in Reader 0",
+                "another program",
+                "scdaemon, pid 6790",
+                "killscd",
+                "pcsc-shared",
+            ],
+        ),
+        (
+            busy(None, Some(ident())),
+            "token_busy",
+            Some(11),
+            &["in Reader 0, perhaps 0006:12345678", "another program"],
+        ),
+        (
+            busy(None, None),
+            "token_busy",
+            Some(11),
+            &["a token in Reader 0", "another program"],
         ),
         (
             State::PickToken {
@@ -311,10 +332,15 @@ fn of_the_token() -> Vec<Row> {
 fn of_the_tunnel() -> Vec<Row> {
     let at = "tokyo.example:51820";
     let address = "203.0.113.5:51820";
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     let unreachable = |tried, unresolved: &[&str]| State::Unreachable {
         now: NOW,
         tried,
-        unresolved: unresolved.iter().map(ToString::to_string).collect(),
+        unresolved: names(unresolved),
+    };
+    let no_gateway = |unresolved: &[&str]| State::NoGateway {
+        seconds: 10,
+        unresolved: names(unresolved),
     };
     let up = Connection {
         name: "traveller".parse().unwrap(),
@@ -376,10 +402,22 @@ fn of_the_tunnel() -> Vec<Row> {
             &["osaka.example cannot be looked up", "Trying again"],
         ),
         (
-            State::NoGateway { seconds: 10 },
+            no_gateway(&[]),
             "no_gateway",
             Some(9),
             &["no gateway", "10 s", "UDP", "clock"],
+        ),
+        (
+            no_gateway(&["osaka.example"]),
+            "no_gateway",
+            Some(9),
+            &[
+                "no gateway",
+                "10 s",
+                "osaka.example cannot be looked up",
+                "UDP",
+                "clock",
+            ],
         ),
         (
             State::Up(Box::new(up)),

@@ -129,10 +129,20 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
         State::PinLength { .. } => (say().pin_length_refused(), say().start_with_the_right_pin()),
         State::NoToken { seconds } => (say().no_token_was_plugged_in(seconds), say().plug_it_in()),
         State::NoService => (say().card_service_is_silent(), say().start_the_service()),
-        State::TokenBusy { reader, holders } => {
+        State::TokenBusy {
+            reader,
+            token,
+            wanted,
+            holders,
+        } => {
+            let there = match (token, wanted) {
+                (Some(token), _) => say().this_token_is_in(token, reader),
+                (None, Some(wanted)) => say().perhaps_this_token_is_in(wanted, reader),
+                (None, None) => say().some_token_is_in(reader),
+            };
             let held = match holders.is_empty() {
-                true => say().token_is_held(reader),
-                false => say().token_is_held_by(reader, &list(holders)),
+                true => say().but_it_is_held(&there),
+                false => say().but_it_is_held_by(&there, &list(holders)),
             };
             (held, let_go(holders))
         }
@@ -204,10 +214,19 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
         State::NoPermission { what, cards: false } => {
             (what.clone(), say().be_allowed_to_make_tunnels())
         }
-        State::NoGateway { seconds } => (
-            say().no_gateway_answered_within(seconds),
-            say().is_udp_let_out(),
-        ),
+        State::NoGateway {
+            seconds,
+            unresolved,
+        } => match unresolved.len() {
+            0 => (
+                say().no_gateway_answered_within(seconds),
+                say().is_udp_let_out(),
+            ),
+            number => (
+                say().no_gateway_answered_and_no_name(seconds, number, &list(unresolved)),
+                say().is_there_a_name_server(),
+            ),
+        },
         other => unreachable!("invariant: {} is no error", other.name()),
     }
 }

@@ -1,7 +1,11 @@
 //! What PC/SC tells of the readers: which there are, the way to the card in one, and whether
 //! that is still there.
 
+use std::env;
 use std::ffi::{CStr, CString};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pcsc::{Context, Protocols, ReaderState, Scope, ShareMode, State};
@@ -16,12 +20,50 @@ use crate::io::watcher::listed;
 const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
+/// Where the service listens, and the variable that says otherwise (pcscd(8)).
+const SOCKET: &str = "/run/pcscd/pcscd.comm";
+const SOCKET_VARIABLE: &str = "PCSCLITE_CSOCK_NAME";
+
+/// How often a service is asked that hangs up, and how long after: one that was ended just
+/// then does so no more.
+const HANG_UPS: u32 = 3;
+const HANG_UP_PAUSE: Duration = Duration::from_millis(200);
+
+/// Connects to the service.
+///
+/// Where it does not let us in, the library takes that for other trouble: a socket that is not
+/// for us for no service at all, and the refusal by polkit for one that broke off or is none, as
+/// pcscd then hangs up without a word (`ContextThread` of its winscard_svc.c).
+///
+/// # Errors
+/// There is none, or it does not let us in.
+pub(crate) fn service() -> Result<Context, CardError> {
+    for _ in 0..HANG_UPS {
+        match Context::establish(Scope::User) {
+            Err(pcsc::Error::CommError) => {}
+            Err(pcsc::Error::NoService) => match call() {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+                called => called.map_err(|_| CardError::NoService)?,
+            },
+            service => return Ok(service?),
+        }
+        std::thread::sleep(HANG_UP_PAUSE);
+    }
+    Err(CardError::NoPermission)
+}
+
+/// Whether anybody answers where the service listens.
+fn call() -> io::Result<()> {
+    let path = env::var_os(SOCKET_VARIABLE).map_or(SOCKET.into(), PathBuf::from);
+    UnixStream::connect(path).map(drop)
+}
+
 /// The names of all readers, with and without a card.
 ///
 /// # Errors
 /// As [`super::list`].
 pub fn readers() -> Result<Vec<String>, CardError> {
-    let readers = readers_of(&Context::establish(Scope::User)?)?;
+    let readers = readers_of(&service()?)?;
     let names = readers.iter().map(|reader| reader.to_string_lossy());
     Ok(names.map(String::from).collect())
 }
