@@ -38,12 +38,14 @@ fn milliseconds(whole: u64) -> String {
     }
 }
 
-/// `Admin PIN` where a sentence begins with it.
+/// `Admin PIN` where a sentence begins with it, in the brackets of a test too.
 fn capitalized(text: &str) -> String {
-    let mut rest = text.chars();
+    let word = text.trim_start_matches('⟦');
+    let (before, _) = text.split_at(text.len() - word.len());
+    let mut rest = word.chars();
     match rest.next() {
-        Some(first) => format!("{}{}", first.to_uppercase(), rest.as_str()),
-        None => String::new(),
+        Some(first) => format!("{before}{}{}", first.to_uppercase(), rest.as_str()),
+        None => text.into(),
     }
 }
 
@@ -670,14 +672,7 @@ texts! { Token in English;
     is_reader_of_output_there() = "is the program that reads it still there?";
 
     // An error where it is not the end, as a sentence of its own.
-    error_as_sentence(error) = {
-        let text = error.to_string();
-        let mut rest = text.chars();
-        match rest.next() {
-            Some(first) => format!("{}{}.", first.to_uppercase(), rest.as_str()),
-            None => text,
-        }
-    };
+    error_as_sentence(error) = { format!("{}.", capitalized(&error.to_string())) };
 }
 
 // What `tokenvpn doctor` finds.
