@@ -67,7 +67,7 @@ pub(crate) enum TokenCommand {
 // Which token.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
-    #[arg(long, value_name = "IDENT", help = say().help_which_token())]
+    #[arg(long, value_name = say().value_ident(), help = say().help_which_token())]
     pub(crate) token: Option<Ident>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct Which {
     named: Named,
     #[arg(
         long,
-        value_name = "N",
+        value_name = say().value_number(),
         value_parser = clap::value_parser!(i32).range(3..),
         help = say().help_pin_fd()
     )]
