@@ -8,7 +8,14 @@ const DATA: &[(&str, &[&str])] = &[
     ),
     (
         "names that the tests have given, and those of the virtual readers",
-        &["traveller", "Virtual PCD 00 00", "Virtual PCD 00 01"],
+        &[
+            "traveller",
+            "laptop",
+            "phone",
+            "guest",
+            "Virtual PCD 00 00",
+            "Virtual PCD 00 01",
+        ],
     ),
     (
         "devices, which are called so everywhere, and the programs themselves",
@@ -61,6 +68,9 @@ fn stray(text: &str, names: &[&str]) -> Result<Vec<String>, &'static str> {
         if let Some(check) = check(&line) {
             line = line.replacen(check, "", 1);
         }
+        if let Some(behind) = behind_action(&line) {
+            line = behind.to_owned();
+        }
         let phrases = DATA.iter().flat_map(|(_, phrases)| *phrases);
         for phrase in phrases.filter(|phrase| phrase.contains(' ')) {
             line = line.replace(phrase, "");
@@ -71,12 +81,20 @@ fn stray(text: &str, names: &[&str]) -> Result<Vec<String>, &'static str> {
         };
         words.extend(
             line.split(|c: char| c.is_whitespace() || c == PLACE)
+                .filter(|word| !is_option(word))
                 .map(|word| word.trim_matches(|c: char| c.is_ascii_punctuation() && c != '^'))
                 .filter(|word| is_word(word) && !is_data(word))
                 .map(str::to_owned),
         );
     }
     Ok(words)
+}
+
+/// `-h` or `--help`, which are called so in every language.
+fn is_option(text: &str) -> bool {
+    let text = text.trim_start_matches(|c: char| c.is_ascii_punctuation() && c != '-');
+    let name = text.trim_start_matches('-');
+    name.len() < text.len() && name.starts_with(char::is_alphabetic)
 }
 
 /// Letters, and no digit, slash or dot as in addresses, dates and paths.
@@ -90,6 +108,13 @@ fn check(line: &str) -> Option<&'static str> {
     let behind = line.strip_prefix(PLACE)?.trim_start();
     let name = behind.split_whitespace().next()?;
     CHECKS.into_iter().find(|check| *check == name)
+}
+
+/// What follows when, who and what in a line of `audit`: names that its JSON has too.
+fn behind_action(line: &str) -> Option<&str> {
+    let did = line.strip_prefix("DATE  uid 0  ")?;
+    let actions = ["add", "enrol", "invite", "revoke"];
+    actions.iter().find_map(|action| did.strip_prefix(action))
 }
 
 /// A line of TOML, or of a log.

@@ -31,7 +31,7 @@ mod tunnels;
 
 use rig::{Card, Gateway, Scene, scene::INNER_NETWORK};
 
-use self::session::{Screen, Session};
+use self::session::Screen;
 
 /// What the programs speak in a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

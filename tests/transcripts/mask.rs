@@ -13,7 +13,27 @@ pub(crate) fn mask(text: &str) -> String {
         }
         rest = &rest[taken..];
     }
-    masked
+    masked.split_inclusive('\n').map(squeezed).collect()
+}
+
+/// A line of a table, with cells beside what was masked as if that had always the same width.
+fn squeezed(line: &str) -> String {
+    let mut squeezed = String::new();
+    let mut rest = line;
+    let mut cell = "";
+    while let Some(at) = rest.find("  ") {
+        let behind = rest[at..].trim_start_matches(' ');
+        cell = if at > 0 { &rest[..at] } else { cell };
+        let is_of_table = !squeezed.is_empty() || at > 0;
+        let is_masked = cell.starts_with("N ") || behind.starts_with("N ");
+        squeezed.push_str(&rest[..at]);
+        squeezed.push_str(match is_of_table && is_masked {
+            true => "  ",
+            false => &rest[at..rest.len() - behind.len()],
+        });
+        rest = behind;
+    }
+    squeezed + rest
 }
 
 /// What stands here that is different each time: what to write instead, and its length.
@@ -24,6 +44,15 @@ fn volatile(text: &str, before: Option<char>) -> Option<(Option<&'static str>, u
     let quick = "< 1 ms";
     if text.starts_with(quick) {
         return Some((Some("N ms"), quick.len()));
+    }
+    // Any port that the client was given, at its address in the usual places.
+    let home = "192.0.2.10:";
+    if let Some(port) = text.strip_prefix(home) {
+        let end = port.find(|c: char| !c.is_ascii_digit());
+        return Some((
+            Some("192.0.2.10:PORT"),
+            home.len() + end.unwrap_or(port.len()),
+        ));
     }
     if let Some(pid) = text.strip_prefix("pid ") {
         let end = pid.find(|c: char| !c.is_ascii_digit());
@@ -46,7 +75,9 @@ fn volatile(text: &str, before: Option<char>) -> Option<(Option<&'static str>, u
     let clock = text[time.len()..].find(" UTC").filter(|at| *at == 6);
     let is_now = time.starts_with("20") || clock.is_some();
     if is_now && time.matches('-').count() == 2 {
-        return Some((Some("DATE"), time.len() + clock.map_or(0, |at| at + 4)));
+        let fraction = text[time.len()..].find('Z').filter(|at| *at == 7);
+        let more = clock.map(|at| at + 4).or(fraction.map(|at| at + 1));
+        return Some((Some("DATE"), time.len() + more.unwrap_or(0)));
     }
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let number = &text[..text.find(|c| !is_number(c)).unwrap_or(text.len())];
@@ -81,6 +112,15 @@ fn what_differs_each_time_is_left_out() {
         "id = \"ID\""
     );
     assert_eq!(mask("since 2026-11-23T09:12:00Z."), "since DATE.");
+    assert_eq!(mask("2026-11-30T10:47:10.725966Z  INFO x"), "DATE  INFO x");
+    for seconds in ["7", "41"] {
+        let line = format!(
+            "a  {:<10}  {:>8}  b   c",
+            format!("{seconds} s ago"),
+            "41 B"
+        );
+        assert_eq!(mask(&line), "a  N s ago  N B  b   c");
+    }
     assert_eq!(
         mask("until 2100-01-01"),
         "until 2100-01-01",

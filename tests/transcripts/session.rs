@@ -3,7 +3,7 @@
 use std::{cell::Cell, env, fs, path::PathBuf, time::Duration};
 
 use rig::{
-    Card, Host, Invocation, Process, Pty, WallClock,
+    Card, Gateway, Host, Invocation, Process, Pty, WallClock,
     pty::CTRL_C,
     wait::{self, SOON},
 };
@@ -14,6 +14,7 @@ use crate::{Language, PIN, brackets, mask::mask};
 /// A person at a terminal, and what was on its screen.
 pub(crate) struct Session {
     host: Host,
+    program: &'static str,
     language: Language,
     /// Another one than the computer's, if it is wrong.
     clock: Option<WallClock>,
@@ -80,9 +81,20 @@ impl Screen {
 }
 
 impl Session {
+    /// Somebody with a token.
     pub(crate) fn at(host: &Host, language: Language) -> Session {
+        Session::with("tokenvpn", host, language)
+    }
+
+    /// The administrator of a gateway.
+    pub(crate) fn at_gateway(host: &Host, language: Language) -> Session {
+        Session::with("tokenvpn-gateway", host, language)
+    }
+
+    fn with(program: &'static str, host: &Host, language: Language) -> Session {
         Session {
             host: host.clone(),
+            program,
             language,
             clock: None,
             text: String::new(),
@@ -98,28 +110,27 @@ impl Session {
         clock.set_fast(i64::try_from(moment.0).unwrap() - i64::try_from(now.0).unwrap());
     }
 
-    /// `tokenvpn` with these words, as this person runs it.
-    pub(crate) fn tokenvpn(&self, words: &[&str]) -> Invocation {
-        let program = self.prepared(self.host.tokenvpn(words));
+    /// This person's program with these words, in this person's language.
+    pub(crate) fn command(&self, words: &[&str]) -> Invocation {
+        let program = match self.program {
+            "tokenvpn" => self.host.tokenvpn(words),
+            _ => Gateway::at(&self.host).command(words),
+        };
+        let program = match self.language {
+            Language::English => program,
+            Language::Bracketed => program.env("LC_ALL", "en_XA.UTF-8"),
+        };
         match &self.clock {
             Some(clock) => clock.of(program),
             None => program,
         }
     }
 
-    /// A program that speaks this person's language.
-    pub(crate) fn prepared(&self, program: Invocation) -> Invocation {
-        match self.language {
-            Language::English => program,
-            Language::Bracketed => program.env("LC_ALL", "en_XA.UTF-8"),
-        }
-    }
-
     /// A command that ends by itself; each prompt gets its answer.
     #[track_caller]
     pub(crate) fn run(&mut self, words: &[&str], answers: &[(&str, &str)], code: i32) {
-        let program = self.tokenvpn(words);
-        self.run_as(&shown(words), program, answers, code);
+        let program = self.command(words);
+        self.run_as(&self.shown(words), program, answers, code);
     }
 
     /// The same, of a program that was prepared otherwise.
@@ -151,7 +162,7 @@ impl Session {
     #[track_caller]
     pub(crate) fn start(&self, words: &[&str]) -> (Process, Screen) {
         let screen = self.open();
-        let process = self.tokenvpn(words).on(screen.pty()).spawn();
+        let process = self.command(words).on(screen.pty()).spawn();
         (process, screen)
     }
 
@@ -167,7 +178,28 @@ impl Session {
     pub(crate) fn ended(&mut self, words: &[&str], (process, screen): (Process, Screen)) {
         let ended = process.exit_code(SOON);
         let said = self.last_of(&screen);
-        self.note(&shown(words), said, ended);
+        self.note(&self.shown(words), said, ended);
+    }
+
+    /// Looks at a live view until this text has come twice, and writes down the last picture.
+    #[track_caller]
+    pub(crate) fn look_once(&mut self, words: &[&str], last: &str) {
+        let (process, screen) = self.start(words);
+        for _ in 0..2 {
+            screen.expect(last);
+        }
+        screen.pty.press("q");
+        assert_eq!(process.exit_code(SOON), 0);
+        let all = self.last_of(&screen);
+        let (frames, _) = all.rsplit_once("\x1b[J").expect("a whole picture");
+        let (_, picture) = frames.rsplit_once("\x1b[H").expect("its beginning");
+        let picture = picture.replace("\x1b[K", "");
+        // How much has flowed when is different each time.
+        let is_graph = |c: char| ('▁'..='█').contains(&c);
+        let lines = picture.lines();
+        let lines = lines.map(|line| line.trim_end_matches(is_graph).trim_end());
+        let said = lines.map(|line| format!("{line}\n")).collect();
+        self.note(&self.shown(words), said, 0);
     }
 
     /// Writes down what a command has said, and how it ended.
@@ -225,8 +257,8 @@ impl Session {
             "{name} is told differently now; see the top of main.rs\n--- now\n{text}\n--- written\n{written}"
         );
     }
-}
 
-fn shown(words: &[&str]) -> String {
-    format!("tokenvpn {}", words.join(" "))
+    fn shown(&self, words: &[&str]) -> String {
+        format!("{} {}", self.program, words.join(" "))
+    }
 }

@@ -35,7 +35,7 @@ fn first_use(language: Language) {
     // The pipe: only what is told stands on the terminal.
     let invitation = gateway.invite("traveller", &["--route", INNER_NETWORK]);
     let screen = person.open();
-    let issue = person.tokenvpn(&["token", "issue"]).stdin(&*invitation);
+    let issue = person.command(&["token", "issue"]).stdin(&*invitation);
     let issue = issue.with_terminal(screen.pty()).spawn();
     screen.answer("PIN for", PIN);
     assert_eq!(issue.exit_code(SOON), 0);

@@ -12,6 +12,7 @@ const RETURN: Duration = Duration::from_secs(45);
 in_both_languages! {
     a_tunnel_and_its_removal,
     a_kill_switch,
+    a_tunnel_that_is_watched,
     a_gateway_that_falls_silent,
     two_tokens,
     a_token_that_another_window_holds,
@@ -154,4 +155,18 @@ fn a_token_changed_for_another_at_the_prompt(language: Language) {
     await_parked(&screen);
     person.interrupt(&["up"], (up, screen));
     person.is_as_written("another-token-at-the-prompt", &[card, &other]);
+}
+
+fn a_tunnel_that_is_watched(language: Language) {
+    let Desk { scene, card, .. } = &Desk::issued();
+    let mut person = Session::at(&scene.one, language);
+    let (up, screen) = person.start(&["up"]);
+    screen.answer("PIN for", PIN);
+    screen.expect("to disconnect.");
+    person.look_once(&["status", "--watch"], "sent");
+    person.run(&["down"], &[], 0);
+    person.ended(&["up"], (up, screen));
+    person.run(&["down"], &[], 0);
+    person.run(&["status"], &[], 3);
+    person.is_as_written("a-tunnel-that-is-watched", &[card]);
 }
