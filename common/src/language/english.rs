@@ -350,7 +350,8 @@ texts! { Up in English;
     token_is_empty() = "this token holds no VPN profile";
     get_a_profile() = "ask your administrator, or: tokenvpn token issue";
     token_is_foreign() = "this token holds another program's data instead of a VPN profile";
-    look_at_the_token() = "use another token, or look at it first: tokenvpn token show";
+    erase_if_not_needed() =
+        "use another token, or empty this one if nothing needs it: tokenvpn token erase";
     profile_is_damaged(check) = "the profile on this token is damaged ({check}); it was not used";
     label_is_damaged(check) = "the label on this token is damaged ({check}); it was not used";
     have_it_issued_again() = "ask your administrator to issue it again";
