@@ -16,24 +16,20 @@ pub(crate) fn mask(text: &str) -> String {
     masked.split_inclusive('\n').map(squeezed).collect()
 }
 
-/// A line of a table, with cells beside what was masked as if that had always the same width.
+/// A line of a table, without its alignment if that depends on something that was masked.
 fn squeezed(line: &str) -> String {
-    let mut squeezed = String::new();
-    let mut rest = line;
-    let mut cell = "";
-    while let Some(at) = rest.find("  ") {
-        let behind = rest[at..].trim_start_matches(' ');
-        cell = if at > 0 { &rest[..at] } else { cell };
-        let is_of_table = !squeezed.is_empty() || at > 0;
-        let is_masked = cell.starts_with("N ") || behind.starts_with("N ");
-        squeezed.push_str(&rest[..at]);
-        squeezed.push_str(match is_of_table && is_masked {
-            true => "  ",
-            false => &rest[at..rest.len() - behind.len()],
-        });
-        rest = behind;
+    let indent = line.len() - line.trim_start_matches(' ').len();
+    let cells: Vec<_> = line[indent..]
+        .split("  ")
+        .map(|cell| cell.trim_start_matches(' '))
+        .filter(|cell| !cell.is_empty())
+        .collect();
+    let is_head = line.starts_with("WHEN ") || line.contains(" LATEST HANDSHAKE ");
+    let is_masked = |cell: &&str| *cell == "DATE" || cell.starts_with("N ");
+    match is_head || cells.iter().any(is_masked) {
+        true => format!("{}{}", &line[..indent], cells.join("  ")),
+        false => line.to_owned(),
     }
-    squeezed + rest
 }
 
 /// What stands here that is different each time: what to write instead, and its length.
