@@ -305,7 +305,12 @@ const LANGUAGES: &str = "common/src/language/";
 fn is_for_programs(text: &str) -> bool {
     let text = text.trim_matches('"');
     let is_field = |field: &str| field.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    let serde = ["invalid type: ", "invalid value: ", "path string"];
+    let serde = [
+        "invalid type: ",
+        "invalid value: ",
+        "path string",
+        "unknown field `",
+    ];
     text.starts_with("tokenvpn")
         || text.contains(", ") && text.split(", ").all(is_field)
         || text.starts_with("interface = ")

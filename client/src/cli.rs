@@ -47,19 +47,34 @@ pub(crate) enum Command {
 // Options of `up`. What is left out comes from /etc/tokenvpn/client.toml.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Up {
-    #[arg(long, value_name = "IDENT", help = say().help_up_token())]
+    #[arg(long, value_name = say().value_ident(), help = say().help_up_token())]
     pub(crate) token: Option<Ident>,
-    #[arg(long, value_name = "N", value_parser = descriptor, help = say().help_pin_fd())]
+    #[arg(
+        long,
+        value_name = say().value_number(),
+        value_parser = descriptor,
+        help = say().help_pin_fd()
+    )]
     pub(crate) pin_fd: Option<RawFd>,
     #[arg(long, help = say().help_no_keypad())]
     pub(crate) no_keypad: bool,
-    #[arg(long, value_name = "NAME", value_parser = interface, help = say().help_interface())]
+    #[arg(
+        long,
+        value_name = say().value_name(),
+        value_parser = interface,
+        help = say().help_interface()
+    )]
     pub(crate) interface: Option<String>,
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help = say().help_up_wait())]
+    #[arg(
+        long,
+        value_name = say().value_seconds(),
+        value_parser = seconds,
+        help = say().help_up_wait()
+    )]
     pub(crate) wait: Option<Duration>,
     #[arg(
         long,
-        value_name = "SECONDS",
+        value_name = say().value_seconds(),
         value_parser = seconds,
         help = say().help_up_ready_timeout()
     )]
@@ -74,7 +89,7 @@ pub(crate) struct Up {
     pub(crate) kill_switch: bool,
     #[arg(
         long,
-        value_name = "POLICY",
+        value_name = say().value_policy(),
         help = say().help_up_on_removal(),
         long_help = help::with_more(&say().help_up_on_removal(), &say().help_up_on_removal_more())
     )]
@@ -106,11 +121,16 @@ pub(crate) struct Doctor {
         )
     )]
     pub(crate) gateways: bool,
-    #[arg(long, value_name = "IDENT", requires = "gateways", help = say().help_which_token())]
+    #[arg(
+        long,
+        value_name = say().value_ident(),
+        requires = "gateways",
+        help = say().help_which_token()
+    )]
     pub(crate) token: Option<Ident>,
     #[arg(
         long,
-        value_name = "N",
+        value_name = say().value_number(),
         requires = "gateways",
         value_parser = descriptor,
         help = say().help_pin_fd()
@@ -129,7 +149,7 @@ pub(crate) struct Doctor {
 pub(crate) struct Interface {
     #[arg(
         long,
-        value_name = "NAME",
+        value_name = say().value_name(),
         value_parser = interface,
         help = say().help_interface()
     )]

@@ -1,8 +1,8 @@
-//! All that people read, and the exit codes. The modules of this one say what there is to
-//! tell, and [`english`] says it: all of its texts are there, the help of the command line too.
-//! Names of states, fields and checks, which programs read, are no words. The shared crate has
-//! words of its own for its errors, which are quoted here; so is what the system, PC/SC and the
-//! readers of TOML and of command lines say of theirs, in whatever language they say it.
+//! What people are told, and the exit codes. Here it is decided what is said of which state, error
+//! and finding; how it is said stands in [`language`](tokenvpn_common::language), for the help of
+//! the command line and for the shared crate's errors too. Names of states, fields and checks,
+//! which programs read, are no words. What the system, PC/SC and the reader of TOML say of theirs
+//! is quoted, in whatever language they say it.
 
 mod cli;
 pub(crate) mod code;

@@ -31,7 +31,12 @@ pub trait Language:
 {
 }
 
-/// Every language, by its name in locale(7).
+/// Every language, by its name in locale(7): `de`, or `pt_BR` where the country matters.
+///
+/// A further one is a file beside `english.rs`, and two lines here: `mod german;` above, and
+/// `("de", &german::German),` below. The file begins as that one does, and says each part under
+/// the same names, `translated! { Usage in German; … }`; the compiler lists what is missing.
+/// [`Bracketed`] is such a language, made by a macro and chosen like all of them.
 const LANGUAGES: &[(&str, &dyn Language)] = &[
     ("en", &english::English),
     #[cfg(debug_assertions)]
@@ -144,6 +149,48 @@ mod tests {
             assert!(of(locale).is_none(), "{locale}");
         }
         assert_eq!(of("en_XA.UTF-8").unwrap().usage_options(), "⟦Options:⟧");
+    }
+
+    #[test]
+    fn a_second_language_says_every_part_and_is_chosen_by_its_line_alone() {
+        let (_, second) = LANGUAGES.iter().find(|(name, _)| *name == "en_XA").unwrap();
+        let texts = [
+            second.usage_heading(),
+            second.no_network("x"),
+            second.waiting_for_any_token(),
+            second.secret_prompt(&second.secret_admin_pin(), &7, 3),
+            second.about_token(),
+            second.problems_found(2),
+            second.status_up(),
+            second.bad_time(),
+            second.help_up(),
+            second.manual_agent(),
+            second.nobody_may_come_in(),
+            second.gateway_help_about(),
+        ];
+        for text in texts {
+            assert!(text.starts_with('⟦') && text.ends_with('⟧'), "{text}");
+        }
+        let admin = second.secret_prompt(&second.secret_admin_pin(), &7, 3);
+        assert_eq!(admin, "⟦⟦Admin PIN⟧ for 7, 3 tries left: ⟧");
+    }
+
+    /// One alone in a `translated!` of its own, without a word of the other's.
+    #[test]
+    fn a_part_is_said_in_another_language_by_the_same_names() {
+        struct German;
+        trait Greeting: Sync {
+            fn tries_left(&self, name: argument!(), left: argument!(u8)) -> String;
+        }
+        translated! { Greeting in German;
+            tries_left(name, left: u8) = {
+                match left {
+                    1 => format!("{name}: noch ein Versuch"),
+                    left => format!("{name}: noch {left} Versuche"),
+                }
+            };
+        }
+        assert_eq!(German.tries_left(&"PIN", 3), "PIN: noch 3 Versuche");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) struct Cli {
     #[arg(
         long,
         global = true,
-        value_name = "FILE",
+        value_name = say().value_file(),
         default_value = config::DEFAULT_PATH,
         help = say().gateway_help_config()
     )]
@@ -80,11 +80,11 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    #[arg(long, value_name = "HOST:PORT", help = say().gateway_help_init_endpoint())]
+    #[arg(long, value_name = say().value_endpoint(), help = say().gateway_help_init_endpoint())]
     pub(crate) endpoint: Endpoint,
     #[arg(
         long,
-        value_name = "CIDR",
+        value_name = say().value_network(),
         required = true,
         value_delimiter = ',',
         help = say().gateway_help_init_network()
@@ -92,21 +92,21 @@ pub(crate) struct Init {
     pub(crate) network: Vec<Network>,
     #[arg(
         long,
-        value_name = "NAME",
+        value_name = say().value_name(),
         default_value = config::DEFAULT_INTERFACE,
         help = say().gateway_help_init_interface()
     )]
     pub(crate) interface: config::Interface,
     #[arg(
         long,
-        value_name = "DIR",
+        value_name = say().value_directory(),
         default_value = config::DEFAULT_STATE_DIR,
         help = say().gateway_help_init_state_dir()
     )]
     pub(crate) state_dir: PathBuf,
     #[arg(
         long,
-        value_name = "DIR",
+        value_name = say().value_directory(),
         default_value = config::DEFAULT_RUNTIME_DIR,
         help = say().gateway_help_init_runtime_dir()
     )]
@@ -115,47 +115,48 @@ pub(crate) struct Init {
 
 #[derive(Debug, Args)]
 pub(crate) struct Invite {
-    #[arg(help = say().gateway_help_invite_name())]
+    #[arg(value_name = say().value_name(), help = say().gateway_help_invite_name())]
     pub(crate) name: Name,
     #[arg(long, help = say().gateway_help_invite_spare())]
     pub(crate) spare: bool,
-    #[arg(long, value_name = "IP", help = say().gateway_help_invite_address())]
+    #[arg(long, value_name = say().value_address(), help = say().gateway_help_invite_address())]
     pub(crate) address: Vec<IpAddr>,
-    #[arg(long, value_name = "CIDR", help = say().gateway_help_invite_route())]
+    #[arg(long, value_name = say().value_network(), help = say().gateway_help_invite_route())]
     pub(crate) route: Vec<Network>,
-    #[arg(long, value_name = "IP", help = say().gateway_help_invite_dns())]
+    #[arg(long, value_name = say().value_address(), help = say().gateway_help_invite_dns())]
     pub(crate) dns: Vec<IpAddr>,
-    #[arg(long, value_name = "DATE", help = say().gateway_help_expires())]
+    #[arg(long, value_name = say().value_date(), help = say().gateway_help_expires())]
     pub(crate) expires: Option<UnixTime>,
-    #[arg(long, value_name = "HOST:PORT", help = say().gateway_help_invite_endpoint())]
+    #[arg(long, value_name = say().value_endpoint(), help = say().gateway_help_invite_endpoint())]
     pub(crate) endpoint: Vec<Endpoint>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    #[arg(help = say().gateway_help_add_name())]
+    #[arg(value_name = say().value_name(), help = say().gateway_help_add_name())]
     pub(crate) name: Name,
-    #[arg(long, value_name = "KEY", help = say().gateway_help_add_public_key())]
+    #[arg(long, value_name = say().value_key(), help = say().gateway_help_add_public_key())]
     pub(crate) public_key: PublicKey,
-    #[arg(long, value_name = "FILE", help = say().gateway_help_add_preshared_key())]
+    #[arg(long, value_name = say().value_file(), help = say().gateway_help_add_preshared_key())]
     pub(crate) preshared_key: Option<PathBuf>,
-    #[arg(long, value_name = "IP", help = say().gateway_help_add_address())]
+    #[arg(long, value_name = say().value_address(), help = say().gateway_help_add_address())]
     pub(crate) address: Vec<IpAddr>,
-    #[arg(long, value_name = "DATE", help = say().gateway_help_expires())]
+    #[arg(long, value_name = say().value_date(), help = say().gateway_help_expires())]
     pub(crate) expires: Option<UnixTime>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
-    #[arg(help = say().gateway_help_revoke_name())]
+    #[arg(value_name = say().value_name(), help = say().gateway_help_revoke_name())]
     pub(crate) name: Name,
-    #[arg(long, value_name = "KEY", help = say().gateway_help_revoke_key())]
+    #[arg(long, value_name = say().value_key(), help = say().gateway_help_revoke_key())]
     pub(crate) key: Option<PublicKey>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Reinstate {
     #[arg(
+        value_name = say().value_name(),
         required_unless_present = "all",
         conflicts_with = "all",
         help = say().gateway_help_reinstate_name()
@@ -183,7 +184,7 @@ pub(crate) struct Status {
 pub(crate) struct Audit {
     #[command(flatten)]
     pub(crate) output: Output,
-    #[arg(long, value_name = "DATE", help = say().gateway_help_audit_since())]
+    #[arg(long, value_name = say().value_date(), help = say().gateway_help_audit_since())]
     pub(crate) since: Option<Since>,
 }
 

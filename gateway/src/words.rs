@@ -1,8 +1,8 @@
 //! What people are told, and the exit codes. Here it is decided what is said of which error and
 //! answer; how it is said stands in [`language`](tokenvpn_common::language), for the shared crate
 //! and its errors too. Names of fields and keys, which programs read, are no words. What the
-//! system, SQLite and the readers of TOML and of command lines say of theirs is quoted, in
-//! whatever language they say it.
+//! system, SQLite and the reader of TOML say of theirs is quoted, in whatever language they say
+//! it.
 
 mod answer;
 mod config;

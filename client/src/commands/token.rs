@@ -68,7 +68,7 @@ pub(crate) enum TokenCommand {
 // Which token, and whether its reader asks for PINs.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
-    #[arg(long, value_name = "IDENT", help = say().help_which_token())]
+    #[arg(long, value_name = say().value_ident(), help = say().help_which_token())]
     pub(crate) token: Option<Ident>,
     #[arg(long, help = say().help_no_keypad())]
     pub(crate) no_keypad: bool,
@@ -81,7 +81,7 @@ pub(crate) struct Which {
     named: Named,
     #[arg(
         long,
-        value_name = "N",
+        value_name = say().value_number(),
         value_parser = descriptor,
         help = say().help_pin_fd()
     )]

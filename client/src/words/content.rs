@@ -16,7 +16,7 @@ pub(crate) type Line = (String, String);
 pub(crate) fn columns(lines: &[Line]) -> String {
     lines
         .iter()
-        .map(|(about, what)| format!("{about:<12}{what}\n"))
+        .map(|(about, what)| format!("{about:<11} {what}\n"))
         .collect()
 }
 

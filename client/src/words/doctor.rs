@@ -27,7 +27,7 @@ pub(crate) fn findings(findings: &[Finding]) -> String {
         };
         problems += u64::from(finding.verdict() == Verdict::Problem);
         let (check, what) = (finding.check(), found(finding));
-        text.push_str(&format!("{mark:<9}{check:<12}{what}\n"));
+        text.push_str(&format!("{mark:<8} {check:<12}{what}\n"));
         // What helps against several in a row is said once.
         let next = findings.get(at + 1).and_then(remedy);
         if let Some(remedy) = remedy(finding).filter(|own| Some(own) != next.as_ref()) {

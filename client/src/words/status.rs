@@ -55,13 +55,13 @@ pub(crate) fn live_status(
     now: UnixTime,
     columns: usize,
 ) -> Vec<String> {
-    const ABOUT: usize = 12;
+    const ABOUT: usize = 11;
     const AMOUNT: usize = 10;
     let title = title(interface, status);
     let quit = say().q_quits();
     let gap = columns.saturating_sub(quit.chars().count());
     let mut lines = vec![format!("{title:<gap$}{quit}"), String::new()];
-    let mut line = |about: String, value: String| lines.push(format!("  {about:<ABOUT$}{value}"));
+    let mut line = |about: String, value: String| lines.push(format!("  {about:<ABOUT$} {value}"));
     if let Some(token) = &status.token {
         let whose = status.identity.as_deref();
         let whose = whose.map_or(String::new(), |name| format!(" ({name})"));
@@ -92,7 +92,7 @@ pub(crate) fn live_status(
         (say().live_received(), total(|peer| peer.rx_bytes), rates.rx),
         (say().live_sent(), total(|peer| peer.tx_bytes), rates.tx),
     ];
-    let width = columns.saturating_sub(2 + ABOUT + AMOUNT + AMOUNT + 4);
+    let width = columns.saturating_sub(2 + ABOUT + 1 + AMOUNT + AMOUNT + 4);
     let graphs = [
         watch.graph(width, |rates| rates.rx),
         watch.graph(width, |rates| rates.tx),

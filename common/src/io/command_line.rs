@@ -1,7 +1,8 @@
 //! The command line as people meet it: what clap says of it, in the chosen language.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::fmt::Write as _;
+use std::num::ParseIntError;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command, Parser};
@@ -108,8 +109,13 @@ fn template(command: &Command) -> String {
     template + "{after-help}"
 }
 
+/// The words that clap has of its own in a help, said by us: only where it is built are they there.
 fn name_help(command: Command) -> Command {
-    let template = template(&command);
+    let mut command = command.subcommand_value_name(say().value_command());
+    let usage = command.render_usage().ansi().to_string();
+    let (_clap_s_heading, usage) = usage.split_once(' ').unwrap_or_default();
+    let usage = usage.replace("[OPTIONS]", &say().usage_any_options());
+    let template = template(&command).replace("{usage}", &usage);
     let mut command = command.help_template(template);
     if command.find_subcommand("help").is_some() {
         command = command.mut_subcommand("help", |help| help.about(say().usage_help_command()));
@@ -147,10 +153,10 @@ pub fn refusal(error: &clap::Error) -> (String, Option<String>) {
             let possible = about(ContextKind::ValidValue);
             say().usage_other_value(&value, &argument, &possible)
         }
-        ErrorKind::ValueValidation => match error.source() {
-            Some(reason) => say().usage_bad_value(&value, &argument, &reason),
-            None => say().usage_bad_value(&value, &argument, &""),
-        },
+        ErrorKind::ValueValidation => {
+            let reason = error.source().map(|source| reason(&value, source));
+            say().usage_bad_value(&value, &argument, &reason.unwrap_or_default())
+        }
         ErrorKind::TooManyValues => say().usage_too_many(&value, &argument),
         ErrorKind::InvalidUtf8 => say().usage_no_text(),
         // None of our command lines can fail otherwise; clap's own words then, without the usage.
@@ -163,6 +169,19 @@ pub fn refusal(error: &clap::Error) -> (String, Option<String>) {
     };
     let meant = context(ContextKind::SuggestedArg).or(context(ContextKind::SuggestedSubcommand));
     (text, meant.map(|meant| say().usage_meant(meant)))
+}
+
+/// Why a value is none: of what the libraries read, in words of ours.
+fn reason(value: &str, error: &(dyn Error + 'static)) -> String {
+    if error.is::<ParseIntError>() {
+        say().malformed_number()
+    } else if error.is::<std::net::AddrParseError>() {
+        say().malformed_address()
+    } else if error.is::<ipnet::AddrParseError>() {
+        say().no_network(value)
+    } else {
+        error.to_string()
+    }
 }
 
 #[cfg(test)]
@@ -227,7 +246,7 @@ mod tests {
             ),
             (
                 &["sail", "--knots", "x", "north"],
-                "'x' is no value for '--knots <KNOTS>': invalid digit found in string",
+                "'x' is no value for '--knots <KNOTS>': it is a whole number, 1 or more",
             ),
         ] {
             assert_eq!(refused(words).0, told, "{words:?}");

@@ -46,12 +46,14 @@ fn milliseconds(whole: u64) -> String {
     }
 }
 
-/// `Admin PIN` where a sentence begins with it.
+/// `Admin PIN` where a sentence begins with it, in the brackets of a test too.
 fn capitalized(text: &str) -> String {
-    let mut rest = text.chars();
+    let word = text.trim_start_matches('⟦');
+    let (before, _) = text.split_at(text.len() - word.len());
+    let mut rest = word.chars();
     match rest.next() {
-        Some(first) => format!("{}{}", first.to_uppercase(), rest.as_str()),
-        None => String::new(),
+        Some(first) => format!("{before}{}{}", first.to_uppercase(), rest.as_str()),
+        None => text.into(),
     }
 }
 
@@ -66,6 +68,23 @@ texts! { Usage in English;
     usage_print_help_of_two() = "Print help; --help tells more than -h";
     usage_print_version() = "Print version";
     usage_help_command() = "Print this, or the help of a command";
+    // Where a help has nothing to say about them one by one, in the line behind its heading.
+    usage_any_options() = "[OPTIONS]";
+
+    // What stands for a value, in brackets: `--wait <SECONDS>`.
+    value_address() = "IP";
+    value_command() = "COMMAND";
+    value_date() = "DATE";
+    value_directory() = "DIR";
+    value_endpoint() = "HOST:PORT";
+    value_file() = "FILE";
+    value_ident() = "IDENT";
+    value_key() = "KEY";
+    value_name() = "NAME";
+    value_network() = "CIDR";
+    value_number() = "N";
+    value_policy() = "POLICY";
+    value_seconds() = "SECONDS";
 
     usage_unknown_argument(argument) = "there is no option or argument '{argument}' here";
     usage_unknown_command(command) = "there is no command '{command}'";
@@ -89,6 +108,8 @@ texts! { Usage in English;
 texts! { Shared in English;
     malformed_key() = "a key is 44 characters of base64 (32 bytes)";
     low_order_key() = "this public key is of low order and protects nothing";
+    malformed_number() = "it is a whole number, 1 or more";
+    malformed_address() = "an address is like 10.77.0.7 or fd77::7";
     malformed_date() = "a date is a day (2026-11-29) or a moment (2026-11-29T18:00:00Z)";
     date_out_of_range() = "a date lies between 1970 and 9999";
     second(number) = "second {number}";
@@ -345,7 +366,8 @@ texts! { Up in English;
     token_is_empty() = "this token holds no VPN profile";
     get_a_profile() = "ask your administrator, or: tokenvpn token issue";
     token_is_foreign() = "this token holds another program's data instead of a VPN profile";
-    look_at_the_token() = "use another token, or look at it first: tokenvpn token show";
+    erase_if_not_needed() =
+        "use another token, or empty this one if nothing needs it: tokenvpn token erase";
     profile_is_damaged(check) = "the profile on this token is damaged ({check}); it was not used";
     label_is_damaged(check) = "the label on this token is damaged ({check}); it was not used";
     have_it_issued_again() = "ask your administrator to issue it again";
@@ -730,19 +752,12 @@ texts! { Token in English;
         only issuing it again names the card";
 
     // An error where it is not the end, as a sentence of its own.
-    error_as_sentence(error) = {
-        let text = error.to_string();
-        let mut rest = text.chars();
-        match rest.next() {
-            Some(first) => format!("{}{}.", first.to_uppercase(), rest.as_str()),
-            None => text,
-        }
-    };
+    error_as_sentence(error) = { format!("{}.", capitalized(&error.to_string())) };
 }
 
 // What `tokenvpn doctor` finds.
 texts! { Doctor in English;
-    // How bad a finding is: the first column of nine characters.
+    // How bad a finding is: the first column, of at most eight characters.
     verdict_ok() = "ok";
     verdict_warning() = "warning";
     verdict_problem() = "problem";
@@ -928,7 +943,7 @@ texts! { Status in English;
     // Another gateway has them.
     status_no_routes() = "routes: none now";
 
-    // The live view: what its key does, and the first column of twelve characters.
+    // The live view: what its key does, and the first column, of at most eleven characters.
     live_token() = "token";
     live_expires() = "expires";
     live_addresses() = "addresses";
@@ -1391,6 +1406,7 @@ texts! { Gateway in English;
 
     // Mistakes in a configuration. found: a value, as the reader of TOML describes it
     configuration_is_no_text() = "this is no UTF-8 text";
+    unknown_configuration_key(key, keys) = "there is no key '{key}'; there are: {keys}";
     has_to_be_u8(found) = "this has to be a number from 0 to 255, not {found}";
     has_to_be_u16(found) = "this has to be a number from 0 to 65535, not {found}";
     has_to_be_list(found) = "this has to be a list in brackets, not {found}";

@@ -69,6 +69,7 @@ fn live(status: &Status, watch: &Watch, columns: usize) -> Vec<String> {
     lines.push(String::new());
     let (incoming, outgoing) = (say().traffic_in(), say().traffic_out());
     let width = incoming.chars().count().max(outgoing.chars().count());
+    let per_second = |bytes| say().live_rate(&amount(bytes));
     for (what, rate, graph) in [
         (
             incoming,
@@ -81,7 +82,7 @@ fn live(status: &Status, watch: &Watch, columns: usize) -> Vec<String> {
             watch.graph(columns.saturating_sub(20), |rates| rates.tx),
         ),
     ] {
-        lines.push(format!("{what:<width$} {:>12}/s  {graph}", amount(rate)));
+        lines.push(format!("{what:<width$} {:>14}  {graph}", per_second(rate)));
     }
     lines.push(String::new());
     let mut rows = vec![vec![
@@ -101,7 +102,7 @@ fn live(status: &Status, watch: &Watch, columns: usize) -> Vec<String> {
     rows.extend(peers.into_iter().map(|peer| {
         let rates = watch.rates_of(&peer.public_key);
         let [name, endpoint, handshake, received, sent, _] = row(peer);
-        let (rx, tx) = (amount(rates.rx) + "/s", amount(rates.tx) + "/s");
+        let (rx, tx) = (per_second(rates.rx), per_second(rates.tx));
         vec![name, endpoint, handshake, rx, tx, received, sent]
     }));
     lines.extend(table(&fitting(rows, columns)).lines().map(str::to_owned));

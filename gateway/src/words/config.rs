@@ -35,6 +35,11 @@ pub(crate) fn config_example(key: &str) -> Option<&'static str> {
 /// serde's message in one line, and without Rust's names for types.
 pub(crate) fn config_mistake(message: &str) -> String {
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let unknown = message.strip_prefix("unknown field `");
+    if let Some((key, _)) = unknown.and_then(|unknown| unknown.split_once('`')) {
+        let keys = CONFIG_COMMENTS.map(|(key, _)| key).join(", ");
+        return say().unknown_configuration_key(&key, &keys);
+    }
     let wrong = ["invalid type: ", "invalid value: "]
         .iter()
         .find_map(|prefix| message.strip_prefix(prefix));

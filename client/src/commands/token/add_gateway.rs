@@ -15,7 +15,7 @@ use crate::words::{self, Failure};
 pub(crate) struct AddGateway {
     #[command(flatten)]
     which: Which,
-    #[arg(value_name = "FILE", help = say().help_add_gateway_invitation())]
+    #[arg(value_name = say().value_file(), help = say().help_add_gateway_invitation())]
     invitation: Option<PathBuf>,
 }
 

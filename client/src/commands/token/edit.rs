@@ -22,23 +22,38 @@ use crate::words::{self, Failure};
 pub(crate) struct Edit {
     #[command(flatten)]
     which: Which,
-    #[arg(long, value_name = "HOST:PORT", group = "change", help = say().help_edit_endpoint())]
+    #[arg(
+        long,
+        value_name = say().value_endpoint(),
+        group = "change",
+        help = say().help_edit_endpoint()
+    )]
     endpoint: Vec<Endpoint>,
-    #[arg(long, value_name = "N", requires = "endpoint", help = say().help_edit_gateway())]
+    #[arg(
+        long,
+        value_name = say().value_number(),
+        requires = "endpoint",
+        help = say().help_edit_gateway()
+    )]
     gateway: Option<NonZeroUsize>,
     #[arg(
         long,
-        value_name = "N",
+        value_name = say().value_number(),
         group = "change",
         conflicts_with = "endpoint",
         help = say().help_edit_remove_gateway()
     )]
     remove_gateway: Option<NonZeroUsize>,
-    #[arg(long, value_name = "CIDR", group = "change", help = say().help_edit_route())]
+    #[arg(
+        long,
+        value_name = say().value_network(),
+        group = "change",
+        help = say().help_edit_route()
+    )]
     route: Vec<IpNet>,
     #[arg(
         long,
-        value_name = "IP",
+        value_name = say().value_address(),
         group = "change",
         conflicts_with = "no_dns",
         help = say().help_edit_dns()
@@ -46,7 +61,7 @@ pub(crate) struct Edit {
     dns: Vec<IpAddr>,
     #[arg(long, group = "change", help = say().help_edit_no_dns())]
     no_dns: bool,
-    #[arg(long, value_name = "NAME", group = "change", help = say().help_edit_name())]
+    #[arg(long, value_name = say().value_name(), group = "change", help = say().help_edit_name())]
     name: Option<Name>,
 }
 

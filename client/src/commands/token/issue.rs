@@ -24,9 +24,9 @@ pub(crate) struct Issue {
     which: Which,
     #[arg(long, help = say().help_issue_no_label())]
     no_label: bool,
-    #[arg(long, value_name = "NAME", help = say().help_issue_card_name())]
+    #[arg(long, value_name = say().value_name(), help = say().help_issue_card_name())]
     card_name: Option<HolderName>,
-    #[arg(value_name = "FILE", help = say().help_issue_invitation())]
+    #[arg(value_name = say().value_file(), help = say().help_issue_invitation())]
     invitation: Option<PathBuf>,
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Renew {
     which: Which,
     #[arg(long, help = say().help_renew_new_key())]
     new_key: bool,
-    #[arg(value_name = "FILE", help = say().help_renew_invitation())]
+    #[arg(value_name = say().value_file(), help = say().help_renew_invitation())]
     invitation: Option<PathBuf>,
 }
 

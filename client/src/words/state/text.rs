@@ -170,7 +170,7 @@ pub(crate) fn what_and_hint(state: &State) -> (String, String) {
             say().type_the_pin_once(),
         ),
         State::Empty => (say().token_is_empty(), say().get_a_profile()),
-        State::Foreign => (say().token_is_foreign(), say().look_at_the_token()),
+        State::Foreign => (say().token_is_foreign(), say().erase_if_not_needed()),
         State::Damaged { object, check } => {
             let damaged = match object {
                 Object::Profile => say().profile_is_damaged(check),
