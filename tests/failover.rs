@@ -1,97 +1,48 @@
 //! Several gateways, or several ways to one: a download goes on when one of them stops.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, time::Duration};
 
 use nix::sys::signal::Signal;
 use rig::{
-    Card, Gateway, Host, Process, Scene, Up,
+    Card, Download, Gateway, Host, LongWay, Process, Scene, Up,
     client::PIN_FD,
-    scene::{ENDPOINT, GREETING, INNER_NETWORK, PAGE, TUNNEL_NETWORK},
-    wait::{self, Now, SOON, now, promised},
-    web,
+    scene::{ENDPOINT, GREETING, INNER_NETWORK, PAGE, SERVER, TUNNEL_NETWORK},
+    wait::{self, SOON, promised},
 };
 
 /// The other way to the gateway.
 const SECOND_ADDRESS: &str = "203.0.113.6";
 const SECOND_ENDPOINT: &str = "203.0.113.6:51820";
+const IPV6_ENDPOINT: &str = "[2001:db8:3::5]:51820";
 
-/// How long a download may stand still.
+/// How long a download may stand still, in every run: it is made up of waits, not of work.
 const LIMIT: Duration = Duration::from_secs(8);
 
 /// Lets nothing through to and from an address any more, or everything again.
 #[track_caller]
 fn cut(router: &Host, address: &str, is_cut: bool) {
     let word = if is_cut { "add" } else { "delete" };
-    router.ip(&format!("route {word} blackhole {address}/32"));
-    router.ip(&format!("rule {word} from {address}/32 blackhole"));
+    let (family, bits) = match address.contains(':') {
+        true => ("-6", 128),
+        false => ("-4", 32),
+    };
+    router.ip(&format!("{family} route {word} blackhole {address}/{bits}"));
+    router.ip(&format!("{family} rule {word} from {address}/{bits} blackhole"));
 }
 
-/// A download that is looked at while it goes on.
-struct Download {
-    file: PathBuf,
-    bytes: usize,
-    curl: rig::Process,
+#[track_caller]
+fn download(scene: &Scene) -> Download {
+    Download::start(&scene.one, &scene.server, SocketAddr::from((SERVER, 8080)))
 }
 
-impl Download {
-    /// Of this many bytes in this many seconds, in a hundred pieces.
-    #[track_caller]
-    fn start(host: &Host, server: &str, bytes: usize, seconds: usize) -> Download {
-        let file = host.dir().join("download");
-        let url = format!("http://{server}/slow/{bytes}/{}", seconds * 1000);
-        let curl = host.curl(&url, Duration::from_secs(120));
-        let curl = curl.arg("-o").arg(&file).spawn();
-        let download = Download { file, bytes, curl };
-        wait::until_true("the download begins", SOON, || download.len() > 0);
-        download
-    }
-
-    fn len(&self) -> u64 {
-        fs::metadata(&self.file).map_or(0, |file| file.len())
-    }
-
-    /// Until it goes on; for how long it stood still.
-    #[track_caller]
-    fn await_more(&self, since: Now) -> Duration {
-        // What was on its way when the way was cut may still arrive.
-        wait::holds_for("the file is there", Duration::from_millis(500), || {
-            Path::new(&self.file).exists()
-        });
-        let before = self.len();
-        wait::until_true("the download goes on", STALL, || self.len() > before);
-        now().since(since)
-    }
-
-    /// The longest time without progress until this is true.
-    #[track_caller]
-    fn longest_pause_until(&self, within: Duration, mut is_over: impl FnMut() -> bool) -> Duration {
-        let (mut len, mut since, mut longest) = (self.len(), now(), Duration::ZERO);
-        wait::until_true("what is awaited comes", within, || {
-            if self.len() > len {
-                (len, since) = (self.len(), now());
-            }
-            longest = longest.max(now().since(since));
-            is_over()
-        });
-        longest
-    }
-
-    /// Insists that everything came.
-    #[track_caller]
-    fn finish(self) {
-        assert_eq!(self.curl.exit_code(Duration::from_secs(120)), 0);
-        let came = fs::read(&self.file).expect("the download");
-        assert!(came == web::pattern(self.bytes), "the download is damaged");
-    }
+/// Until it goes on, since an address was cut off; insists that it stood still no longer than promised.
+#[track_caller]
+fn assert_goes_on(download: &Download) {
+    download.await_more();
+    let stood_still = download.take_longest_pause();
+    println!("stood still for {stood_still:?}");
+    assert!(stood_still < LIMIT, "{stood_still:?}");
 }
-
-/// How long to wait for a download that stands still, before it counts as given up: of two
-/// waits of TCP that come to naught, the second is twice as long as the first.
-const STALL: Duration = Duration::from_secs(30);
 
 /// How often the session has gone over to another candidate.
 fn moves(up: &Up) -> usize {
@@ -104,69 +55,107 @@ fn has_event(up: &Up, state: &str) -> bool {
     up.events().iter().any(|event| event["state"] == state)
 }
 
-/// One gateway at two addresses.
-fn two_ways() -> (Scene, Gateway, Card) {
-    let scene = Scene::new();
-    scene
-        .gateway
-        .ip(&format!("address add {SECOND_ADDRESS}/24 dev eth0"));
-    let gateway = scene.start_gateway();
-    let options = [
-        "--endpoint",
-        ENDPOINT,
-        "--endpoint",
-        SECOND_ENDPOINT,
-        "--route",
-        INNER_NETWORK,
-    ];
-    let card = scene.issue_with(&gateway, "traveller", &options);
-    (scene, gateway, card)
+/// One gateway at several addresses, and a token that knows these endpoints of it.
+struct Ways {
+    scene: Scene,
+    card: Card,
+    _gateway: Gateway,
 }
 
-/// Lets the first endpoint be reached again: the download goes back to it without a halt.
+impl Ways {
+    #[track_caller]
+    fn new(endpoints: &[&str]) -> Ways {
+        let scene = Scene::new();
+        scene.add_ipv6();
+        let second = format!("address add {SECOND_ADDRESS}/24 dev eth0");
+        scene.gateway.ip(&second);
+        let gateway = scene.start_gateway();
+        let mut options = vec!["--route", INNER_NETWORK];
+        options.extend(endpoints.iter().flat_map(|endpoint| ["--endpoint", *endpoint]));
+        let card = scene.issue_with(&gateway, "traveller", &options);
+        Ways {
+            scene,
+            card,
+            _gateway: gateway,
+        }
+    }
+
+    /// A download goes over from the first endpoint to this one when the first is cut off, and comes
+    /// back when it can be reached again.
+    #[track_caller]
+    fn go_over_and_come_back(&self, first_address: &str, first: &str, other: &str) {
+        let Ways { scene, card, .. } = self;
+        let up = scene.connect(&scene.one, card);
+        let download = download(scene);
+        download.take_longest_pause();
+        cut(&scene.router, first_address, true);
+        let moved = up.await_state("moved");
+        assert_eq!((&moved["from"], &moved["to"]), (&first.into(), &other.into()));
+        let seconds = moved["seconds"].as_f64().expect("how long it was silent");
+        println!("moved after {seconds:.1} s");
+        assert!(seconds >= 2.0, "{seconds}");
+        assert_goes_on(&download);
+
+        // The first one is back: nobody notices but who is told.
+        cut(&scene.router, first_address, false);
+        come_back(&up, &download, first);
+        let status = scene.one.tokenvpn(&["status", "--json"]).ok();
+        assert!(
+            status.contains(r#""state":"up""#) && status.contains(first),
+            "{status}"
+        );
+        println!("{} bytes", download.finish());
+        assert!(!has_event(&up, "lost"));
+    }
+}
+
+/// The first endpoint can be reached again: the download goes back to it without a halt.
 #[track_caller]
-fn come_back(scene: &Scene, up: &Up, download: &Download) {
-    cut(&scene.router, "203.0.113.5", false);
-    let before = moves(up);
-    let is_back = || moves(up) > before;
-    let pause = download.longest_pause_until(Duration::from_secs(30), is_back);
-    assert!(pause < promised(Duration::from_secs(2)), "{pause:?}");
-    let back = up.await_state("moved");
-    assert_eq!(back["to"], ENDPOINT);
+fn come_back(up: &Up, download: &Download, first: &str) {
+    download.take_longest_pause();
+    let back = up.await_state_within("moved", Duration::from_secs(30));
+    assert_eq!(back["to"], first);
     assert!(back["seconds"].is_null(), "{back}");
+    download.await_more();
+    let pause = download.take_longest_pause();
+    assert!(pause < promised(Duration::from_secs(2)), "{pause:?}");
 }
 
 #[test]
 fn a_running_download_goes_over_to_the_next_endpoint_and_comes_back_to_the_first() {
-    let (scene, _gateway, card) = two_ways();
-    let _web = scene.serve();
-    let up = scene.connect(&scene.one, &card);
-    wait::keeps_promise(
-        "a download goes on through the next endpoint",
-        LIMIT,
-        || {
-            let download = Download::start(&scene.one, "10.20.0.80", 3_000_000, 40);
-            cut(&scene.router, "203.0.113.5", true);
-            let stood_still = download.await_more(now());
-            let moved = up.await_state("moved");
-            assert_eq!(moved["from"], ENDPOINT);
-            assert_eq!(moved["to"], SECOND_ENDPOINT);
-            let seconds = moved["seconds"].as_f64().expect("how long it was silent");
-            assert!(seconds >= 2.0, "{seconds}");
-            println!("stood still for {stood_still:?}, moved after {seconds:.1} s");
+    let ways = Ways::new(&[ENDPOINT, SECOND_ENDPOINT]);
+    ways.go_over_and_come_back("203.0.113.5", ENDPOINT, SECOND_ENDPOINT);
+}
 
-            // The first one is back: nobody notices but who is told.
-            come_back(&scene, &up, &download);
-            let status = scene.one.tokenvpn(&["status", "--json"]).ok();
-            assert!(
-                status.contains(r#""state":"up""#) && status.contains(ENDPOINT),
-                "{status}"
-            );
-            download.finish();
-            stood_still
-        },
+#[test]
+fn a_running_download_passes_over_endpoints_that_are_dead() {
+    let dead = ["203.0.113.7:51820", "[2001:db8:3::7]:51820"];
+    let ways = Ways::new(&[ENDPOINT, dead[0], dead[1], SECOND_ENDPOINT]);
+    ways.go_over_and_come_back("203.0.113.5", ENDPOINT, SECOND_ENDPOINT);
+}
+
+#[test]
+fn a_running_download_goes_over_from_ipv4_to_ipv6_and_comes_back() {
+    let ways = Ways::new(&[ENDPOINT, IPV6_ENDPOINT]);
+    ways.go_over_and_come_back("203.0.113.5", ENDPOINT, IPV6_ENDPOINT);
+}
+
+#[test]
+fn a_running_download_goes_over_from_ipv6_to_ipv4_and_comes_back() {
+    let ways = Ways::new(&[IPV6_ENDPOINT, ENDPOINT]);
+    ways.go_over_and_come_back("2001:db8:3::5", IPV6_ENDPOINT, ENDPOINT);
+}
+
+#[test]
+fn a_running_download_from_far_away_goes_over_as_soon() {
+    let dead = "203.0.113.7:51820";
+    let ways = Ways::new(&[ENDPOINT, dead, SECOND_ENDPOINT]);
+    let _way = LongWay::through(
+        &ways.scene.router,
+        &["home", "internet"],
+        Duration::from_millis(150),
     );
-    assert!(!has_event(&up, "lost"));
+    ways.go_over_and_come_back("203.0.113.5", ENDPOINT, SECOND_ENDPOINT);
 }
 
 #[test]
@@ -190,15 +179,13 @@ fn a_name_that_leads_elsewhere_is_looked_up_again_when_the_gateway_falls_silent(
         INNER_NETWORK,
     ];
     let card = scene.issue_with(&gateway, "traveller", &options);
-    let _web = scene.serve();
     let up = scene.connect(one, &card);
-    let download = Download::start(one, "10.20.0.80", 1_000_000, 10);
+    let download = download(&scene);
     names(SECOND_ADDRESS);
     cut(&scene.router, "203.0.113.5", true);
-    let cut_at = now();
     let moved = up.await_state("moved");
     assert_eq!(moved["address"], SECOND_ENDPOINT);
-    download.await_more(cut_at);
+    download.await_more();
     download.finish();
 }
 
@@ -272,27 +259,19 @@ const OTHER_WAY: &str = "10.20.1.1";
 fn a_running_download_goes_over_to_another_gateway_and_comes_back() {
     let pair = Pair::new();
     let Pair { scene, card, .. } = &pair;
-    let _web = scene.serve();
     let up = scene.connect(&scene.one, card);
-    wait::keeps_promise(
-        "a download goes on through the other gateway",
-        LIMIT,
-        || {
-            let download = Download::start(&scene.one, "10.20.0.80", 3_000_000, 32);
-            cut(&scene.router, "203.0.113.5", true);
-            let cut_at = now();
-            let moved = up.await_state("moved");
-            assert_eq!(moved["to"], OTHER_ENDPOINT);
-            pair.inner_way_back(OTHER_WAY);
-            let stood_still = download.await_more(cut_at);
-            println!("went on through the other gateway after {stood_still:?}");
+    let download = download(scene);
+    download.take_longest_pause();
+    cut(&scene.router, "203.0.113.5", true);
+    let moved = up.await_state("moved");
+    assert_eq!(moved["to"], OTHER_ENDPOINT);
+    pair.inner_way_back(OTHER_WAY);
+    assert_goes_on(&download);
 
-            come_back(scene, &up, &download);
-            pair.inner_way_back(FIRST_WAY);
-            download.finish();
-            stood_still
-        },
-    );
+    cut(&scene.router, "203.0.113.5", false);
+    come_back(&up, &download, ENDPOINT);
+    pair.inner_way_back(FIRST_WAY);
+    download.finish();
     assert!(!has_event(&up, "lost"));
 }
 
