@@ -4,11 +4,12 @@ use std::{fs, net::SocketAddr, time::Duration};
 
 use nix::sys::signal::Signal;
 use rig::{
-    Card, Download, Gateway, Host, LongWay, Process, Scene, Up,
+    Card, Download, Gateway, Host, LongWay, Process, Scene, Tap, Up,
     client::PIN_FD,
     scene::{ENDPOINT, GREETING, INNER_NETWORK, PAGE, SERVER, TUNNEL_NETWORK},
     wait::{self, SOON, promised},
 };
+use tokenvpn_common::guard;
 
 /// The other way to the gateway.
 const SECOND_ADDRESS: &str = "203.0.113.6";
@@ -27,12 +28,18 @@ fn cut(router: &Host, address: &str, is_cut: bool) {
         false => ("-4", 32),
     };
     router.ip(&format!("{family} route {word} blackhole {address}/{bits}"));
-    router.ip(&format!("{family} rule {word} from {address}/{bits} blackhole"));
+    router.ip(&format!(
+        "{family} rule {word} from {address}/{bits} blackhole"
+    ));
 }
 
+/// One that has come to its full speed, and knows how long an answer takes.
 #[track_caller]
 fn download(scene: &Scene) -> Download {
-    Download::start(&scene.one, &scene.server, SocketAddr::from((SERVER, 8080)))
+    let download = Download::start(&scene.one, &scene.server, SocketAddr::from((SERVER, 8080)));
+    wait::until_true("the download is fast", SOON, || download.bytes() > 8 << 20);
+    download.take_longest_pause();
+    download
 }
 
 /// Until it goes on, since an address was cut off; insists that it stood still no longer than promised.
@@ -71,7 +78,11 @@ impl Ways {
         scene.gateway.ip(&second);
         let gateway = scene.start_gateway();
         let mut options = vec!["--route", INNER_NETWORK];
-        options.extend(endpoints.iter().flat_map(|endpoint| ["--endpoint", *endpoint]));
+        options.extend(
+            endpoints
+                .iter()
+                .flat_map(|endpoint| ["--endpoint", *endpoint]),
+        );
         let card = scene.issue_with(&gateway, "traveller", &options);
         Ways {
             scene,
@@ -80,33 +91,46 @@ impl Ways {
         }
     }
 
-    /// A download goes over from the first endpoint to this one when the first is cut off, and comes
-    /// back when it can be reached again.
+    /// A download goes over from the first endpoint to another one when the first is cut off; it
+    /// goes on.
     #[track_caller]
-    fn go_over_and_come_back(&self, first_address: &str, first: &str, other: &str) {
+    fn go_over(&self, first: &str, other: &str) -> (Up, Download) {
         let Ways { scene, card, .. } = self;
         let up = scene.connect(&scene.one, card);
         let download = download(scene);
-        download.take_longest_pause();
-        cut(&scene.router, first_address, true);
+        cut(&scene.router, &address(first), true);
         let moved = up.await_state("moved");
-        assert_eq!((&moved["from"], &moved["to"]), (&first.into(), &other.into()));
+        assert_eq!(
+            (&moved["from"], &moved["to"]),
+            (&first.into(), &other.into())
+        );
         let seconds = moved["seconds"].as_f64().expect("how long it was silent");
         println!("moved after {seconds:.1} s");
         assert!(seconds >= 2.0, "{seconds}");
         assert_goes_on(&download);
+        (up, download)
+    }
 
-        // The first one is back: nobody notices but who is told.
-        cut(&scene.router, first_address, false);
+    /// The same, and the first one is back: nobody notices but who is told.
+    #[track_caller]
+    fn go_over_and_come_back(&self, first: &str, other: &str) {
+        let (up, download) = self.go_over(first, other);
+        cut(&self.scene.router, &address(first), false);
         come_back(&up, &download, first);
-        let status = scene.one.tokenvpn(&["status", "--json"]).ok();
+        let status = self.scene.one.tokenvpn(&["status", "--json"]).ok();
         assert!(
             status.contains(r#""state":"up""#) && status.contains(first),
             "{status}"
         );
-        println!("{} bytes", download.finish());
+        download.finish();
         assert!(!has_event(&up, "lost"));
     }
+}
+
+/// Where an endpoint is.
+fn address(endpoint: &str) -> String {
+    let endpoint: SocketAddr = endpoint.parse().expect("an endpoint");
+    endpoint.ip().to_string()
 }
 
 /// The first endpoint can be reached again: the download goes back to it without a halt.
@@ -124,38 +148,51 @@ fn come_back(up: &Up, download: &Download, first: &str) {
 #[test]
 fn a_running_download_goes_over_to_the_next_endpoint_and_comes_back_to_the_first() {
     let ways = Ways::new(&[ENDPOINT, SECOND_ENDPOINT]);
-    ways.go_over_and_come_back("203.0.113.5", ENDPOINT, SECOND_ENDPOINT);
-}
-
-#[test]
-fn a_running_download_passes_over_endpoints_that_are_dead() {
-    let dead = ["203.0.113.7:51820", "[2001:db8:3::7]:51820"];
-    let ways = Ways::new(&[ENDPOINT, dead[0], dead[1], SECOND_ENDPOINT]);
-    ways.go_over_and_come_back("203.0.113.5", ENDPOINT, SECOND_ENDPOINT);
+    ways.go_over_and_come_back(ENDPOINT, SECOND_ENDPOINT);
 }
 
 #[test]
 fn a_running_download_goes_over_from_ipv4_to_ipv6_and_comes_back() {
     let ways = Ways::new(&[ENDPOINT, IPV6_ENDPOINT]);
-    ways.go_over_and_come_back("203.0.113.5", ENDPOINT, IPV6_ENDPOINT);
+    ways.go_over_and_come_back(ENDPOINT, IPV6_ENDPOINT);
 }
 
 #[test]
 fn a_running_download_goes_over_from_ipv6_to_ipv4_and_comes_back() {
     let ways = Ways::new(&[IPV6_ENDPOINT, ENDPOINT]);
-    ways.go_over_and_come_back("2001:db8:3::5", IPV6_ENDPOINT, ENDPOINT);
+    ways.go_over_and_come_back(IPV6_ENDPOINT, ENDPOINT);
+}
+
+/// Where nobody is.
+const DEAD: [&str; 2] = ["203.0.113.7:51820", "[2001:db8:3::7]:51820"];
+
+#[test]
+fn a_running_download_passes_over_endpoints_that_are_dead() {
+    let ways = Ways::new(&[ENDPOINT, DEAD[0], DEAD[1], SECOND_ENDPOINT]);
+    let (_up, download) = ways.go_over(ENDPOINT, SECOND_ENDPOINT);
+    download.finish();
+}
+
+/// It goes over while the gateway is so far away.
+#[track_caller]
+fn assert_goes_over_from_afar(round_trip: Duration, endpoints: &[&str]) {
+    let ways = Ways::new(endpoints);
+    let links = ["home", "internet"];
+    let _way = LongWay::through(&ways.scene.router, &links, round_trip / 2);
+    let (_up, download) = ways.go_over(ENDPOINT, SECOND_ENDPOINT);
+    download.finish();
 }
 
 #[test]
-fn a_running_download_from_far_away_goes_over_as_soon() {
-    let dead = "203.0.113.7:51820";
-    let ways = Ways::new(&[ENDPOINT, dead, SECOND_ENDPOINT]);
-    let _way = LongWay::through(
-        &ways.scene.router,
-        &["home", "internet"],
-        Duration::from_millis(150),
-    );
-    ways.go_over_and_come_back("203.0.113.5", ENDPOINT, SECOND_ENDPOINT);
+fn a_running_download_from_another_continent_passes_over_an_endpoint_that_is_dead() {
+    let endpoints = [ENDPOINT, DEAD[0], SECOND_ENDPOINT];
+    assert_goes_over_from_afar(Duration::from_millis(150), &endpoints);
+}
+
+#[test]
+fn a_running_download_from_the_other_side_of_the_earth_goes_over_to_the_next_endpoint() {
+    let endpoints = [ENDPOINT, SECOND_ENDPOINT];
+    assert_goes_over_from_afar(Duration::from_millis(300), &endpoints);
 }
 
 #[test]
@@ -206,6 +243,12 @@ struct Pair {
 impl Pair {
     #[track_caller]
     fn new() -> Pair {
+        Pair::around(None)
+    }
+
+    /// With a third gateway between the two, which has this endpoint and never runs.
+    #[track_caller]
+    fn around(dead: Option<&str>) -> Pair {
         let scene = Scene::new();
         let other = scene.world.host("other");
         scene.world.wire(
@@ -226,15 +269,15 @@ impl Pair {
         let one = &scene.one;
         card.insert();
         one.await_token(&card.ident());
-        let options = ["--address", "10.77.0.2", "--route", INNER_NETWORK];
-        let invitation = second.invite("traveller", &options);
-        let number = PIN_FD.to_string();
-        let added = one
-            .tokenvpn(&["token", "add-gateway", "--pin-fd", &number])
-            .text_on(PIN_FD, card.pin())
-            .stdin(&*invitation)
-            .finish();
-        second.enrol(&added.expect_code(0).stdout);
+        if let Some(endpoint) = dead {
+            let nowhere = scene.world.host("nowhere");
+            add_gateway(
+                &scene,
+                &card,
+                &Gateway::init(&nowhere, endpoint, TUNNEL_NETWORK),
+            );
+        }
+        add_gateway(&scene, &card, &second);
         card.remove();
         Pair {
             card,
@@ -252,6 +295,18 @@ impl Pair {
     }
 }
 
+/// The pipe that adds a gateway to a token.
+#[track_caller]
+fn add_gateway(scene: &Scene, card: &Card, gateway: &Gateway) {
+    let options = ["--address", "10.77.0.2", "--route", INNER_NETWORK];
+    let invitation = gateway.invite("traveller", &options);
+    let number = PIN_FD.to_string();
+    let words = ["token", "add-gateway", "--pin-fd", &number];
+    let added = scene.one.tokenvpn(&words).text_on(PIN_FD, card.pin());
+    let added = added.stdin(&*invitation).finish().expect_code(0);
+    gateway.enrol(&added.stdout);
+}
+
 const FIRST_WAY: &str = "10.20.0.1";
 const OTHER_WAY: &str = "10.20.1.1";
 
@@ -261,7 +316,6 @@ fn a_running_download_goes_over_to_another_gateway_and_comes_back() {
     let Pair { scene, card, .. } = &pair;
     let up = scene.connect(&scene.one, card);
     let download = download(scene);
-    download.take_longest_pause();
     cut(&scene.router, "203.0.113.5", true);
     let moved = up.await_state("moved");
     assert_eq!(moved["to"], OTHER_ENDPOINT);
@@ -273,6 +327,30 @@ fn a_running_download_goes_over_to_another_gateway_and_comes_back() {
     pair.inner_way_back(FIRST_WAY);
     download.finish();
     assert!(!has_event(&up, "lost"));
+}
+
+#[test]
+fn a_running_download_passes_over_a_gateway_that_is_dead_and_it_is_asked_no_more() {
+    let pair = Pair::around(Some(DEAD[0]));
+    let Pair { scene, card, .. } = &pair;
+    let up = scene.connect(&scene.one, card);
+    let download = download(scene);
+    let tap = Tap::on(&scene.one, "eth0");
+    cut(&scene.router, "203.0.113.5", true);
+    let moved = up.await_state("moved");
+    assert_eq!(moved["to"], OTHER_ENDPOINT);
+    pair.inner_way_back(OTHER_WAY);
+    assert_goes_on(&download);
+    download.finish();
+    let dead: SocketAddr = DEAD[0].parse().expect("an endpoint");
+    let asked = || {
+        let datagrams = tap.datagrams();
+        let asked = datagrams.iter().filter(|sent| sent.destination == dead);
+        asked.count()
+    };
+    assert_eq!(asked(), 1);
+    let longer_than_the_wait = guard::RETRY + Duration::from_secs(1);
+    wait::holds_for("nobody asks it", longer_than_the_wait, || asked() == 1);
 }
 
 /// Nothing is lost on the way back, though the inner network learns of it a moment late.

@@ -55,7 +55,9 @@ impl LongWay {
         // A good bandwidth times the delay.
         router.ip(&format!("link set {LINK} txqueuelen 10000 up"));
         for family in ["-4", "-6"] {
-            router.ip(&format!("{family} route add default dev {LINK} table {TABLE}"));
+            router.ip(&format!(
+                "{family} route add default dev {LINK} table {TABLE}"
+            ));
             for link in links {
                 router.ip(&format!("{family} rule add iif {link} lookup {TABLE}"));
             }
