@@ -1,7 +1,7 @@
 //! A name server inside a host.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    net::{Ipv4Addr, UdpSocket},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -43,7 +43,7 @@ impl NameServer {
                     let mut noted = noted.lock().expect("invariant: no holder panics");
                     noted.push(name);
                     // Whoever asked no longer waits for it, perhaps.
-                    let _ = socket.send_to(&response, SocketAddr::from(from));
+                    let _ = socket.send_to(&response, from);
                 }
             }
         });

@@ -310,7 +310,7 @@ impl Carrier {
         });
     }
 
-    /// Another gateway answered, while the session with the current one went on or was sought.
+    /// Another gateway answered, while the session with the current one went on.
     fn moved_to(&mut self, now: Now, peer: &PublicKey) {
         let is_it = |gateway: &usize| self.gateways[*gateway].public_key == *peer;
         // One of several that were asked may answer in the same moment as the one before it.
@@ -319,9 +319,6 @@ impl Carrier {
         };
         let silent = self.silence(now);
         self.entrust(now, gateway);
-        if !self.attempts.is_connected() {
-            return self.connected(now);
-        }
         if let Some(candidate) = self.candidate_there() {
             self.move_on(now, candidate, silent);
         }
