@@ -51,13 +51,6 @@ fn assert_goes_on(download: &Download) {
     assert!(stood_still < LIMIT, "{stood_still:?}");
 }
 
-/// How often the session has gone over to another candidate.
-fn moves(up: &Up) -> usize {
-    let events = up.events();
-    let moved = events.iter().filter(|event| event["state"] == "moved");
-    moved.count()
-}
-
 fn has_event(up: &Up, state: &str) -> bool {
     up.events().iter().any(|event| event["state"] == state)
 }
