@@ -4,7 +4,7 @@ use std::{
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -35,6 +35,10 @@ struct Progress {
     longest_pause: Duration,
 }
 
+/// One at a time has the machine: at full speed they take the processor from one another, and what
+/// is lost then is nobody's fault.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// As many bytes as the way between two hosts lets through, over one TCP connection, until it is
 /// told to end. Each byte is compared when it comes.
 #[derive(Debug)]
@@ -43,6 +47,7 @@ pub struct Download {
     stop: Arc<AtomicBool>,
     sender: JoinHandle<io::Result<u64>>,
     receiver: JoinHandle<io::Result<()>>,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Download {
@@ -52,6 +57,7 @@ impl Download {
     /// If nothing comes.
     #[track_caller]
     pub fn start(host: &Host, server: &Host, address: SocketAddr) -> Download {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let listener = server.within(|| TcpListener::bind(address));
         let listener = listener.expect("a port of the server's");
         let connect = || TcpStream::connect_timeout(&address, SOON);
@@ -72,12 +78,13 @@ impl Download {
             stop,
             sender: thread::spawn(move || send(outgoing, &sent, &stopped)),
             receiver: thread::spawn(move || receive(incoming, &expected, &noted)),
+            _turn: turn,
         };
         download.await_more();
         download
     }
 
-    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().expect("invariant: no holder panics")
     }
 
