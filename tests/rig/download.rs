@@ -35,8 +35,7 @@ struct Progress {
     longest_pause: Duration,
 }
 
-/// One at a time has the machine: at full speed they take the processor from one another, and what
-/// is lost then is nobody's fault.
+/// One at a time has the machine: at full speed they take the processor from one another.
 static TURN: Mutex<()> = Mutex::new(());
 
 /// As many bytes as the way between two hosts lets through, over one TCP connection, until it is
