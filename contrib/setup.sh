@@ -43,20 +43,31 @@ need_packages() {
 build_packages=(gcc libc6-dev pkg-config libclang-dev libpcsclite-dev)
 world_packages=(pcscd iproute2 iputils-ping curl)
 
+# unpack PACKAGE DIRECTORY: what is in a package, which is not installed.
+unpack() {
+    local package=$1 into=$2
+    rm -rf "$into" "$into.new"
+    mkdir -p "$into.new"
+    (
+        cd "$into.new"
+        download() { apt-get -qq -o APT::Sandbox::User=root download "$package"; }
+        download 2>/dev/null || { apt-get update -qq && download; }
+        dpkg -x "$package"_*.deb .
+        rm "$package"_*.deb
+    )
+    mv "$into.new" "$into"
+}
+
 # The driver of the virtual reader. It listens on all addresses, so it is never installed:
 # only a pcscd in a namespace of its own loads it from here.
 unpack_reader() {
-    [[ -e $target/vpcd/usr/lib/pcsc/drivers/serial/libifdvpcd.so ]] && return
-    rm -rf "$target/vpcd" "$target/vpcd.new"
-    mkdir -p "$target/vpcd.new"
-    (
-        cd "$target/vpcd.new"
-        download() { apt-get -qq -o APT::Sandbox::User=root download vsmartcard-vpcd; }
-        download 2>/dev/null || { apt-get update -qq && download; }
-        dpkg -x vsmartcard-vpcd_*.deb .
-        rm vsmartcard-vpcd_*.deb
-    )
-    mv "$target/vpcd.new" "$target/vpcd"
+    [[ -e $target/vpcd/usr/lib/pcsc/drivers/serial/libifdvpcd.so ]] ||
+        unpack vsmartcard-vpcd "$target/vpcd"
+}
+
+# Where it is installed it answers for the whole machine, so it is run from here, too.
+unpack_resolved() {
+    [[ -e $target/resolved/usr/bin/resolvectl ]] || unpack systemd-resolved "$target/resolved"
 }
 
 # The virtual card: a workspace of its own, since its licence is another one.

@@ -3,173 +3,196 @@
 use std::{
     collections::BTreeSet,
     fs,
-    net::Ipv4Addr,
-    path::{Path, PathBuf},
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
     time::Duration,
 };
 
 use nix::sys::signal::Signal;
 use rig::{
-    Card, Gateway, Host, NameServer, Process, Scene, Tap, Up, WallClock,
+    Card, Download, Gateway, Host, LongWay, NameServer, Process, Scene, Tap, Up, WallClock,
     client::{PIN_FD, TUNNEL},
     scene::{ENDPOINT, GREETING, INNER_NETWORK, PAGE, SERVER, TUNNEL_NETWORK},
-    wait::{self, Now, SOON, now, promised},
-    web,
+    wait::{self, SOON, promised},
 };
+use tokenvpn_common::guard;
 
 /// The way to the gateway, and the other one.
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 5);
 const SECOND_ADDRESS: &str = "203.0.113.6";
 const SECOND_ENDPOINT: &str = "203.0.113.6:51820";
+const IPV6_ENDPOINT: &str = "[2001:db8:3::5]:51820";
 
-/// How long a download may stand still.
+/// How long a download may stand still, in every run: it is made up of waits, not of work.
 const LIMIT: Duration = Duration::from_secs(8);
 
 /// Lets nothing through to and from an address any more, or everything again.
 #[track_caller]
 fn cut(router: &Host, address: &str, is_cut: bool) {
     let word = if is_cut { "add" } else { "delete" };
-    router.ip(&format!("route {word} blackhole {address}/32"));
-    router.ip(&format!("rule {word} from {address}/32 blackhole"));
+    let (family, bits) = match address.contains(':') {
+        true => ("-6", 128),
+        false => ("-4", 32),
+    };
+    router.ip(&format!("{family} route {word} blackhole {address}/{bits}"));
+    router.ip(&format!(
+        "{family} rule {word} from {address}/{bits} blackhole"
+    ));
 }
 
-/// A download that is looked at while it goes on.
-struct Download {
-    file: PathBuf,
-    bytes: usize,
-    curl: rig::Process,
+/// One that has come to its full speed, and knows how long an answer takes.
+#[track_caller]
+fn download(scene: &Scene) -> Download {
+    let download = Download::start(&scene.one, &scene.server, SocketAddr::from((SERVER, 8080)));
+    wait::until_true("the download is fast", SOON, || download.bytes() > 8 << 20);
+    download.take_longest_pause();
+    download
 }
 
-impl Download {
-    /// Of this many bytes in this many seconds, in a hundred pieces.
-    #[track_caller]
-    fn start(host: &Host, server: &str, bytes: usize, seconds: usize) -> Download {
-        let file = host.dir().join("download");
-        let url = format!("http://{server}/slow/{bytes}/{}", seconds * 1000);
-        let curl = host.curl(&url, Duration::from_secs(120));
-        let curl = curl.arg("-o").arg(&file).spawn();
-        let download = Download { file, bytes, curl };
-        wait::until_true("the download begins", SOON, || download.len() > 0);
-        download
-    }
-
-    fn len(&self) -> u64 {
-        fs::metadata(&self.file).map_or(0, |file| file.len())
-    }
-
-    /// Until it goes on; for how long it stood still.
-    #[track_caller]
-    fn await_more(&self, since: Now) -> Duration {
-        // What was on its way when the way was cut may still arrive.
-        wait::holds_for("the file is there", Duration::from_millis(500), || {
-            Path::new(&self.file).exists()
-        });
-        let before = self.len();
-        wait::until_true("the download goes on", STALL, || self.len() > before);
-        now().since(since)
-    }
-
-    /// The longest time without progress until this is true.
-    #[track_caller]
-    fn longest_pause_until(&self, within: Duration, mut is_over: impl FnMut() -> bool) -> Duration {
-        let (mut len, mut since, mut longest) = (self.len(), now(), Duration::ZERO);
-        wait::until_true("what is awaited comes", within, || {
-            if self.len() > len {
-                (len, since) = (self.len(), now());
-            }
-            longest = longest.max(now().since(since));
-            is_over()
-        });
-        longest
-    }
-
-    /// Insists that everything came.
-    #[track_caller]
-    fn finish(self) {
-        assert_eq!(self.curl.exit_code(Duration::from_secs(120)), 0);
-        let came = fs::read(&self.file).expect("the download");
-        assert!(came == web::pattern(self.bytes), "the download is damaged");
-    }
-}
-
-/// How long to wait for a download that stands still, before it counts as given up: of two
-/// waits of TCP that come to naught, the second is twice as long as the first.
-const STALL: Duration = Duration::from_secs(30);
-
-/// How often the session has gone over to another candidate.
-fn moves(up: &Up) -> usize {
-    let events = up.events();
-    let moved = events.iter().filter(|event| event["state"] == "moved");
-    moved.count()
+/// Until it goes on, since an address was cut off; insists that it stood still no longer than promised.
+#[track_caller]
+fn assert_goes_on(download: &Download) {
+    download.await_more();
+    let stood_still = download.take_longest_pause();
+    println!("stood still for {stood_still:?}");
+    assert!(stood_still < LIMIT, "{stood_still:?}");
 }
 
 fn has_event(up: &Up, state: &str) -> bool {
     up.events().iter().any(|event| event["state"] == state)
 }
 
-/// One gateway at two addresses.
-fn two_ways() -> (Scene, Gateway, Card) {
-    let scene = Scene::new();
-    scene
-        .gateway
-        .ip(&format!("address add {SECOND_ADDRESS}/24 dev eth0"));
-    let gateway = scene.start_gateway();
-    let options = [
-        "--endpoint",
-        ENDPOINT,
-        "--endpoint",
-        SECOND_ENDPOINT,
-        "--route",
-        INNER_NETWORK,
-    ];
-    let card = scene.issue_with(&gateway, "traveller", &options);
-    (scene, gateway, card)
+/// One gateway at several addresses, and a token that knows these endpoints of it.
+struct Ways {
+    scene: Scene,
+    card: Card,
+    _gateway: Gateway,
 }
 
-/// Lets the first endpoint be reached again: the download goes back to it without a halt.
+impl Ways {
+    #[track_caller]
+    fn new(endpoints: &[&str]) -> Ways {
+        let scene = Scene::new();
+        scene.add_ipv6();
+        let second = format!("address add {SECOND_ADDRESS}/24 dev eth0");
+        scene.gateway.ip(&second);
+        let gateway = scene.start_gateway();
+        let mut options = vec!["--route", INNER_NETWORK];
+        options.extend(
+            endpoints
+                .iter()
+                .flat_map(|endpoint| ["--endpoint", *endpoint]),
+        );
+        let card = scene.issue_with(&gateway, "traveller", &options);
+        Ways {
+            scene,
+            card,
+            _gateway: gateway,
+        }
+    }
+
+    /// A download goes over from the first endpoint to another one when the first is cut off; it
+    /// goes on.
+    #[track_caller]
+    fn go_over(&self, first: &str, other: &str) -> (Up, Download) {
+        let Ways { scene, card, .. } = self;
+        let up = scene.connect(&scene.one, card);
+        let download = download(scene);
+        cut(&scene.router, &address(first), true);
+        let moved = up.await_state("moved");
+        assert_eq!(
+            (&moved["from"], &moved["to"]),
+            (&first.into(), &other.into())
+        );
+        let seconds = moved["seconds"].as_f64().expect("how long it was silent");
+        println!("moved after {seconds:.1} s");
+        assert!(seconds >= 2.0, "{seconds}");
+        assert_goes_on(&download);
+        (up, download)
+    }
+
+    /// The same, and the first one is back: nobody notices but who is told.
+    #[track_caller]
+    fn go_over_and_come_back(&self, first: &str, other: &str) {
+        let (up, download) = self.go_over(first, other);
+        cut(&self.scene.router, &address(first), false);
+        come_back(&up, &download, first);
+        let status = self.scene.one.tokenvpn(&["status", "--json"]).ok();
+        assert!(
+            status.contains(r#""state":"up""#) && status.contains(first),
+            "{status}"
+        );
+        download.finish();
+        assert!(!has_event(&up, "lost"));
+    }
+}
+
+/// Where an endpoint is.
+fn address(endpoint: &str) -> String {
+    let endpoint: SocketAddr = endpoint.parse().expect("an endpoint");
+    endpoint.ip().to_string()
+}
+
+/// The first endpoint can be reached again: the download goes back to it without a halt.
 #[track_caller]
-fn come_back(scene: &Scene, up: &Up, download: &Download) {
-    cut(&scene.router, "203.0.113.5", false);
-    let before = moves(up);
-    let is_back = || moves(up) > before;
-    let pause = download.longest_pause_until(Duration::from_secs(30), is_back);
-    assert!(pause < promised(Duration::from_secs(2)), "{pause:?}");
-    let back = up.await_state("moved");
-    assert_eq!(back["to"], ENDPOINT);
+fn come_back(up: &Up, download: &Download, first: &str) {
+    download.take_longest_pause();
+    let back = up.await_state_within("moved", Duration::from_secs(30));
+    assert_eq!(back["to"], first);
     assert!(back["seconds"].is_null(), "{back}");
+    download.await_more();
+    let pause = download.take_longest_pause();
+    assert!(pause < promised(Duration::from_secs(2)), "{pause:?}");
 }
 
 #[test]
 fn a_running_download_goes_over_to_the_next_endpoint_and_comes_back_to_the_first() {
-    let (scene, _gateway, card) = two_ways();
-    let _web = scene.serve();
-    let up = scene.connect(&scene.one, &card);
-    wait::keeps_promise(
-        "a download goes on through the next endpoint",
-        LIMIT,
-        || {
-            let download = Download::start(&scene.one, "10.20.0.80", 3_000_000, 40);
-            cut(&scene.router, "203.0.113.5", true);
-            let stood_still = download.await_more(now());
-            let moved = up.await_state("moved");
-            assert_eq!(moved["from"], ENDPOINT);
-            assert_eq!(moved["to"], SECOND_ENDPOINT);
-            let seconds = moved["seconds"].as_f64().expect("how long it was silent");
-            assert!(seconds >= 2.0, "{seconds}");
-            println!("stood still for {stood_still:?}, moved after {seconds:.1} s");
+    let ways = Ways::new(&[ENDPOINT, SECOND_ENDPOINT]);
+    ways.go_over_and_come_back(ENDPOINT, SECOND_ENDPOINT);
+}
 
-            // The first one is back: nobody notices but who is told.
-            come_back(&scene, &up, &download);
-            let status = scene.one.tokenvpn(&["status", "--json"]).ok();
-            assert!(
-                status.contains(r#""state":"up""#) && status.contains(ENDPOINT),
-                "{status}"
-            );
-            download.finish();
-            stood_still
-        },
-    );
-    assert!(!has_event(&up, "lost"));
+#[test]
+fn a_running_download_goes_over_from_ipv4_to_ipv6_and_comes_back() {
+    let ways = Ways::new(&[ENDPOINT, IPV6_ENDPOINT]);
+    ways.go_over_and_come_back(ENDPOINT, IPV6_ENDPOINT);
+}
+
+#[test]
+fn a_running_download_goes_over_from_ipv6_to_ipv4_and_comes_back() {
+    let ways = Ways::new(&[IPV6_ENDPOINT, ENDPOINT]);
+    ways.go_over_and_come_back(IPV6_ENDPOINT, ENDPOINT);
+}
+
+/// Where nobody is.
+const DEAD: [&str; 2] = ["203.0.113.7:51820", "[2001:db8:3::7]:51820"];
+
+#[test]
+fn a_running_download_passes_over_endpoints_that_are_dead() {
+    let ways = Ways::new(&[ENDPOINT, DEAD[0], DEAD[1], SECOND_ENDPOINT]);
+    let (_up, download) = ways.go_over(ENDPOINT, SECOND_ENDPOINT);
+    download.finish();
+}
+
+/// It goes over while the gateway is so far away.
+#[track_caller]
+fn assert_goes_over_from_afar(round_trip: Duration, endpoints: &[&str]) {
+    let ways = Ways::new(endpoints);
+    let links = ["home", "internet"];
+    let _way = LongWay::through(&ways.scene.router, &links, round_trip / 2);
+    let (_up, download) = ways.go_over(ENDPOINT, SECOND_ENDPOINT);
+    download.finish();
+}
+
+#[test]
+fn a_running_download_from_another_continent_passes_over_an_endpoint_that_is_dead() {
+    let endpoints = [ENDPOINT, DEAD[0], SECOND_ENDPOINT];
+    assert_goes_over_from_afar(Duration::from_millis(150), &endpoints);
+}
+
+#[test]
+fn a_running_download_from_the_other_side_of_the_earth_goes_over_to_the_next_endpoint() {
+    let endpoints = [ENDPOINT, SECOND_ENDPOINT];
+    assert_goes_over_from_afar(Duration::from_millis(300), &endpoints);
 }
 
 /// A gateway by its name alone.
@@ -200,15 +223,13 @@ fn a_name_that_leads_elsewhere_is_looked_up_again_when_the_gateway_falls_silent(
     let one = &scene.one;
     lead_name_to(one, Some("203.0.113.5"));
     let card = scene.issue_with(&gateway, "traveller", &BY_NAME);
-    let _web = scene.serve();
     let up = scene.connect(one, &card);
-    let download = Download::start(one, "10.20.0.80", 1_000_000, 10);
+    let download = download(&scene);
     lead_name_to(one, Some(SECOND_ADDRESS));
     cut(&scene.router, "203.0.113.5", true);
-    let cut_at = now();
     let moved = up.await_state("moved");
     assert_eq!(moved["address"], SECOND_ENDPOINT);
-    download.await_more(cut_at);
+    download.await_more();
     download.finish();
 }
 
@@ -287,15 +308,13 @@ impl Mover {
     fn is_found_again(&self, up: &Up) {
         let Mover { scene, names, .. } = self;
         let tap = Tap::on(&scene.one, TUNNEL);
-        let _web = scene.serve();
-        let download = Download::start(&scene.one, "10.20.0.80", 1_000_000, 6);
+        let download = download(scene);
         let asked = names.asked().len();
         names.set(NAME, SECOND_ADDRESS.parse().expect("an address"));
         cut(&scene.router, "203.0.113.5", true);
-        let cut_at = now();
         let moved = up.await_state("moved");
         assert_eq!(moved["address"], SECOND_ENDPOINT);
-        download.await_more(cut_at);
+        download.await_more();
         download.finish();
         assert!(names.asked().len() > asked);
 
@@ -457,6 +476,12 @@ struct Pair {
 impl Pair {
     #[track_caller]
     fn new() -> Pair {
+        Pair::around(None)
+    }
+
+    /// With a third gateway between the two, which has this endpoint and never runs.
+    #[track_caller]
+    fn around(dead: Option<&str>) -> Pair {
         let scene = Scene::new();
         let other = scene.world.host("other");
         scene.world.wire(
@@ -477,15 +502,15 @@ impl Pair {
         let one = &scene.one;
         card.insert();
         one.await_token(&card.ident());
-        let options = ["--address", "10.77.0.2", "--route", INNER_NETWORK];
-        let invitation = second.invite("traveller", &options);
-        let number = PIN_FD.to_string();
-        let added = one
-            .tokenvpn(&["token", "add-gateway", "--pin-fd", &number])
-            .text_on(PIN_FD, card.pin())
-            .stdin(&*invitation)
-            .finish();
-        second.enrol(&added.expect_code(0).stdout);
+        if let Some(endpoint) = dead {
+            let nowhere = scene.world.host("nowhere");
+            add_gateway(
+                &scene,
+                &card,
+                &Gateway::init(&nowhere, endpoint, TUNNEL_NETWORK),
+            );
+        }
+        add_gateway(&scene, &card, &second);
         card.remove();
         Pair {
             card,
@@ -503,6 +528,18 @@ impl Pair {
     }
 }
 
+/// The pipe that adds a gateway to a token.
+#[track_caller]
+fn add_gateway(scene: &Scene, card: &Card, gateway: &Gateway) {
+    let options = ["--address", "10.77.0.2", "--route", INNER_NETWORK];
+    let invitation = gateway.invite("traveller", &options);
+    let number = PIN_FD.to_string();
+    let words = ["token", "add-gateway", "--pin-fd", &number];
+    let added = scene.one.tokenvpn(&words).text_on(PIN_FD, card.pin());
+    let added = added.stdin(&*invitation).finish().expect_code(0);
+    gateway.enrol(&added.stdout);
+}
+
 const FIRST_WAY: &str = "10.20.0.1";
 const OTHER_WAY: &str = "10.20.1.1";
 
@@ -510,28 +547,43 @@ const OTHER_WAY: &str = "10.20.1.1";
 fn a_running_download_goes_over_to_another_gateway_and_comes_back() {
     let pair = Pair::new();
     let Pair { scene, card, .. } = &pair;
-    let _web = scene.serve();
     let up = scene.connect(&scene.one, card);
-    wait::keeps_promise(
-        "a download goes on through the other gateway",
-        LIMIT,
-        || {
-            let download = Download::start(&scene.one, "10.20.0.80", 3_000_000, 32);
-            cut(&scene.router, "203.0.113.5", true);
-            let cut_at = now();
-            let moved = up.await_state("moved");
-            assert_eq!(moved["to"], OTHER_ENDPOINT);
-            pair.inner_way_back(OTHER_WAY);
-            let stood_still = download.await_more(cut_at);
-            println!("went on through the other gateway after {stood_still:?}");
+    let download = download(scene);
+    cut(&scene.router, "203.0.113.5", true);
+    let moved = up.await_state("moved");
+    assert_eq!(moved["to"], OTHER_ENDPOINT);
+    pair.inner_way_back(OTHER_WAY);
+    assert_goes_on(&download);
 
-            come_back(scene, &up, &download);
-            pair.inner_way_back(FIRST_WAY);
-            download.finish();
-            stood_still
-        },
-    );
+    cut(&scene.router, "203.0.113.5", false);
+    come_back(&up, &download, ENDPOINT);
+    pair.inner_way_back(FIRST_WAY);
+    download.finish();
     assert!(!has_event(&up, "lost"));
+}
+
+#[test]
+fn a_running_download_passes_over_a_gateway_that_is_dead_and_it_is_asked_no_more() {
+    let pair = Pair::around(Some(DEAD[0]));
+    let Pair { scene, card, .. } = &pair;
+    let up = scene.connect(&scene.one, card);
+    let download = download(scene);
+    let tap = Tap::on(&scene.one, "eth0");
+    cut(&scene.router, "203.0.113.5", true);
+    let moved = up.await_state("moved");
+    assert_eq!(moved["to"], OTHER_ENDPOINT);
+    pair.inner_way_back(OTHER_WAY);
+    assert_goes_on(&download);
+    download.finish();
+    let dead: SocketAddr = DEAD[0].parse().expect("an endpoint");
+    let asked = || {
+        let datagrams = tap.datagrams();
+        let asked = datagrams.iter().filter(|sent| sent.destination == dead);
+        asked.count()
+    };
+    assert_eq!(asked(), 1);
+    let longer_than_the_wait = guard::RETRY + Duration::from_secs(1);
+    wait::holds_for("nobody asks it", longer_than_the_wait, || asked() == 1);
 }
 
 /// Nothing is lost on the way back, though the inner network learns of it a moment late.

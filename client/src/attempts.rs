@@ -14,14 +14,20 @@ const AHEAD: Duration = Duration::from_millis(10);
 const LOOK: Duration = Duration::from_millis(500);
 
 /// How long a gateway has to answer when the device, in doubt whether it is there, has asked it
-/// for a new session ([`guard::DOUBT`]): more than the way over a satellite takes. Then another
-/// one is asked, too.
+/// for a new session ([`guard::DOUBT`]): more than the way over a satellite takes. Then the others
+/// are asked, too.
 ///
-/// With [`LOOK`] that is 3.5 s after the first packet that nothing was heard after, if a round trip
-/// takes half a second at most. What a server still has to send of a download it then sends once
-/// more within the same time again and its first wait, as it doubles its wait each time (RFC 6298
-/// §5.5): the download goes on within 8 s.
+/// That is 3 s after the first packet that nothing was heard after, if a round trip takes half a
+/// second at most. What a server still has to send of a download it then sends once more within the
+/// same time again and its first wait, as it doubles its wait each time (RFC 6298 §5.5): the download
+/// goes on within 8 s.
 const ANSWER: Duration = Duration::from_secs(1);
+
+/// How much later than the one before each of the others is asked, beyond a round trip, while none
+/// answers; as happy eyeballs do (RFC 8305 §5), and at most [`ANSWER`]. The first of them may be dead
+/// as well, and a download goes on within 8 s only if the living one is found within 3.75 s: behind
+/// three that are dead if it is near, behind one if a round trip takes 150 ms.
+const STAGGER: Duration = Duration::from_millis(250);
 
 /// How often it is tried whether a better candidate answers again.
 const RETURN: Duration = Duration::from_secs(20);
@@ -76,6 +82,8 @@ struct Care {
     better: usize,
     /// When the one that was asked too has had its time.
     withdraw_at: Option<Now>,
+    /// How much later than the one before each is asked while none answers.
+    stagger: Duration,
 }
 
 /// The gateway does not answer, and others are asked.
@@ -86,21 +94,21 @@ struct Silence {
     next_at: Now,
 }
 
-/// Whether a gateway is silent: it leaves packets without an answer, and an initiation as well.
+/// From when on a gateway is silent: it leaves packets without an answer, and an initiation as well.
 /// `unheard` and `asked` are when the first of either was sent.
-pub(crate) fn is_silent(now: Now, unheard: Option<Now>, asked: Option<Now>) -> bool {
-    let for_long = |since: Option<Now>, wait| since.is_some_and(|since| now.since(since) >= wait);
-    for_long(unheard, guard::DOUBT) && for_long(asked, ANSWER)
+pub(crate) fn silent_from(unheard: Option<Now>, asked: Option<Now>) -> Option<Now> {
+    Some((unheard? + guard::DOUBT).max(asked? + ANSWER))
 }
 
 impl Care {
-    fn from(now: Now) -> Care {
+    fn from(now: Now, round_trip: Option<Duration>) -> Care {
         Care {
             look_at: now + LOOK,
             silence: None,
             return_at: now + RETURN,
             better: 0,
             withdraw_at: None,
+            stagger: (STAGGER + round_trip.unwrap_or_default()).min(ANSWER),
         }
     }
 }
@@ -120,7 +128,7 @@ impl Attempts {
             since: now,
             until: None,
             has_choice: named || count > 1,
-            care: Care::from(now),
+            care: Care::from(now, None),
         };
         let first = attempts.attempt(0, now);
         (attempts, first)
@@ -153,9 +161,9 @@ impl Attempts {
     }
 
     /// The time of the current candidate may be over; or, while connected, it may be silent.
-    pub(crate) fn handle_timeout(&mut self, now: Now, is_silent: bool) -> Vec<Step> {
+    pub(crate) fn handle_timeout(&mut self, now: Now, silent_from: Option<Now>) -> Vec<Step> {
         let Some(until) = self.until else {
-            return self.look(now, is_silent);
+            return self.look(now, silent_from);
         };
         if until > now {
             return Vec::new();
@@ -171,7 +179,7 @@ impl Attempts {
         steps
     }
 
-    fn look(&mut self, now: Now, is_silent: bool) -> Vec<Step> {
+    fn look(&mut self, now: Now, silent_from: Option<Now>) -> Vec<Step> {
         let Attempts {
             count,
             current,
@@ -183,7 +191,9 @@ impl Attempts {
             return Vec::new();
         }
         care.look_at = now + LOOK;
-        if is_silent {
+        if let Some(at) = silent_from.filter(|at| *at > now) {
+            care.look_at = care.look_at.min(at);
+        } else if silent_from.is_some() {
             let mut steps = Vec::new();
             if care.silence.is_none() {
                 care.withdraw_at = None;
@@ -193,19 +203,19 @@ impl Attempts {
                 asked: 0,
                 next_at: now,
             });
-            if silence.next_at > now {
-                return steps;
+            if silence.next_at <= now {
+                if let Some(others) = NonZeroUsize::new(count - 1) {
+                    let candidate = (current + 1 + silence.asked % others) % count;
+                    steps.push(Step::Probe { candidate });
+                }
+                silence.asked += 1;
+                let patience = match silence.asked + 1 < count {
+                    true => care.stagger,
+                    false => guard::RETRY,
+                };
+                silence.next_at = now + patience;
             }
-            if let Some(others) = NonZeroUsize::new(count - 1) {
-                let candidate = (current + 1 + silence.asked % others) % count;
-                steps.push(Step::Probe { candidate });
-            }
-            silence.asked += 1;
-            let patience = match silence.asked + 1 < count {
-                true => ANSWER,
-                false => guard::RETRY,
-            };
-            silence.next_at = now + patience;
+            care.look_at = care.look_at.min(silence.next_at);
             return steps;
         }
         if care.silence.take().is_some() {
@@ -235,12 +245,12 @@ impl Attempts {
         }
     }
 
-    /// `candidate` answered.
-    pub(crate) fn connected(&mut self, now: Now, candidate: usize) {
+    /// `candidate` answered, after so long if that is known.
+    pub(crate) fn connected(&mut self, now: Now, candidate: usize, round_trip: Option<Duration>) {
         self.current = candidate;
         self.tried = 0;
         self.until = None;
-        self.care = Care::from(now);
+        self.care = Care::from(now, round_trip);
     }
 
     /// The session is lost, or the network another: tries the one that answered last, then the others.
@@ -280,28 +290,28 @@ mod tests {
     fn each_candidate_has_five_seconds_and_a_round_in_vain_is_told_once() {
         let (mut attempts, first) = Attempts::new(2, false, at(0));
         assert_eq!(first, try_of(0, true));
-        assert_eq!(attempts.handle_timeout(at(4), false), []);
-        assert_eq!(attempts.handle_timeout(at(5), false), [try_of(1, true)]);
+        assert_eq!(attempts.handle_timeout(at(4), None), []);
+        assert_eq!(attempts.handle_timeout(at(5), None), [try_of(1, true)]);
         assert_eq!(
-            attempts.handle_timeout(at(10), false),
+            attempts.handle_timeout(at(10), None),
             [Step::Unreachable, try_of(0, false)]
         );
-        assert_eq!(attempts.handle_timeout(at(15), false), [try_of(1, false)]);
-        assert_eq!(attempts.handle_timeout(at(20), false), [try_of(0, false)]);
+        assert_eq!(attempts.handle_timeout(at(15), None), [try_of(1, false)]);
+        assert_eq!(attempts.handle_timeout(at(20), None), [try_of(0, false)]);
     }
 
     #[test]
     fn an_answer_ends_the_trying_and_a_loss_begins_it_where_it_was() {
         let (mut attempts, _) = Attempts::new(3, false, at(0));
-        attempts.handle_timeout(at(5), false);
-        attempts.connected(at(6), 1);
+        attempts.handle_timeout(at(5), None);
+        attempts.connected(at(6), 1, None);
         assert!(attempts.is_connected());
-        assert_eq!(attempts.handle_timeout(at(20), false), []);
+        assert_eq!(attempts.handle_timeout(at(20), None), []);
         assert_eq!(attempts.lost(at(600)), try_of(1, true));
-        assert_eq!(attempts.handle_timeout(at(605), false), [try_of(2, true)]);
-        assert_eq!(attempts.handle_timeout(at(610), false), [try_of(0, true)]);
+        assert_eq!(attempts.handle_timeout(at(605), None), [try_of(2, true)]);
+        assert_eq!(attempts.handle_timeout(at(610), None), [try_of(0, true)]);
         assert_eq!(
-            attempts.handle_timeout(at(615), false),
+            attempts.handle_timeout(at(615), None),
             [Step::Unreachable, try_of(1, false)]
         );
     }
@@ -310,8 +320,8 @@ mod tests {
     fn the_only_candidate_is_left_to_the_device_to_ask_again() {
         let (mut attempts, first) = Attempts::new(1, false, at(0));
         assert_eq!(first, try_of(0, true));
-        assert_eq!(attempts.handle_timeout(at(5), false), [Step::Unreachable]);
-        assert_eq!(attempts.handle_timeout(at(10), false), []);
+        assert_eq!(attempts.handle_timeout(at(5), None), [Step::Unreachable]);
+        assert_eq!(attempts.handle_timeout(at(10), None), []);
         assert!(!attempts.is_connected());
     }
 
@@ -320,7 +330,7 @@ mod tests {
         let (mut attempts, _) = Attempts::new(2, false, at(0));
         let mut tries = vec![0];
         for now in 1..700 {
-            if !attempts.handle_timeout(at(now), false).is_empty() {
+            if !attempts.handle_timeout(at(now), None).is_empty() {
                 tries.push(now);
             }
         }
@@ -357,9 +367,10 @@ mod tests {
         is_silent: impl Fn(u64) -> bool,
     ) -> Vec<(u64, Step)> {
         let mut steps = Vec::new();
-        for now in (from..to).step_by(100) {
+        for now in (from..to).step_by(50) {
             if attempts.poll_timeout().is_some_and(|at| at <= millis(now)) {
-                let done = attempts.handle_timeout(millis(now), is_silent(now));
+                let done =
+                    attempts.handle_timeout(millis(now), is_silent(now).then(|| millis(now)));
                 steps.extend(done.into_iter().map(|step| (now, step)));
             }
         }
@@ -369,7 +380,7 @@ mod tests {
     #[test]
     fn the_others_are_asked_one_by_one_while_one_is_silent() {
         let (mut attempts, _) = Attempts::new(3, false, at(0));
-        attempts.connected(at(0), 1);
+        attempts.connected(at(0), 1, None);
         let done = course(&mut attempts, 0, 23_000, |now| {
             (13_000..22_500).contains(&now)
         });
@@ -380,35 +391,70 @@ mod tests {
                 (13_000, Step::Withdraw),
                 (13_000, Step::Silent),
                 (13_000, probe(2)),
-                (14_000, probe(0)),
-                (19_000, probe(2)),
-                (22_500, Step::Withdraw),
+                (13_250, probe(0)),
+                (18_250, probe(2)),
+                (22_750, Step::Withdraw),
             ]
         );
     }
 
     #[test]
+    fn from_far_away_each_has_the_time_to_answer_before_the_next_is_asked() {
+        for (round_trip, second) in [(300, 550), (5_000, 1_000)] {
+            let (mut attempts, _) = Attempts::new(4, false, at(0));
+            let round_trip = Duration::from_millis(round_trip);
+            attempts.connected(at(0), 0, Some(round_trip));
+            let mut asked = Vec::new();
+            for now in (0..3_000).step_by(50) {
+                let steps = attempts.handle_timeout(millis(now), Some(millis(500)));
+                let probes = steps
+                    .iter()
+                    .filter(|step| matches!(step, Step::Probe { .. }));
+                asked.extend(probes.map(|_| now));
+            }
+            assert_eq!(asked, [500, 500 + second, 500 + 2 * second]);
+        }
+    }
+
+    #[test]
     fn a_gateway_is_silent_if_it_answers_neither_packets_nor_initiations() {
         let silent = |unheard: Option<u64>, asked: Option<u64>| {
-            is_silent(millis(10_000), unheard.map(millis), asked.map(millis))
+            silent_from(unheard.map(millis), asked.map(millis))
         };
-        assert!(silent(Some(8_000), Some(9_000)));
-        assert!(
-            !silent(Some(8_001), Some(9_000)),
-            "packets for less than 2 s"
+        assert_eq!(silent(Some(8_000), Some(9_000)), Some(millis(10_000)));
+        assert_eq!(
+            silent(Some(8_001), Some(9_000)),
+            Some(millis(10_001)),
+            "packets for 2 s"
         );
-        assert!(
-            !silent(Some(8_000), Some(9_001)),
-            "an initiation for less than 1 s"
+        assert_eq!(
+            silent(Some(8_000), Some(9_001)),
+            Some(millis(10_001)),
+            "an initiation for 1 s"
         );
-        assert!(!silent(Some(8_000), None), "packets that want no answer");
-        assert!(!silent(None, Some(5_000)), "a session that is renewed");
+        assert_eq!(
+            silent(Some(8_000), None),
+            None,
+            "packets that want no answer"
+        );
+        assert_eq!(silent(None, Some(5_000)), None, "a session that is renewed");
+    }
+
+    #[test]
+    fn whoever_is_silent_is_found_out_in_that_moment() {
+        let (mut attempts, _) = Attempts::new(2, false, at(0));
+        attempts.connected(at(0), 0, None);
+        let silent_from = Some(millis(810));
+        assert_eq!(attempts.handle_timeout(millis(500), silent_from), []);
+        assert_eq!(attempts.poll_timeout(), silent_from);
+        let steps = attempts.handle_timeout(millis(810), silent_from);
+        assert!(steps.contains(&Step::Probe { candidate: 1 }), "{steps:?}");
     }
 
     #[test]
     fn the_better_ones_are_asked_again_and_again_while_the_session_goes_on() {
         let (mut attempts, _) = Attempts::new(3, false, at(0));
-        attempts.connected(at(0), 2);
+        attempts.connected(at(0), 2, None);
         let done = course(&mut attempts, 0, 79_000, |_| false);
         assert_eq!(
             done,
@@ -421,16 +467,16 @@ mod tests {
                 (65_000, Step::Withdraw),
             ]
         );
-        attempts.connected(at(100), 0);
+        attempts.connected(at(100), 0, None);
         assert_eq!(course(&mut attempts, 100_000, 200_000, |_| false), []);
     }
 
     #[test]
     fn the_only_candidate_is_never_doubted() {
         let (mut attempts, _) = Attempts::new(1, false, at(0));
-        attempts.connected(at(0), 0);
+        attempts.connected(at(0), 0, None);
         assert_eq!(attempts.poll_timeout(), None);
-        assert_eq!(attempts.handle_timeout(at(60), true), []);
+        assert_eq!(attempts.handle_timeout(at(60), Some(at(60))), []);
         attempts.grow(2);
         assert!(attempts.poll_timeout().is_some());
     }
@@ -438,7 +484,7 @@ mod tests {
     #[test]
     fn the_only_one_is_doubted_if_its_name_could_lead_elsewhere() {
         let (mut attempts, _) = Attempts::new(1, true, at(0));
-        attempts.connected(at(0), 0);
+        attempts.connected(at(0), 0, None);
         let done = course(&mut attempts, 0, 5_000, |_| true);
         let steps: Vec<_> = done.into_iter().map(|(_, step)| step).collect();
         assert_eq!(steps, [Step::Withdraw, Step::Silent]);

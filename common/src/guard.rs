@@ -78,6 +78,11 @@ pub const SLOW_RETRY: Duration = Duration::from_secs(30);
 /// however late it comes.
 pub const ANSWER_LIFE: Duration = Duration::from_secs(10);
 
+/// How long after a session's begin datagrams of the one before may still be on their way. They do
+/// not say where a peer is: whoever goes over to another address begins a session there, and what
+/// it sent before from the old one would call it back.
+pub const STRAGGLE: Duration = Duration::from_secs(5);
+
 /// How long unanswered initiations go out at the faster rate.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 

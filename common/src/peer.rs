@@ -470,6 +470,7 @@ impl Peer {
             Ok(opened) => opened,
             Err(refused) => return count(refused, &mut shared.out),
         };
+        let straggles = session.is_some_and(|session| tunnel.straggles(session, now));
         match opened {
             Opened::Keepalive => {}
             Opened::Malformed => shared.out.counters.bad_inner += 1,
@@ -488,7 +489,10 @@ impl Peer {
         if proves {
             self.promote(shared);
         }
-        self.heard(now, from, &mut shared.out);
+        match straggles {
+            true => self.is_there(now),
+            false => self.heard(now, from, &mut shared.out),
+        }
         if opened != Opened::Keepalive {
             self.owes_since.get_or_insert(now);
         }
@@ -506,12 +510,17 @@ impl Peer {
         owner.is_some_and(|owner| owner == self.id || Some(owner) == self.successor)
     }
 
-    /// Something authentic came along `from`.
-    fn heard(&mut self, now: Now, from: Path, out: &mut Outbox) {
+    /// Something authentic came.
+    fn is_there(&mut self, now: Now) {
         self.last_heard = Some(now);
         self.hold_until = None;
         self.unheard_since = None;
         self.asked_since = None;
+    }
+
+    /// Something authentic came along `from`, where the peer is now.
+    fn heard(&mut self, now: Now, from: Path, out: &mut Outbox) {
+        self.is_there(now);
         if self.roaming.heard(from) {
             out.events.push_back(Event::EndpointMoved {
                 peer: self.config.public_key,

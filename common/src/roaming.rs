@@ -15,7 +15,8 @@ pub(crate) struct Path {
 ///
 /// Only an authentic datagram moves a peer: data, or the answer to an initiation of
 /// ours. Anybody can send a recorded initiation again from anywhere, so an initiation
-/// is answered where it came from and moves nothing.
+/// is answered where it came from and moves nothing. Nor does what may have been on its way
+/// before the newest session: see [`crate::guard::STRAGGLE`].
 #[derive(Debug, Default)]
 pub(crate) struct Roaming {
     path: Option<Path>,

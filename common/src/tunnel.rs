@@ -213,6 +213,12 @@ impl Tunnel {
         }
     }
 
+    /// Whether what comes in `session` may have been sent before the one in use began.
+    pub(crate) fn straggles(&self, session: u32, now: Now) -> bool {
+        let current = self.begun[place(self.current)];
+        self.begun[place(session)] < current && now.since(current) < guard::STRAGGLE
+    }
+
     /// Round-trip time of the last handshake that we started.
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.rtt

@@ -77,6 +77,15 @@ pub(crate) fn reader_driver() -> PathBuf {
     beside_profile("vpcd/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 }
 
+/// What is in the package of systemd-resolved.
+///
+/// # Panics
+/// If it is not unpacked.
+#[track_caller]
+pub(crate) fn resolved() -> PathBuf {
+    beside_profile("resolved")
+}
+
 /// The kernel for QEMU and its initramfs.
 ///
 /// # Panics

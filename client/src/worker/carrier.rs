@@ -26,7 +26,7 @@ use tokenvpn_common::status::Peer;
 use super::End;
 use super::grace::Grace;
 use crate::alarm::Alarm;
-use crate::attempts::{Attempts, Step, is_silent};
+use crate::attempts::{Attempts, Step, silent_from};
 use crate::message::{Candidate, Channel, MessageError, Order, Report, Wait};
 use crate::words::{Doing, Fault};
 
@@ -54,8 +54,8 @@ pub(super) struct Carrier {
     attempts: Attempts,
     /// The gateway that has the networks.
     gateway: usize,
-    /// Another one that is asked meanwhile.
-    probed: Option<usize>,
+    /// Others that are asked meanwhile.
+    probed: Vec<usize>,
     /// The one that had the networks before, and until when it may still send.
     left: Option<(usize, Now)>,
     /// Since when the current one has owed an answer, if it is silent.
@@ -174,7 +174,7 @@ impl Carrier {
             candidates,
             attempts,
             gateway,
-            probed: None,
+            probed: Vec::new(),
             left: None,
             silent_since: None,
             roam: None,
@@ -311,23 +311,22 @@ impl Carrier {
             return;
         }
         let candidate = self.candidate_there().unwrap_or(self.attempts.current());
-        self.attempts.connected(now, candidate);
+        self.attempts.connected(now, candidate, self.round_trip());
         self.tell(&Report::Connected {
             candidate,
             round_trip_ms: self.round_trip_ms(),
         });
     }
 
-    /// Another gateway answered, while the session with the current one went on or was sought.
+    /// Another gateway answered, while the session with the current one went on.
     fn moved_to(&mut self, now: Now, peer: &PublicKey) {
-        let Some(gateway) = self.gateways.iter().position(|g| g.public_key == *peer) else {
+        let is_it = |gateway: &usize| self.gateways[*gateway].public_key == *peer;
+        // One of several that were asked may answer in the same moment as the one before it.
+        let Some(gateway) = self.probed.iter().copied().find(is_it) else {
             return;
         };
         let silent = self.silence(now);
         self.entrust(now, gateway);
-        if !self.attempts.is_connected() {
-            return self.connected(now);
-        }
         if let Some(candidate) = self.candidate_there() {
             self.move_on(now, candidate, silent);
         }
@@ -344,7 +343,7 @@ impl Carrier {
     }
 
     fn move_on(&mut self, now: Now, candidate: usize, silent: Option<Duration>) {
-        self.attempts.connected(now, candidate);
+        self.attempts.connected(now, candidate, self.round_trip());
         self.silent_since = None;
         self.withdraw(now);
         self.roam = None;
@@ -367,9 +366,12 @@ impl Carrier {
         self.silent_since.map(|since| now.since(since))
     }
 
+    fn round_trip(&self) -> Option<Duration> {
+        self.stats()?.rtt
+    }
+
     fn round_trip_ms(&self) -> Option<u64> {
-        let round_trip = self.stats()?.rtt?;
-        u64::try_from(round_trip.as_millis()).ok()
+        u64::try_from(self.round_trip()?.as_millis()).ok()
     }
 
     fn handle_orders(&mut self) -> Result<(), End> {
@@ -435,10 +437,10 @@ impl Carrier {
     fn handle_due(&mut self) {
         let now = clock::now();
         if self.attempts.poll_timeout().is_some_and(|at| at <= now) {
-            let is_silent = self
+            let silent_from = self
                 .stats()
-                .is_some_and(|stats| is_silent(now, stats.unheard_since, stats.asked_since));
-            for step in self.attempts.handle_timeout(now, is_silent) {
+                .and_then(|stats| silent_from(stats.unheard_since, stats.asked_since));
+            for step in self.attempts.handle_timeout(now, silent_from) {
                 self.take(now, step);
             }
         }
@@ -510,7 +512,9 @@ impl Carrier {
                     true => device.probe(now, &key, address),
                     false => {
                         device.set_endpoint(now, &key, address);
-                        self.probed = Some(gateway);
+                        if !self.probed.contains(&gateway) {
+                            self.probed.push(gateway);
+                        }
                     }
                 }
             }
@@ -523,9 +527,8 @@ impl Carrier {
 
     /// Speaks to no gateway but the current one any more.
     fn withdraw(&mut self, now: Now) {
-        if let Some(gateway) = self.probed.take()
-            && gateway != self.gateway
-        {
+        self.probed.retain(|probed| *probed != self.gateway);
+        for gateway in self.probed.drain(..) {
             let key = self.gateways[gateway].public_key;
             self.datapath.device_mut().rest(now, &key);
         }
@@ -539,7 +542,7 @@ impl Carrier {
         self.left.take_if(|(left, _)| *left == gateway);
         self.part(now);
         let old = std::mem::replace(&mut self.gateway, gateway);
-        self.probed = self.probed.filter(|probed| *probed != gateway);
+        self.probed.retain(|probed| *probed != gateway);
         let keys = [old, gateway].map(|at| self.gateways[at].public_key);
         self.datapath.device_mut().entrust(&keys[0], &keys[1]);
         self.left = Some((old, now + FAREWELL));

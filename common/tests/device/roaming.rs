@@ -279,6 +279,44 @@ fn a_probe_that_nobody_answers_moves_nothing_and_the_session_goes_on() {
     assert!(scene.passes());
 }
 
+/// What either end sends last, which does not arrive yet.
+fn delayed(scene: &mut Scene, from: usize, to: usize, sent: &[u8]) -> Vec<u8> {
+    scene.net.nodes[to].online = false;
+    scene.net.send(from, &[sent.to_vec()]);
+    scene.net.nodes[to].online = true;
+    scene.net.sent_by(from, 4).pop().expect("it was sent").bytes
+}
+
+#[test]
+fn what_was_on_its_way_when_a_probe_was_answered_moves_nobody_back() {
+    let mut scene = Scene::connected();
+    let homes = [CLIENT_NODE, GATEWAY_NODE].map(|node| scene.net.nodes[node].address);
+    let second: SocketAddr = SECOND.parse().unwrap();
+    let (up, down) = (packet(CLIENT, INNER, 300), packet(INNER, CLIENT, 300));
+    let late_up = delayed(&mut scene, CLIENT_NODE, GATEWAY_NODE, &up);
+    let late_down = delayed(&mut scene, GATEWAY_NODE, CLIENT_NODE, &down);
+
+    // Both have another address there, as with IPv6 beside IPv4.
+    scene.net.nodes[CLIENT_NODE].address = elsewhere();
+    scene.net.nodes[GATEWAY_NODE].address = second;
+    let (now, gateway) = (scene.net.now + Duration::from_millis(1), scene.gateway);
+    scene.net.set_time(now);
+    client(&mut scene).probe(now, &gateway, second);
+    scene.net.flow();
+    let places = |scene: &Scene| (client_sees(scene), stored(scene));
+    assert_eq!(places(&scene), (Some(second), Some(elsewhere())));
+
+    for (node, from, late, inner) in [
+        (GATEWAY_NODE, homes[0], &late_up, &up),
+        (CLIENT_NODE, homes[1], &late_down, &down),
+    ] {
+        scene.net.deliver(node, from, late, late.len());
+        assert!(scene.net.take_inbox(node).contains(inner), "it is taken");
+    }
+    assert_eq!(places(&scene), (Some(second), Some(elsewhere())));
+    assert!(scene.passes());
+}
+
 #[test]
 fn networks_that_are_entrusted_to_another_peer_are_its_own_at_once() {
     let mut scene = Scene::connected();
