@@ -34,6 +34,7 @@ fn cut(router: &Host, address: &str, is_cut: bool) {
         true => ("-6", 128),
         false => ("-4", 32),
     };
+    // In this order the last that comes from there is not acknowledged.
     router.ip(&format!("{family} route {word} blackhole {address}/{bits}"));
     router.ip(&format!(
         "{family} rule {word} from {address}/{bits} blackhole"

@@ -13,21 +13,19 @@ const AHEAD: Duration = Duration::from_millis(10);
 /// How often it is looked whether the gateway answers, and what is due meanwhile.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How long a gateway has to answer when the device, in doubt whether it is there, has asked it
-/// for a new session ([`guard::DOUBT`]): more than the way over a satellite takes. Then the others
-/// are asked, too.
+/// How much later than the one before each candidate is asked, beyond a round trip, while none
+/// answers; as happy eyeballs do (RFC 8305 §5). The current one is the first: it is asked by the
+/// device, in doubt whether it is there ([`guard::DOUBT`]).
 ///
-/// That is 3 s after the first packet that nothing was heard after, if a round trip takes half a
-/// second at most. What a server still has to send of a download it then sends once more within the
-/// same time again and its first wait, as it doubles its wait each time (RFC 6298 §5.5): the download
-/// goes on within 8 s.
-const ANSWER: Duration = Duration::from_secs(1);
-
-/// How much later than the one before each of the others is asked, beyond a round trip, while none
-/// answers; as happy eyeballs do (RFC 8305 §5), and at most [`ANSWER`]. The first of them may be dead
-/// as well, and a download goes on within 8 s only if the living one is found within 3.75 s: behind
-/// three that are dead if it is near, behind one if a round trip takes 150 ms.
+/// A download goes on when its server, which doubles its wait each time (RFC 6298 §5.5), sends once
+/// more what was lost. Linux's does so in vain where the last acknowledgements were lost as well: it
+/// takes them for late ones, all else for on its way (RFC 5682 §3), and waits as long again. To go
+/// on within 8 s all the same the living candidate has to be found before the server sends 3 s after
+/// the cut: it is, if it is near and behind two that are dead.
 const STAGGER: Duration = Duration::from_millis(250);
+
+/// The most of that: longer than the way over a satellite takes.
+const MOST_STAGGER: Duration = Duration::from_secs(1);
 
 /// How often it is tried whether a better candidate answers again.
 const RETURN: Duration = Duration::from_secs(20);
@@ -94,12 +92,6 @@ struct Silence {
     next_at: Now,
 }
 
-/// From when on a gateway is silent: it leaves packets without an answer, and an initiation as well.
-/// `unheard` and `asked` are when the first of either was sent.
-pub(crate) fn silent_from(unheard: Option<Now>, asked: Option<Now>) -> Option<Now> {
-    Some((unheard? + guard::DOUBT).max(asked? + ANSWER))
-}
-
 impl Care {
     fn from(now: Now, round_trip: Option<Duration>) -> Care {
         Care {
@@ -108,7 +100,7 @@ impl Care {
             return_at: now + RETURN,
             better: 0,
             withdraw_at: None,
-            stagger: (STAGGER + round_trip.unwrap_or_default()).min(ANSWER),
+            stagger: (STAGGER + round_trip.unwrap_or_default()).min(MOST_STAGGER),
         }
     }
 }
@@ -151,6 +143,24 @@ impl Attempts {
     /// Whether one has answered.
     pub(crate) fn is_connected(&self) -> bool {
         self.until.is_none()
+    }
+
+    /// From when on the current one is silent, for all that is known `now`: it leaves packets
+    /// without an answer, and an initiation as well. `unheard` and `asked` are when the first of
+    /// either was sent.
+    pub(crate) fn silent_from(
+        &self,
+        now: Now,
+        unheard: Option<Now>,
+        asked: Option<Now>,
+    ) -> Option<Now> {
+        let doubted = unheard? + guard::DOUBT;
+        let stagger = self.care.stagger;
+        Some(match asked {
+            Some(asked) => doubted.max(asked + stagger),
+            // It is about to be.
+            None => (doubted + stagger).max(now + LOOK),
+        })
     }
 
     /// When [`Attempts::handle_timeout`] is due.
@@ -418,26 +428,30 @@ mod tests {
 
     #[test]
     fn a_gateway_is_silent_if_it_answers_neither_packets_nor_initiations() {
-        let silent = |unheard: Option<u64>, asked: Option<u64>| {
-            silent_from(unheard.map(millis), asked.map(millis))
+        let (mut attempts, _) = Attempts::new(2, false, at(0));
+        attempts.connected(at(0), 0, Some(Duration::from_millis(150)));
+        let silent = |now: u64, unheard: Option<u64>, asked: Option<u64>| {
+            attempts.silent_from(millis(now), unheard.map(millis), asked.map(millis))
         };
-        assert_eq!(silent(Some(8_000), Some(9_000)), Some(millis(10_000)));
+        let from = |unheard, asked| silent(9_000, Some(unheard), Some(asked));
+        assert_eq!(from(8_000, 9_600), Some(millis(10_000)));
+        assert_eq!(from(8_001, 9_600), Some(millis(10_001)), "packets for 2 s");
         assert_eq!(
-            silent(Some(8_001), Some(9_000)),
+            from(8_000, 9_601),
             Some(millis(10_001)),
-            "packets for 2 s"
+            "an initiation for a round trip and a bit"
         );
+        assert_eq!(silent(8_500, Some(8_000), None), Some(millis(10_400)));
         assert_eq!(
-            silent(Some(8_000), Some(9_001)),
-            Some(millis(10_001)),
-            "an initiation for 1 s"
-        );
-        assert_eq!(
-            silent(Some(8_000), None),
-            None,
+            silent(30_000, Some(8_000), None),
+            Some(millis(30_500)),
             "packets that want no answer"
         );
-        assert_eq!(silent(None, Some(5_000)), None, "a session that is renewed");
+        assert_eq!(
+            silent(9_000, None, Some(5_000)),
+            None,
+            "a session that is renewed"
+        );
     }
 
     #[test]

@@ -26,7 +26,7 @@ use tokenvpn_common::status::Peer;
 use super::End;
 use super::grace::Grace;
 use crate::alarm::Alarm;
-use crate::attempts::{Attempts, Step, silent_from};
+use crate::attempts::{Attempts, Step};
 use crate::message::{Candidate, Channel, MessageError, Order, Report, Wait};
 use crate::words::{Doing, Fault};
 
@@ -437,9 +437,10 @@ impl Carrier {
     fn handle_due(&mut self) {
         let now = clock::now();
         if self.attempts.poll_timeout().is_some_and(|at| at <= now) {
-            let silent_from = self
-                .stats()
-                .and_then(|stats| silent_from(stats.unheard_since, stats.asked_since));
+            let silent_from = self.stats().and_then(|stats| {
+                let (unheard, asked) = (stats.unheard_since, stats.asked_since);
+                self.attempts.silent_from(now, unheard, asked)
+            });
             for step in self.attempts.handle_timeout(now, silent_from) {
                 self.take(now, step);
             }
