@@ -99,6 +99,7 @@ texts! { Usage in English;
     usage_too_many(value, argument) = "'{value}' is one value too many for '{argument}'";
     usage_no_text() = "the command line is no UTF-8 text";
     usage_meant(meant) = "did you mean {meant}?";
+
     usage_exit_status() = "Exit status:";
     usage_exit_no_permission() = "A permission is missing";
     usage_json() = "Print JSON";
@@ -135,6 +136,8 @@ texts! { Shared in English;
     port_out_of_range() = "a port is a number from 1 to 65535";
     malformed_host(most) = "this is neither an address nor a host name of letters, digits and \
         hyphens (at most {most} bytes)";
+    no_network(text: &str) =
+        "{text:?} is no network; a network is an address and a prefix, as in 10.77.0.0/24";
     malformed_card_name() = "a card's name has 1 to 39 characters, all of them printable ASCII";
 
     // Why a peer was not added.
@@ -295,8 +298,8 @@ texts! { Shared in English;
     directory_does_not_open() = "a directory cannot be opened";
     files_not_shut_off() = "files cannot be shut off";
     calls_not_shut_off() = "system calls cannot be shut off";
-    no_network(text: &str) =
-        "{text:?} is no network; a network is an address and a prefix, as in 10.77.0.0/24";
+
+    // What both programs say.
     error_and_hint(what, hint) = "error: {what}\nhint: {hint}";
     q_quits() = "q: quit";
     check_kernel_settings() =
@@ -1164,9 +1167,10 @@ texts! { Help in English;
         SIGTERM, its terminal closed, `tokenvpn down`): whatever would leave by a default route is \
         refused. Networks to which the routing table knows a way of their own stay reachable, the \
         local network above all, and the tunnel's own datagrams pass. If it ends otherwise, or is \
-        killed, all stays closed until `tokenvpn down`. Names of gateways are looked up past it, in the clear. Before \
-        there is a tunnel only a name server in the local network is heard, unless rp_filter is 0. \
-        Programs that bind themselves to a network device still reach what is on that link.";
+        killed, all stays closed until `tokenvpn down`. Names of gateways are looked up past it, in \
+        the clear. Before there is a tunnel only a name server in the local network is heard, \
+        unless rp_filter is 0. Programs that bind themselves to a network device still reach what is \
+        on that link.";
     help_up_on_removal() = "What the removal of the token means: immediate, grace:SECONDS or hold \
         [default: immediate]";
     help_up_on_removal_more() = "immediate: keys and tunnel go at once, however short the token \
@@ -1299,8 +1303,9 @@ texts! { Manual in English;
         nothing to say are left out. Moments are in Unix seconds. A state that ends it, at once or \
         because there is no terminal, has what, hint and code too: the two lines that people read, \
         and the exit status. On a terminal, without --once, what is wrong with a token does not \
-        end it, nor do several tokens of which none was chosen: it waits until that changes. Later versions may add states and fields. The state in tokenvpn \
-        status --json has the same names, and down.";
+        end it, nor do several tokens of which none was chosen: it waits until that changes. Later \
+        versions may add states and fields. The state in tokenvpn status --json has the same names, \
+        and down.";
     manual_state_waiting_token() = "No token is plugged in, or not the one that was named";
     manual_state_waiting_change() = "What was told before stays so until the token changes, or \
         another comes; unlabelled: a change to it may go unseen until it is put in again";
