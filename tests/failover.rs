@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use rig::{
     Card, Download, Gateway, Host, LongWay, NameServer, Process, Scene, Tap, Up, WallClock,
     client::{PIN_FD, TUNNEL},
+    download::Pace,
     scene::{ENDPOINT, GREETING, INNER_NETWORK, PAGE, SERVER, TUNNEL_NETWORK},
     wait::{self, SOON, promised},
 };
@@ -41,11 +42,12 @@ fn cut(router: &Host, address: &str, is_cut: bool) {
     ));
 }
 
-/// One that has come to its full speed, and knows how long an answer takes.
+/// One that goes at its pace, and knows how long an answer takes.
 #[track_caller]
-fn download(scene: &Scene) -> Download {
-    let download = Download::start(&scene.one, &scene.server, SocketAddr::from((SERVER, 8080)));
-    wait::until_true("the download is fast", SOON, || download.bytes() > 8 << 20);
+fn download(scene: &Scene, pace: Pace) -> Download {
+    let address = SocketAddr::from((SERVER, 8080));
+    let download = Download::start(&scene.one, &scene.server, address, pace);
+    wait::until_true("the download goes on", SOON, || download.bytes() > 4 << 20);
     download.take_longest_pause();
     download
 }
@@ -65,6 +67,8 @@ fn has_event(up: &Up, state: &str) -> bool {
 
 /// One gateway at several addresses, and a token that knows these endpoints of it.
 struct Ways {
+    /// How fast is downloaded.
+    pace: Pace,
     scene: Scene,
     card: Card,
     _gateway: Gateway,
@@ -86,6 +90,7 @@ impl Ways {
         );
         let card = scene.issue_with(&gateway, "traveller", &options);
         Ways {
+            pace: Pace::Full,
             scene,
             card,
             _gateway: gateway,
@@ -98,7 +103,7 @@ impl Ways {
     fn go_over(&self, first: &str, other: &str) -> (Up, Download) {
         let Ways { scene, card, .. } = self;
         let up = scene.connect(&scene.one, card);
-        let download = download(scene);
+        let download = download(scene, self.pace);
         cut(&scene.router, &address(first), true);
         let moved = up.await_state("moved");
         assert_eq!(
@@ -171,7 +176,8 @@ const DEAD: [&str; 2] = ["203.0.113.7:51820", "[2001:db8:3::7]:51820"];
 
 #[test]
 fn a_running_download_passes_over_endpoints_that_are_dead() {
-    let ways = Ways::new(&[ENDPOINT, DEAD[0], DEAD[1], SECOND_ENDPOINT]);
+    let mut ways = Ways::new(&[ENDPOINT, DEAD[0], DEAD[1], SECOND_ENDPOINT]);
+    ways.pace = Pace::Steady;
     let (_up, download) = ways.go_over(ENDPOINT, SECOND_ENDPOINT);
     download.finish();
 }
@@ -179,7 +185,8 @@ fn a_running_download_passes_over_endpoints_that_are_dead() {
 /// It goes over while the gateway is so far away.
 #[track_caller]
 fn assert_goes_over_from_afar(round_trip: Duration, endpoints: &[&str]) {
-    let ways = Ways::new(endpoints);
+    let mut ways = Ways::new(endpoints);
+    ways.pace = Pace::Steady;
     let links = ["home", "internet"];
     let _way = LongWay::through(&ways.scene.router, &links, round_trip / 2);
     let (_up, download) = ways.go_over(ENDPOINT, SECOND_ENDPOINT);
@@ -227,7 +234,7 @@ fn a_name_that_leads_elsewhere_is_looked_up_again_when_the_gateway_falls_silent(
     lead_name_to(one, Some("203.0.113.5"));
     let card = scene.issue_with(&gateway, "traveller", &BY_NAME);
     let up = scene.connect(one, &card);
-    let download = download(&scene);
+    let download = download(&scene, Pace::Full);
     lead_name_to(one, Some(SECOND_ADDRESS));
     cut(&scene.router, "203.0.113.5", true);
     let moved = up.await_state("moved");
@@ -311,7 +318,7 @@ impl Mover {
     fn is_found_again(&self, up: &Up) {
         let Mover { scene, names, .. } = self;
         let tap = Tap::on(&scene.one, TUNNEL);
-        let download = download(scene);
+        let download = download(scene, Pace::Full);
         let asked = names.asked().len();
         names.set(NAME, SECOND_ADDRESS.parse().expect("an address"));
         cut(&scene.router, "203.0.113.5", true);
@@ -551,7 +558,7 @@ fn a_running_download_goes_over_to_another_gateway_and_comes_back() {
     let pair = Pair::new();
     let Pair { scene, card, .. } = &pair;
     let up = scene.connect(&scene.one, card);
-    let download = download(scene);
+    let download = download(scene, Pace::Full);
     cut(&scene.router, "203.0.113.5", true);
     let moved = up.await_state("moved");
     assert_eq!(moved["to"], OTHER_ENDPOINT);
@@ -570,7 +577,7 @@ fn a_running_download_passes_over_a_gateway_that_is_dead_and_it_is_asked_no_more
     let pair = Pair::around(Some(DEAD[0]));
     let Pair { scene, card, .. } = &pair;
     let up = scene.connect(&scene.one, card);
-    let download = download(scene);
+    let download = download(scene, Pace::Steady);
     let tap = Tap::on(&scene.one, "eth0");
     cut(&scene.router, "203.0.113.5", true);
     let moved = up.await_state("moved");

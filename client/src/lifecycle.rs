@@ -255,6 +255,8 @@ pub(crate) struct Lifecycle {
     frozen: Option<Frozen>,
     /// What leads into a tunnel or nowhere.
     closed: Closed,
+    /// Whether it is, as far as is known: nobody is told so who could not be given it.
+    is_fenced: bool,
     /// Whether its end is no reason to open that.
     hands_over: bool,
     /// The gateways' names for which no address was found when they were looked up last.
@@ -303,6 +305,7 @@ impl Lifecycle {
             watch_until: None,
             frozen: None,
             closed,
+            is_fenced: true,
             hands_over: false,
             unresolved: Vec::new(),
             resolve_at: None,
@@ -416,8 +419,9 @@ impl Lifecycle {
                 candidates,
                 unresolved,
             } => self.resolved(now, wall, candidates, unresolved),
-            Input::Fenced(Ok(())) => {}
+            Input::Fenced(Ok(())) => self.is_fenced = true,
             Input::Fenced(Err(state)) => {
+                self.is_fenced = false;
                 // What was to be done behind the fence is not done.
                 self.actions.clear();
                 match self.held().is_some() {
@@ -486,7 +490,7 @@ impl Lifecycle {
 
     /// Ends, but not for good. What was closed stays so: only the user opens it.
     fn exit(&mut self, code: u8) {
-        if !self.closed.is_empty() {
+        if !self.closed.is_empty() && self.is_fenced {
             self.actions.push_back(Action::Say(State::StaysClosed {
                 interface: self.interface.clone(),
             }));

@@ -219,16 +219,8 @@ impl Supervisor {
             }
             Action::Order(order) => {
                 self.prompting = matches!(order, Order::AskPin { .. });
-                let worker = self.worker.as_ref()?;
-                match worker.send(&order, &[]).map_err(|e| e.kind()) {
-                    Ok(()) => None,
-                    // It is gone. Its last words say why.
-                    Err(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
-                        self.has_reports = true;
-                        None
-                    }
-                    Err(_) => Some(Input::WorkerEnded),
-                }
+                let sent = self.worker.as_ref()?.send(&order, &[]);
+                self.heard_out(sent).err().map(|_| Input::WorkerEnded)
             }
             Action::Resolve(endpoints) => {
                 self.messenger
@@ -275,7 +267,7 @@ impl Supervisor {
             Ok(Some(pin)) => {
                 let worker = self.worker.as_ref()?;
                 let sent = worker.send(&Order::UsePin, &[pin.as_fd()]);
-                sent.err().map(|_| Input::WorkerEnded)
+                self.heard_out(sent).err().map(|_| Input::WorkerEnded)
             }
             Err(error) => Some(failed(words::no_credential(&error))),
         }
@@ -328,9 +320,20 @@ impl Supervisor {
         };
         let worker = self.worker.as_ref();
         let worker = worker.expect("invariant: a tunnel is made for a worker");
-        worker
-            .send(&order, &ends.descriptors())
+        let sent = worker.send(&order, &ends.descriptors());
+        self.heard_out(sent)
             .map_err(|_| Failure::from(Fault::WorkerDeaf).into())
+    }
+
+    /// What could not be sent to a worker that is gone is no error: its last words say why it is.
+    fn heard_out(&mut self, sent: io::Result<()>) -> io::Result<()> {
+        match sent.as_ref().map_err(io::Error::kind) {
+            Err(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                self.has_reports = true;
+                Ok(())
+            }
+            _ => sent,
+        }
     }
 
     /// The worker first: when it is dead no key is left.

@@ -1,4 +1,4 @@
-//! A download at full speed.
+//! A download that is looked at while it goes on.
 
 use std::{
     io::{self, Read, Write},
@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use nix::{setsockopt_impl, sockopt_impl, sys::socket::setsockopt};
+
 use crate::{
     host::Host,
     wait::{self, Now, SOON, now},
@@ -22,6 +24,33 @@ const PERIOD: usize = 1 << 24;
 
 /// What is written at once.
 const PIECE: usize = 1 << 16;
+
+/// How fast it goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// As fast as the way lets it.
+    ///
+    /// Some bytes are always lost then, and are about to be sent once more when a test cuts the way.
+    /// Linux 6.18 can forget those: the first answer after the gap is to the first transmission as far
+    /// as it can tell, so it takes back what it held for lost (`tcp_undo_cwnd_reduction`), but not into
+    /// the list in which RACK finds losses (`tcp_rack_detect_loss`). They are sent at the next timeout,
+    /// which is as long as the gap, since that counts as a round trip: it stands still twice as long.
+    Full,
+    /// So slowly that a program may wait 50 ms for the processor and nothing is lost.
+    Steady,
+}
+
+/// The bytes of that in a second.
+const STEADY: u32 = 8 << 20;
+
+sockopt_impl!(
+    /// How many bytes a socket sends in a second, at most (socket(7), `SO_MAX_PACING_RATE`).
+    MaxPacingRate,
+    SetOnly,
+    nix::libc::SOL_SOCKET,
+    nix::libc::SO_MAX_PACING_RATE,
+    u32
+);
 
 /// How long to wait for one that stands still, before it counts as given up: of two waits of TCP
 /// that come to naught, the second is twice as long as the first.
@@ -38,8 +67,8 @@ struct Progress {
 /// One at a time has the machine: at full speed they take the processor from one another.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// As many bytes as the way between two hosts lets through, over one TCP connection, until it is
-/// told to end. Each byte is compared when it comes.
+/// Bytes from one host to another over one TCP connection, until it is told to end. Each is compared
+/// when it comes.
 #[derive(Debug)]
 pub struct Download {
     progress: Arc<Mutex<Progress>>,
@@ -55,13 +84,16 @@ impl Download {
     /// # Panics
     /// If nothing comes.
     #[track_caller]
-    pub fn start(host: &Host, server: &Host, address: SocketAddr) -> Download {
+    pub fn start(host: &Host, server: &Host, address: SocketAddr, pace: Pace) -> Download {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let listener = server.within(|| TcpListener::bind(address));
         let listener = listener.expect("a port of the server's");
         let connect = || TcpStream::connect_timeout(&address, SOON);
         let incoming = host.within(connect).expect("a connection");
         let (outgoing, _) = listener.accept().expect("a connection");
+        if let Pace::Steady = pace {
+            setsockopt(&outgoing, MaxPacingRate, &STEADY).expect("a pace");
+        }
         let begin = Progress {
             bytes: 0,
             at: now(),

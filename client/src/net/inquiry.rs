@@ -119,7 +119,8 @@ impl Inquiry {
         servers
     }
 
-    /// The addresses that one server knows, of both kinds; `None` if it does not answer.
+    /// The addresses that one server knows, of both kinds; `None` if it has told of none and not
+    /// answered all that it was asked.
     fn ask(&self, server: SocketAddr, name: &Host, until: Now) -> io::Result<Option<Vec<IpAddr>>> {
         let socket = self.socket(server)?;
         let mut asked = Vec::new();
@@ -153,12 +154,10 @@ impl Inquiry {
         if dropped > 0 {
             tracing::debug!(%server, dropped, "what answers no question");
         }
-        let mut answers = asked
-            .into_iter()
-            .filter_map(|(_, answer)| answer)
-            .peekable();
-        let any = answers.peek().is_some();
-        Ok(any.then(|| answers.flatten().collect()))
+        let is_whole = asked.iter().all(|(_, answer)| answer.is_some());
+        let answers = asked.into_iter().filter_map(|(_, answer)| answer);
+        let addresses: Vec<_> = answers.flatten().collect();
+        Ok((is_whole || !addresses.is_empty()).then_some(addresses))
     }
 
     /// A socket whose datagrams go past every tunnel of ours.
@@ -285,6 +284,15 @@ mod tests {
         let until = clock::now() + Duration::from_secs(60);
         let found = inquiry().ask_in_turn(servers, &host(), until);
         assert_eq!(found, [IpAddr::from([203, 0, 113, 5])]);
+
+        // Half an answer is none: it has no address of the other kind.
+        let (slow, asked) = serve(|question| {
+            let is_v6 = question.ends_with(&[0, 28, 0, 1]);
+            is_v6.then(|| answer(question)).into_iter().collect()
+        });
+        let until = clock::now() + Duration::from_millis(1500);
+        assert!(inquiry().ask_in_turn(vec![slow], &host(), until).is_empty());
+        assert_eq!(asked.try_iter().count(), 4, "it is asked again");
 
         let begin = clock::now();
         let until = begin + Duration::from_millis(1500);

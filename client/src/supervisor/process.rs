@@ -21,6 +21,9 @@ use crate::{pin, worker};
 pub(crate) struct WorkerProcess {
     child: Child,
     channel: Channel,
+    /// What were this process's children before: others' may be, where it took the place of a shell
+    /// or is the first of a container.
+    others: Vec<Pid>,
 }
 
 impl WorkerProcess {
@@ -38,6 +41,7 @@ impl WorkerProcess {
         keypad: bool,
     ) -> io::Result<WorkerProcess> {
         let (channel, theirs) = Channel::pair()?;
+        let others = children();
         let mut child = Command::new("/proc/self/exe")
             .arg0("tokenvpn")
             .arg(worker::ARGUMENT)
@@ -61,7 +65,11 @@ impl WorkerProcess {
             }
             Ok(()) => {}
         }
-        Ok(WorkerProcess { child, channel })
+        Ok(WorkerProcess {
+            child,
+            channel,
+            others,
+        })
     }
 
     /// Tells the worker, with copies of descriptors.
@@ -98,7 +106,7 @@ impl Drop for WorkerProcess {
         // Errors mean that it is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        end_orphans();
+        end_orphans(&self.others);
     }
 }
 
@@ -110,9 +118,11 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
     Ok(prctl::set_child_subreaper(true)?)
 }
 
-/// Ends the programs that asked for a killed worker: nobody waits for their answer.
-fn end_orphans() {
-    let mut orphans = orphans();
+/// Ends the programs that asked for a killed worker: nobody waits for their answer. All that are
+/// children of this process now are those, but for `others`.
+fn end_orphans(others: &[Pid]) {
+    let mut orphans = children();
+    orphans.retain(|child| !others.contains(child));
     for orphan in &orphans {
         let _ = kill(*orphan, Signal::SIGTERM);
     }
@@ -132,8 +142,8 @@ fn end_orphans() {
     }
 }
 
-/// This process's children once there is no worker.
-fn orphans() -> Vec<Pid> {
+/// This process's children.
+fn children() -> Vec<Pid> {
     // Not from the list of children, which may leave some out while others end (proc(5)).
     let own = std::process::id();
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -1068,7 +1068,9 @@ texts! { Tunnel in English;
     ipv6_stays_off() = "IPv6 cannot be turned on for the tunnel, and is on beside it";
     name_servers_not_taken() = "resolvectl does not take the name servers";
     way_around_not_closed(error) = "the way around the tunnel cannot be closed: {error}";
-    leave_the_way_open() = "leave out --kill-switch and --on-removal hold, or look at: ip rule";
+    leave_the_way_open() =
+        "leave out --kill-switch and --on-removal hold, or look at: ip rule; what is closed \
+         already, tokenvpn down opens";
 
     // Why there is no worker.
     memory_not_protected_for(error, errno) = "memory cannot be protected: {error} ({errno})";
@@ -1290,7 +1292,7 @@ texts! { Manual in English;
     manual_runtime_files() = "Lock, control socket and journal of each tunnel. Whatever a killed \
         one leaves there is put back by the next tokenvpn up or down.";
     manual_wireguard_socket() = "For wg show.";
-    manual_resolv_conf() = "Another file, which nobody can write to, is mounted over it while \
+    manual_resolv_conf() = "Another file, for reading only, is mounted over it while \
         there is a tunnel with name servers and no systemd-resolved. Those in the one below, or \
         those that systemd-resolved had before, are asked for names of gateways all the same, past \
         the tunnel. One on this computer itself that passes questions on does so through the \
