@@ -55,6 +55,8 @@ pub(crate) enum Others {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
     Token,
+    /// The smart-card service; what to do about that is told of the service.
+    Service,
     /// That another program lets go of the token; what to do about that is told of the token.
     Holder,
     Pin,
@@ -66,6 +68,7 @@ impl Wait {
     pub(crate) fn of(state: &str) -> Option<Wait> {
         match state {
             "waiting_token" | "token_removed" | "token_grace" => Some(Wait::Token),
+            "waiting_service" => Some(Wait::Service),
             "token_busy" => Some(Wait::Holder),
             "pin" | "pin_wrong" | "pin_too_long" | "pin_length" | "pin_source_failed"
             | "pin_timed_out" | "pin_last" => Some(Wait::Pin),

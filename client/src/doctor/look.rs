@@ -86,7 +86,10 @@ pub(crate) fn at_everything(trial: Option<Trial>) -> Vec<Finding> {
         },
     });
     findings.extend(cards(now, asks_for_a_pin(&gateways)));
-    if with_token.is_none() && matches!(config::token(Path::new(config::PATH)), Ok(None)) {
+    let is_told = with_token.is_some()
+        || gateways.iter().any(has_chosen)
+        || !matches!(config::token(Path::new(config::PATH)), Ok(None));
+    if !is_told {
         findings.extend(several(&findings));
     }
     findings.push(resolver());
@@ -103,6 +106,11 @@ pub(crate) fn at_everything(trial: Option<Trial>) -> Vec<Finding> {
         false => findings.extend(left.into_iter().map(Finding::Left)),
     }
     findings
+}
+
+/// Whether this is an `up` that several tokens do not keep from going on.
+fn has_chosen(finding: &Finding) -> bool {
+    matches!(finding, Finding::NotConnected { state, .. } if state != "pick_token")
 }
 
 /// What an `up` that nobody tells which token to take says to these findings.

@@ -189,6 +189,7 @@ pub(crate) fn remedy(finding: &Finding) -> Option<String> {
         F::NoWayOut => say().look_for_a_network(),
         F::NotConnected { state, .. } => match Wait::of(state) {
             Some(Wait::Token) => say().up_waits_for_token(),
+            Some(Wait::Service) => say().up_waits_for_service(),
             Some(Wait::Holder) => say().up_waits_for_holder(),
             Some(Wait::Pin) => say().up_waits_for_pin(),
             Some(Wait::Gateway) => say().up_waits_for_gateway(),
@@ -455,6 +456,7 @@ mod tests {
         };
         for state in [
             "waiting_token",
+            "waiting_service",
             "token_removed",
             "pin",
             "pin_last",

@@ -109,18 +109,22 @@ pub struct Seen {
 /// # Errors
 /// The service does not answer or does not let us in. No reader at all is an empty list.
 pub fn list() -> Result<Vec<Seen>, CardError> {
-    let context = service()?;
-    let seen = readers_of(&context)?.into_iter().filter_map(|reader| {
+    let mut context = service()?;
+    let mut seen = Vec::new();
+    for reader in readers_of(&context)? {
         let card = Token::open_in(&context, &reader).and_then(|mut token| token.facts());
-        match card {
-            Err(CardError::NoToken | CardError::NoReader) => None,
-            card => Some(Seen {
+        if let Err(CardError::NoPermission) = card {
+            // The service has hung up.
+            context = service()?;
+        }
+        if !matches!(card, Err(CardError::NoToken | CardError::NoReader)) {
+            seen.push(Seen {
                 reader: reader.to_string_lossy().into_owned(),
                 card,
-            }),
+            });
         }
-    });
-    Ok(seen.collect())
+    }
+    Ok(seen)
 }
 
 /// The way to a card.

@@ -862,6 +862,7 @@ texts! { Doctor in English;
     running_and_not_connected(interface, state) =
         "{interface} is running and not connected: {state}";
     up_waits_for_token() = "plug it in; tokenvpn up goes on from there";
+    up_waits_for_service() = "it goes on once the service is back";
     up_waits_for_holder() = "it goes on once it can have the token";
     up_waits_for_pin() = "type it where tokenvpn up asks for it";
     up_waits_for_gateway() = "look again in a moment";

@@ -86,8 +86,22 @@ pub(super) fn connect(context: &Context, reader: &CStr) -> Result<pcsc::Card, Ca
                     holders: likely_holders(),
                 });
             }
+            Err(pcsc::Error::CommError) => return Err(hung_up(reader)),
             connected => return Ok(connected?),
         }
+    }
+}
+
+/// Why the service has hung up when it was asked for a card: it ended just then; or polkit keeps
+/// this card from us, which pcscd says as it says it of all cards.
+fn hung_up(reader: &CStr) -> CardError {
+    let again = match service() {
+        Ok(again) => again,
+        Err(error) => return error,
+    };
+    match again.connect(reader, ShareMode::Exclusive, Protocols::ANY) {
+        Err(pcsc::Error::CommError) => CardError::NoPermission,
+        _ => CardError::NoService,
     }
 }
 
