@@ -59,6 +59,8 @@ impl Host {
     #[track_caller]
     pub fn start_pcscd_with(&self, name: &str) -> Process {
         let config = self.reader_configuration(name);
+        // Left behind by one that was killed, it may name a process that is another by now.
+        let _ = fs::remove_file(self.path("/run/pcscd/pcscd.pid"));
         let pcscd = self
             .run("pcscd")
             .args(["--foreground", "--config"])
