@@ -207,7 +207,7 @@ mod tests {
         let world = World::new();
         let (a, b) = (world.host("a"), world.host("b"));
         world.wire((&a, "eth0", "10.0.0.1/24"), (&b, "eth0", "10.0.0.2/24"));
-        let download = Download::start(&a, &b, "10.0.0.2:80".parse().unwrap());
+        let download = Download::start(&a, &b, "10.0.0.2:80".parse().unwrap(), Pace::Full);
         wait::until_true("more than a period", SOON, || {
             download.bytes() > PERIOD as u64
         });
