@@ -218,7 +218,7 @@ pub(crate) fn ask_for<T>(
         let line = dialogue.ask(prompt, interrupt)?;
         match read(&line) {
             Ok(secret) => return Ok(secret),
-            Err(error) => dialogue.say(&(words::sentence(&error) + "\n"))?,
+            Err(error) => dialogue.say(&(say().error_as_sentence(&error) + "\n"))?,
         }
     }
 }
@@ -243,7 +243,7 @@ pub(crate) fn ask_twice<T>(
             Ok(_) => say().new_secrets_differ(),
             Err(error) => error,
         };
-        dialogue.say(&(words::sentence(&trouble) + "\n"))?;
+        dialogue.say(&(say().error_as_sentence(&trouble) + "\n"))?;
     }
 }
 

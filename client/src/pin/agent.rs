@@ -5,10 +5,10 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::process::{Command, Stdio};
 
 use tokenvpn_common::io::card::Pin;
+use tokenvpn_common::language::say;
 use zeroize::Zeroizing;
 
 use super::{Asker, PinError, is_program, read_line};
-use crate::words;
 
 const PROGRAM: &str = "systemd-ask-password";
 
@@ -27,7 +27,7 @@ pub(crate) fn ask(question: &str, interrupt: Option<BorrowedFd<'_>>) -> Result<P
         let line = ask_for(&format!("{trouble}{question}"), &[], interrupt)?;
         match Pin::new(&line) {
             Ok(pin) => return Ok(pin),
-            Err(error) => trouble = words::sentence(&error) + " ",
+            Err(error) => trouble = say().error_as_sentence(&error) + " ",
         }
     }
 }

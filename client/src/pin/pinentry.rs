@@ -16,7 +16,6 @@ use tokenvpn_common::language::say;
 use zeroize::Zeroizing;
 
 use super::{Asker, PinError, is_program};
-use crate::words;
 
 const PROGRAM: &str = "pinentry";
 
@@ -120,7 +119,7 @@ impl Dialogue<'_> {
             match Pin::new(&line) {
                 Ok(pin) => return Ok(pin),
                 Err(error) => {
-                    let trouble = escaped(&words::sentence(&error));
+                    let trouble = escaped(&say().error_as_sentence(&error));
                     self.request(&format!("SETERROR {trouble}"))?
                 }
             };

@@ -16,17 +16,12 @@ pub(crate) fn unreadable_config(path: &Path, error: &io::Error) -> Failure {
     )
 }
 
-/// What the configuration file may set.
-pub(crate) fn config_keys() -> String {
-    say().config_keys()
-}
-
 /// Something in the configuration file is wrong; `place` is its line and column.
 pub(crate) fn bad_config(path: &Path, place: &str, reason: &str) -> Failure {
     Failure::new(
         code::USAGE,
         format!("{}:{place}: {reason}", path.display()),
-        say().config_may_set(&config_keys()),
+        say().config_may_set(&say().config_keys()),
     )
 }
 

@@ -1,6 +1,5 @@
 //! What the commands for tokens say.
 
-use std::fmt;
 use std::io;
 use std::path::Path;
 
@@ -281,11 +280,6 @@ pub(crate) fn key_does_not_work() -> Failure {
         say().token_key_does_not_work(),
         say().use_another_token(),
     )
-}
-
-/// An error as a sentence, where it is not the end.
-pub(crate) fn sentence(error: &dyn fmt::Display) -> String {
-    say().error_as_sentence(error)
 }
 
 /// The invitation is for somebody else.

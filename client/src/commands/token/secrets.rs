@@ -128,7 +128,7 @@ pub(super) fn goes_on(error: CardError) -> Result<(), Failure> {
         | CardError::NewPinsDiffer
         | CardError::PinLength
         | CardError::Keypad(_) => {
-            eprintln!("{}", words::sentence(&error));
+            eprintln!("{}", say().error_as_sentence(&error));
         }
         error => return Err(failure(error)),
     }

@@ -3,7 +3,6 @@
 use tokenvpn_common::language::say;
 
 use crate::documents::Section;
-use crate::words::cli::config_keys;
 
 /// All of its sections.
 pub(crate) fn sections() -> Vec<Section> {
@@ -56,7 +55,7 @@ fn files() -> [(String, String); 4] {
     [
         (
             "/etc/tokenvpn/client.toml",
-            say().manual_config_file(&config_keys()),
+            say().manual_config_file(&say().config_keys()),
         ),
         ("/run/tokenvpn/", say().manual_runtime_files()),
         (

@@ -8,7 +8,7 @@ use tokenvpn_common::name::Name;
 
 use super::{Connection, Move, Object, Reason, State};
 use crate::pin::Source;
-use crate::words::{Failure, code, down, let_go, list, minute, printable_lines, sentence};
+use crate::words::{Failure, code, down, let_go, list, minute, printable_lines};
 
 /// What people read: one line, or two for what needs something done.
 /// Empty where the worker's own prompt says it.
@@ -36,9 +36,11 @@ pub(crate) fn state_text(state: &State) -> String {
         State::PinTooLong {
             max,
             asked_again: true,
-        } => sentence(&say().pin_was_too_long(max)),
-        State::PinLength { asked_again: true } => sentence(&say().pin_length_refused()),
-        State::PinSourceFailed { reason, .. } => sentence(reason),
+        } => say().error_as_sentence(&say().pin_was_too_long(max)),
+        State::PinLength { asked_again: true } => {
+            say().error_as_sentence(&say().pin_length_refused())
+        }
+        State::PinSourceFailed { reason, .. } => say().error_as_sentence(reason),
         State::PinTimedOut => say().reader_goes_on_asking(),
         State::PinLast => say().last_try_of_the_pin(),
         State::ExpiresSoon { not_after, now } => {
